@@ -1,0 +1,259 @@
+// What others may ask of the data plane, in plain C types. No DPDK type crosses this line.
+//
+// Thread: every call here is for the control thread (the one that called dp_start). Nothing
+// blocks and nothing waits for a worker: changes are published with release stores and old
+// objects freed after a grace period. Structs passed in are copied; key bytes are wiped from
+// internal temporaries. Units: bytes, microseconds, seconds as named; SPIs and ports in host
+// order; addresses as wire bytes (addr.h).
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "err.h"
+
+struct loop;
+
+// ---- life ------------------------------------------------------------------------------------
+struct dp_params {
+	unsigned workers;            // 1..16
+	const char *cores;           // core list for the workers ("1,2" / "1-3"), or NULL
+	int idle_sleep_us;           // 0 = never sleep; > 0: an idle worker sleeps that long
+	const char *instance;        // unique name of this instance (EAL file prefix)
+	unsigned memory_mb;          // 0 = chosen
+	bool hugepages;              // try hugepages first (falls back, says so)
+	char *const *eal_extra;      // verbatim EAL arguments (after `--`), NULL-terminated, or NULL
+};
+
+// Events and packets for the control thread; called from the loop, never from a worker.
+enum dp_event_type {
+	DP_EVENT_ACQUIRE,      // traffic matches a protect policy that has no SA
+	DP_EVENT_SOFT_EXPIRE,  // an SA reached its soft volume limit (once)
+	DP_EVENT_HARD_EXPIRE,  // an SA reached its hard volume limit and stopped (once)
+	DP_EVENT_LIM_LOW,      // an outbound SA is within lim_low_margin of lim (once per lim)
+	DP_EVENT_LIM_REACHED,  // it stopped at lim, packets are dropped
+	DP_EVENT_PEER_MOVED,   // authenticated UDP-encapsulated traffic from another address/port
+	DP_EVENT_UNKNOWN_SPI,  // ESP to us with an SPI nobody owns (rate-limited in the worker)
+	DP_EVENT_IDLE,         // reserved
+};
+struct dp_event {
+	enum dp_event_type type;
+	uint32_t sa;             // handle, 0 when not about an SA
+	uint32_t policy;         // ACQUIRE: policy id
+	struct selector packet;  // ACQUIRE: the packet's exact 5-tuple
+	struct ip_addr remote, local;  // PEER_MOVED: new source; UNKNOWN_SPI: outer addresses
+	uint16_t remote_port;
+	uint32_t spi;
+};
+struct dp_udp {  // an IKE datagram
+	struct ip_addr local, remote;
+	uint16_t local_port, remote_port;
+	uint32_t port;  // port it came in by / is to leave by (0 = by route)
+};
+struct dp_ops {
+	void (*event)(void *ctx, const struct dp_event *ev);
+	// UDP 500 and 4500 to one of our addresses. On 4500 the non-ESP marker is still there;
+	// one-byte keepalives and ESP never arrive. The payload is valid during the call.
+	void (*ike_rx)(void *ctx, const struct dp_udp *meta, const uint8_t *payload, size_t len);
+	// A port's link went up or down.
+	void (*link)(void *ctx, uint32_t port, bool up);
+	// ARP for a virtual address, HSRP hellos: frames of registered control filters (later).
+	void *ctx;
+};
+int dp_start(struct loop *loop, const struct dp_params *p, const struct dp_ops *ops,
+	     struct err *err);
+void dp_stop(void);  // stops workers, closes ports, frees all
+bool dp_running(void);
+unsigned dp_workers(void);
+
+// ---- ports -----------------------------------------------------------------------------------
+struct dp_port_params {
+	const char *name;     // "GigabitEthernet0/1", for displays
+	const char *device;   // "vdev net_af_packet0,iface=veth1", "pci 0000:03:00.0"
+	const char *host_if;  // name of its tap in the kernel ("gi0-1"), at most 15 characters
+	uint16_t mtu;
+};
+// Creates the port and its host interface (a tap with the port's MAC, down). *port = id from 1.
+int dp_port_add(const struct dp_port_params *p, uint32_t *port, struct err *err);
+int dp_port_del(uint32_t port, struct err *err);
+int dp_port_admin(uint32_t port, bool up, struct err *err);
+struct dp_port_info {
+	uint32_t port;
+	char name[64], device[128], driver[32], host_if[16];
+	uint8_t mac[6];
+	uint16_t mtu;
+	bool admin_up, link_up;
+	uint32_t speed_mbps;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_missed, rx_errors, tx_errors,
+		tx_dropped;
+};
+int dp_port_info(uint32_t port, struct dp_port_info *out);
+uint32_t dp_port_next(uint32_t after);            // iterate; 0 at the end
+uint32_t dp_port_by_host_if(const char *host_if);  // 0 if none
+// Policies are looked at only on ports that bear a crypto map. Outbound: packets routed to this
+// port; inbound: clear packets that arrive here.
+int dp_port_set_policy(uint32_t port, uint32_t policy_group);  // 0 = no map
+
+// ---- forwarding: mirror of the kernel's tables -----------------------------------------------
+enum dp_route_kind {
+	DP_ROUTE_FORWARD,  // via `gateway` (or on-link when unset) out of `port`
+	DP_ROUTE_LOCAL,    // one of our own addresses
+	DP_ROUTE_DROP,     // blackhole, unreachable, prohibit
+	DP_ROUTE_HOST,     // leaves by an interface that is no port: hand to the kernel
+};
+struct dp_route {
+	struct ip_prefix dst;  // host bits clear
+	enum dp_route_kind kind;
+	uint32_t port;
+	struct ip_addr gateway;
+};
+int dp_route_set(const struct dp_route *r, struct err *err);  // add or replace
+int dp_route_del(const struct ip_prefix *dst);
+// A neighbour's link address. `valid` false = not (or no longer) resolved.
+int dp_neigh_set(uint32_t port, const struct ip_addr *addr, const uint8_t mac[6], bool valid);
+// Addresses that a worker wants resolved: the callback asks the kernel (rtnetlink NTF_USE).
+typedef void (*dp_resolve_fn)(void *ctx, uint32_t port, const struct ip_addr *addr);
+void dp_set_resolver(dp_resolve_fn fn, void *ctx);
+
+// ---- security policies -----------------------------------------------------------------------
+enum dp_policy_action {
+	DP_POLICY_PROTECT,
+	DP_POLICY_BYPASS,
+	DP_POLICY_SKIP,  // deny line of a crypto ACL: go on with the rules of order >= next_order
+};
+struct dp_policy {
+	uint32_t id;        // chosen by the caller, 1..DP_POLICY_MAX; stable across commits
+	uint32_t group;     // policy group (one per crypto map), as in dp_port_set_policy
+	uint32_t order;     // lower first within a group
+	enum dp_policy_action action;
+	uint32_t next_order;  // DP_POLICY_SKIP only
+	struct selector sel;  // outbound direction; inbound clear packets match its reverse
+};
+#define DP_POLICY_MAX 131072
+// Replaces the whole set atomically. Packets see the old or the new set, never a mixture.
+int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err);
+// Which outbound SA serves a protect policy now; 0 = none (packets raise ACQUIRE and wait).
+// Binding releases the packets that wait for this policy, in order.
+int dp_policy_bind(uint32_t policy, uint32_t sa);
+// Gives up what waits for this policy (negotiation failed); counted as dropped.
+void dp_policy_flush_held(uint32_t policy);
+
+// ---- security associations -------------------------------------------------------------------
+enum dp_dir { DP_IN, DP_OUT };
+enum dp_mode { DP_TUNNEL, DP_TRANSPORT };
+enum dp_cipher {
+	DP_CIPHER_NULL, DP_CIPHER_DES_CBC, DP_CIPHER_3DES_CBC, DP_CIPHER_AES_CBC, DP_CIPHER_AES_CTR,
+	DP_CIPHER_AES_GCM, DP_CIPHER_AES_GMAC, DP_CIPHER_AES_CCM, DP_CIPHER_CHACHA20_POLY1305,
+};
+enum dp_auth {  // none with a combined-mode cipher
+	DP_AUTH_NONE, DP_AUTH_MD5_96, DP_AUTH_SHA1_96, DP_AUTH_SHA256_128, DP_AUTH_SHA384_192,
+	DP_AUTH_SHA512_256, DP_AUTH_AES_XCBC_96,
+};
+enum dp_sa_state { DP_SA_ACTIVE, DP_SA_STANDBY };  // standby: installed, neither sends nor accepts
+
+#define DP_KEY_MAX 64
+struct dp_sa {
+	uint64_t id;  // the SA's 64-bit identity (ha-protocol rule 6)
+	enum dp_dir dir;
+	enum dp_mode mode;
+	uint32_t spi;
+	struct ip_addr local, remote;  // outer addresses: ours, the peer's
+	bool udp_encap;
+	uint16_t local_port, remote_port;  // when udp_encap
+	enum dp_cipher cipher;
+	enum dp_auth auth;
+	uint8_t icv_len;  // combined modes: 8, 12, 16; else 0 = by auth
+	uint8_t key[DP_KEY_MAX];  // cipher key, then the salt (GCM, CTR, GMAC 4; CCM 3; ChaCha 4)
+	uint16_t key_len;         // without the salt
+	uint16_t salt_len;
+	uint8_t auth_key[DP_KEY_MAX];
+	uint16_t auth_key_len;
+	bool esn;
+	uint32_t replay_window;   // DP_IN: packets, 0 = off, rounded up to a power of two, max 4096
+	struct selector sel[4];   // outbound direction of the tunnel; DP_IN checks their reverse
+	uint8_t sels;             // 0 = no check (manual keys without ACL)
+	uint32_t port;            // out: fixed outgoing port, 0 = by route
+	uint8_t df;               // 0 copy, 1 clear, 2 set
+	bool fragment_after;      // fragment after encryption instead of before
+	// ha-protocol rules 1, 7, 10: explicit IV = iv_prefix | counter, the counter from 0;
+	// sequence numbers from `next`, never above `lim`.
+	uint64_t iv_prefix;  // the upper 24 bits: slot | join - birth | restart; lower 40 zero
+	uint64_t next;       // first sequence number to send, 1 for a new SA
+	uint64_t lim;        // last that may be sent now
+	uint64_t lim_low_margin;
+	uint64_t edge;       // DP_IN: highest sequence number taken as seen (0 for a new SA)
+	uint64_t soft_bytes, hard_bytes;      // 0 = no limit (inner bytes)
+	uint64_t soft_packets, hard_packets;  // 0 = no limit
+	uint16_t group;          // redundancy group, 0 = none
+	enum dp_sa_state state;
+	int worker;              // owner, -1 = chosen (round robin by pair)
+	uint64_t pair;           // same number for in and out of one tunnel: same owner
+};
+
+// Reserves an inbound SPI that carries a free table index (architecture: one load per look-up).
+// slot: 0 or 1, the box's slot of ha-protocol. 0 = table full. Free with dp_spi_free unless an
+// SA was added on it (then the SA's deletion frees it).
+uint32_t dp_spi_alloc(unsigned slot);
+void dp_spi_free(uint32_t spi);
+// *sa = handle (never 0). An SPI that did not come from dp_spi_alloc (manual keys, captures) is
+// found by a hash instead. -EEXIST: SPI in use; -EINVAL: keys do not fit the algorithm;
+// -ENOTSUP: algorithm absent in this build.
+int dp_sa_add(const struct dp_sa *p, uint32_t *sa, struct err *err);
+int dp_sa_del(uint32_t sa);  // unbinds it from policies too
+int dp_sa_set_lim(uint32_t sa, uint64_t lim);
+int dp_sa_set_state(uint32_t sa, enum dp_sa_state state);
+int dp_sa_set_remote(uint32_t sa, const struct ip_addr *remote, uint16_t remote_port);
+struct dp_sa_stats {
+	uint64_t packets, bytes;  // bytes: inner
+	uint64_t seq;             // out: last sent; in: highest accepted
+	uint64_t lim;
+	uint64_t iv_counter;
+	uint64_t drops[16];       // by enum dp_sa_drop
+	uint64_t last_used_us;    // loop clock, resolution 1 s; 0 = never
+	int worker;
+};
+enum dp_sa_drop {
+	DP_SA_DROP_REPLAY, DP_SA_DROP_ICV, DP_SA_DROP_PAD, DP_SA_DROP_SELECTOR, DP_SA_DROP_INNER,
+	DP_SA_DROP_LIM, DP_SA_DROP_EXPIRED, DP_SA_DROP_STANDBY, DP_SA_DROP_MTU, DP_SA_DROP_ENCAP,
+	DP_SA_DROP_COUNT,
+};
+const char *dp_sa_drop_name(enum dp_sa_drop d);  // "replay", "icv", ...
+int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out);
+bool dp_sa_algorithm_supported(enum dp_cipher c, enum dp_auth a, uint16_t key_len);
+
+// ---- packets from the control plane ----------------------------------------------------------
+// Sends a UDP datagram from one of our addresses, past the policies (IKE). Fragments if needed.
+// 0, -ENOBUFS, -ENETUNREACH.
+int dp_udp_send(const struct dp_udp *meta, const uint8_t *payload, size_t len);
+
+// ---- displays --------------------------------------------------------------------------------
+struct dp_stage_stats {
+	const char *name;
+	uint64_t bursts, packets;
+	uint64_t cycles;  // 0 unless cycle counting is on
+};
+unsigned dp_stage_count(void);
+int dp_stage_get(unsigned stage, int worker, struct dp_stage_stats *out);  // worker -1 = sum
+void dp_stage_cycles(bool on);
+unsigned dp_drop_count(void);
+int dp_drop_get(unsigned reason, int worker, const char **name, const char **sentence,
+		uint64_t *count);
+struct dp_worker_stats {
+	unsigned worker;
+	int core;
+	uint64_t loops, busy_loops, rx_packets, tx_packets, handoff_in, handoff_out, sleeps;
+	uint64_t busy_cycles, total_cycles;
+	uint32_t sas;
+};
+int dp_worker_get(unsigned worker, struct dp_worker_stats *out);
+struct dp_engine_info {
+	const char *crypto_library;  // "intel-ipsec-mb 1.3.0"
+	const char *architecture;    // "AVX512 (VAES)"
+	bool hugepages;
+	uint32_t sa_max, sa_used, policy_max, policy_used, route_max, route_used;
+	uint32_t mbufs, mbufs_used, held_packets, held_max;
+};
+void dp_engine_info(struct dp_engine_info *out);
+void dp_counters_clear(void);
