@@ -20,7 +20,7 @@ struct rbuf {
 static inline void rbuf_init(struct rbuf *b, const void *data, size_t len)
 {
 	b->pos = data;
-	b->end = b->pos + len;
+	b->end = len ? b->pos + len : b->pos;  // NULL + 0 is undefined in C
 }
 static inline size_t rbuf_left(const struct rbuf *b)
 {
