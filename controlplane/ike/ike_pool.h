@@ -2,7 +2,8 @@
 //
 // compute() runs on a helper thread, done() on the loop's thread in a later turn, in any order.
 // One queue, first in first out; its length is bounded by the callers (half-open limit).
-// Create, submit and destroy: the loop's thread.
+// Create, submit and destroy: the loop's thread. The helpers inherit the creator's CPU affinity:
+// create the pool before dp_start pins the control thread.
 #pragma once
 
 #include "err.h"

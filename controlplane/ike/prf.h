@@ -8,7 +8,8 @@
 #include "ike/hash.h"
 #include "secret.h"
 
-#define PRF_LEN_MAX HASH_LEN_MAX
+#define PRF_LEN_MAX  HASH_LEN_MAX
+#define PRF_PLUS_MAX 1024 // more than any set of keys of IKEv2 needs
 
 static inline size_t prf_len(enum ike_hash h)
 {
@@ -22,6 +23,6 @@ int prf_compute(enum ike_hash h, const void *key, size_t key_len, const struct c
 int prf_secret(enum ike_hash h, const struct secret *key, const struct chunk *c, size_t n,
 	       struct secret *out) __attribute__((warn_unused_result));
 // prf+ (RFC 7296 2.13): T1 | T2 | ... with T1 = prf(K, S | 1), Tn = prf(K, Tn-1 | S | n).
-// len at most 255 * prf_len. 0 or a negative errno.
+// len at most PRF_PLUS_MAX. 0 or a negative errno.
 int prf_plus(enum ike_hash h, const void *key, size_t key_len, const struct chunk *seed, size_t n,
 	     struct secret *out, size_t len) __attribute__((warn_unused_result));

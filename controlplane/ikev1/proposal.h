@@ -18,10 +18,11 @@ struct ikev1_phase1_choice {
 	enum ike_hash hash;
 	enum ike_auth auth;
 	uint16_t group;
-	uint32_t lifetime_s;	     // the smaller of ours and the peer's
-	uint32_t lifetime_kb;	     // the peer's, 0 = none
-	uint8_t proposal, transform; // numbers, to be repeated in the answer
-	uint32_t priority;	     // of the policy that matched
+	uint32_t lifetime_s;		   // the smaller of ours and the peer's
+	uint32_t lifetime_kb;		   // the peer's, 0 = none
+	uint8_t proposal, transform;	   // numbers, to be repeated in the answer
+	uint8_t proposal_at, transform_at; // positions in the offer, from 0
+	uint32_t priority;		   // of the policy that matched
 };
 struct ikev1_policies { // the policies to offer or to accept, best first; borrowed
 	const struct isakmp_policy *const *list;
@@ -59,6 +60,7 @@ struct ikev1_phase2_choice {
 	uint32_t lifetime_s, lifetime_kb;	    // the smaller of both; kb 0 = none
 	uint32_t peer_lifetime_s, peer_lifetime_kb; // what the peer said, 0 = nothing
 	uint8_t proposal, transform_number;
+	uint8_t proposal_at, transform_at; // positions in the offer, from 0
 };
 // One proposal per transform set, numbers from 1, all with our SPI.
 void ikev1_build_sa_phase2(struct ikev1_build *b, const struct ikev1_phase2_offer *o);
