@@ -1,0 +1,16 @@
+#!/bin/bash
+# Line and branch coverage of the unit, exchange, golden and replay tests: a table on the terminal,
+# pages in build-coverage/report/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools/install-packages.sh coverage
+
+build=build-coverage
+[ -e $build/build.ninja ] || meson setup $build -Db_coverage=true -Doptimization=0 </dev/null
+ninja -C $build
+find $build -name '*.gcda' -delete
+meson test -C $build --no-rebuild --print-errorlogs </dev/null || echo "some tests failed" >&2
+mkdir -p $build/report
+gcovr --root . --object-directory $build --exclude 'tests/' --exclude 'build' --branches \
+	--exclude-throw-branches --print-summary --html-details $build/report/index.html --txt
+echo "pages: $build/report/index.html"
