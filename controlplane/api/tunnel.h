@@ -62,6 +62,8 @@ struct tunnels {
 	unsigned count;
 	struct dp_policy *policies;  // ready for dp_policies_set, deny lines included
 	size_t policy_count;
+	const struct tunnel_flow **by_policy;  // index of tunnels_flow(); NULL entries
+	uint32_t by_policy_size;
 };
 
 // Resolves `c`. `previous` (or NULL) gives stable ids. Incomplete entries (no peer, no ACL, no

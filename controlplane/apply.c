@@ -1,0 +1,136 @@
+// The commit hooks in their order, and what they share: warnings and the retry timer.
+//
+// Order (additions): data plane, ports (down), crypto, interfaces up with addresses, routes: so
+// the policies stand before the first packet can pass. Removals: the ports hook takes ports of
+// vanished interfaces away before crypto drops their policies.
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "gateway.h"
+#include "log.h"
+
+#define RETRY_DELAY_MS 100
+
+void apply_warn(struct gateway *g, const char *fmt, ...)
+{
+	struct warning *w = calloc(1, sizeof(*w));
+	if (!w)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(w->text, sizeof(w->text), fmt, ap);
+	va_end(ap);
+	STAILQ_INSERT_TAIL(&g->warnings, w, link);
+}
+
+static void warnings_clear(struct gateway *g)
+{
+	struct warning *w;
+	while ((w = STAILQ_FIRST(&g->warnings))) {
+		STAILQ_REMOVE_HEAD(&g->warnings, link);
+		free(w);
+	}
+}
+
+// ---- hooks -----------------------------------------------------------------------------------
+static int validate_all(void *ctx, const struct config *old, const struct config *new_cfg,
+			struct err *err)
+{
+	warnings_clear(ctx);
+	int rc = dataplane_validate(new_cfg, err);
+	if (!rc)
+		rc = interface_validate(new_cfg, err);
+	if (!rc)
+		rc = route_validate(new_cfg, err);
+	if (!rc)
+		rc = crypto_validate(new_cfg, err);
+	return rc;
+}
+
+static int dataplane_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+			  struct err *err)
+{
+	return dataplane_apply(ctx, new_cfg, err);
+}
+
+static int ports_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		      struct err *err)
+{
+	return interface_ports_apply(ctx, new_cfg, err);
+}
+
+static int crypto_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		       struct err *err)
+{
+	return crypto_apply(ctx, new_cfg, err);
+}
+
+static int interfaces_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+			   struct err *err)
+{
+	return interface_up_apply(ctx, new_cfg, err);
+}
+
+static int routes_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		       struct err *err)
+{
+	return route_apply(ctx, new_cfg, err);
+}
+
+static void warn_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		      commit_warn_fn fn, void *fn_ctx)
+{
+	struct gateway *g = ctx;
+	struct warning *w;
+
+	dataplane_warn(g, new_cfg, fn, fn_ctx);
+	STAILQ_FOREACH (w, &g->warnings, link)
+		fn(fn_ctx, w->text);
+	warnings_clear(g);
+}
+
+static void retry(void *ctx, uint64_t now_ms)
+{
+	struct gateway *g = ctx;
+	const struct config *c = commit_running();
+	struct err err = {0};
+
+	if (g->stopping)
+		return;
+	if (interface_retry(g) && crypto_apply(g, c, &err))
+		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
+	if (interface_up_apply(g, c, &err))
+		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
+	route_retry(g);
+	warnings_clear(g);
+}
+
+void apply_retry_soon(struct gateway *g)
+{
+	// started once, not restarted: a flapping link must not postpone it for ever
+	if (!g->retry.due_ms)
+		loop_timer_start(&g->retry, RETRY_DELAY_MS);
+}
+
+int apply_register(struct gateway *g, struct err *err)
+{
+	const struct commit_hook hooks[] = {
+		{.name = "data plane", .validate = validate_all, .apply = dataplane_hook},
+		{.name = "ports", .apply = ports_hook},
+		{.name = "crypto", .apply = crypto_hook},
+		{.name = "interfaces", .apply = interfaces_hook},
+		{.name = "routes", .apply = routes_hook, .warn = warn_hook},
+	};
+
+	loop_timer_init(&g->retry, g->loop, "apply retry", retry, g);
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		struct commit_hook h = hooks[i];
+		h.ctx = g;
+		int rc = commit_register(&h);
+		if (rc)
+			return err_set(err, rc, "Cannot register commit hook %s", h.name);
+	}
+	return 0;
+}

@@ -1,0 +1,110 @@
+// Commit hook for crypto maps: tunnels, security policies, IKE's configuration, manual SAs.
+//
+// Nothing may pass in clear while a map changes: first the data plane gets the union of old and
+// new policies, then the ports switch their groups, then the old groups go. SAs come last.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway.h"
+#include "log.h"
+
+int crypto_validate(const struct config *c, struct err *err)
+{
+	const struct crypto_map *m;
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
+		if (m->local_interface[0] && !config_interface(c, m->local_interface))
+			return err_set(err, -EINVAL,
+				       "Crypto map %s: local-address interface %s does not exist",
+				       m->name, m->local_interface);
+	}
+	return manual_sa_validate(c, err);
+}
+
+// The policy group an interface has in these tunnels, 0 = none.
+static uint32_t group_of(const struct tunnels *t, const char *interface)
+{
+	for (unsigned i = 0; t && i < t->count; i++)
+		if (strcmp(t->all[i]->interface, interface) == 0)
+			return t->all[i]->group;
+	return 0;
+}
+
+static bool group_in(const struct tunnels *t, uint32_t group)
+{
+	for (unsigned i = 0; i < t->count; i++)
+		if (t->all[i]->group == group)
+			return true;
+	return false;
+}
+
+static int policies_set_union(const struct tunnels *old, const struct tunnels *now, struct err *err)
+{
+	size_t max = old->policy_count + now->policy_count;
+	struct dp_policy *all = calloc(max ? max : 1, sizeof(*all));
+	if (!all)
+		return err_set(err, -ENOMEM, "Not enough memory for %zu policies", max);
+	size_t n = now->policy_count;
+	if (n)
+		memcpy(all, now->policies, n * sizeof(*all));
+	for (size_t i = 0; i < old->policy_count; i++)
+		if (!group_in(now, old->policies[i].group))
+			all[n++] = old->policies[i];
+	int rc = dp_policies_set(all, n, err);
+	free(all);
+	return rc;
+}
+
+static int policies_apply(struct gateway *g, const struct tunnels *now, struct err *err)
+{
+	if (!dp_running())
+		return 0;
+	bool vanishing = false;
+	for (unsigned i = 0; g->tunnels && i < g->tunnels->count; i++)
+		vanishing |= !group_in(now, g->tunnels->all[i]->group);
+	int rc = vanishing ? policies_set_union(g->tunnels, now, err)
+			   : dp_policies_set(now->policies, now->policy_count, err);
+	if (rc)
+		return rc;
+	struct if_state *s;
+	TAILQ_FOREACH (s, &g->interfaces, link) {
+		if (!s->port)
+			continue;
+		rc = dp_port_set_policy(s->port, group_of(now, s->name));
+		if (rc)
+			return err_set(err, rc, "Interface %s does not take its crypto map",
+				       s->name);
+	}
+	return vanishing ? dp_policies_set(now->policies, now->policy_count, err) : 0;
+}
+
+static void tunnel_warn(void *ctx, const char *text)
+{
+	apply_warn(ctx, "%s", text);
+}
+
+int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
+{
+	struct tunnels *now = tunnels_build(c, g->tunnels, interface_port, g, tunnel_warn, g);
+	if (!now)
+		return err_set(err, -errno, "The crypto maps cannot be resolved: %s",
+			       strerror(errno));
+	int rc = policies_apply(g, now, err);
+	if (!rc && g->ike)
+		rc = ike_configure(g->ike, c, now, err);
+	if (rc) {
+		// the old tunnels are still what IKE and the data plane know, or are told again
+		struct err ignored = {0};
+		if (g->tunnels && dp_running())
+			(void)dp_policies_set(g->tunnels->policies, g->tunnels->policy_count,
+					      &ignored);
+		if (g->tunnels && g->ike)
+			(void)ike_configure(g->ike, commit_running(), g->tunnels, &ignored);
+		tunnels_destroy(now);
+		return rc;
+	}
+	tunnels_destroy(g->tunnels);
+	g->tunnels = now;
+	return manual_sa_apply(g, now, err);
+}

@@ -1,0 +1,148 @@
+// The running gateway: what main.c creates and the apply and show files share.
+//
+// One instance per process, made by main(). Everything here belongs to the control thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "cli.h"
+#include "commit.h"
+#include "dp.h"
+#include "err.h"
+#include "ike.h"
+#include "kernel.h"
+#include "loop.h"
+#include "model.h"
+#include "tunnel.h"
+
+struct ike_pool;
+
+#define TANDEM_VERSION "0.1.0"
+#define IF_ADDR_MAX    32
+
+// An interface of the configuration, as far as it has been applied.
+struct if_state {
+	TAILQ_ENTRY(if_state) link;
+	char name[CONFIG_NAME_MAX];
+	enum if_kind kind;
+	enum if_device device;
+	char device_arg[128];
+	char kernel_if[16];	   // carries the addresses: tap, `device host` interface, lo
+	char under[16];		   // kernel interface behind a vdev (iface=...), or ""
+	uint32_t port;		   // data-plane port, 0 = none (yet)
+	bool up;		   // set up in the kernel by us
+	bool wanted;		   // scratch: in the configuration being applied
+	char trouble[ERR_MSG_MAX]; // why it has no port, "" = fine
+	struct ip_prefix addrs[IF_ADDR_MAX]; // added by us
+	unsigned addr_count;
+};
+
+struct route_state {
+	TAILQ_ENTRY(route_state) link;
+	struct kernel_route_spec spec; // spec.interface points to kernel_if
+	char kernel_if[16];
+	bool installed, wanted;
+};
+
+struct manual_sa {
+	TAILQ_ENTRY(manual_sa) link;
+	char interface[CONFIG_NAME_MAX], map[CONFIG_NAME_MAX];
+	uint32_t seq;
+	struct ip_addr local, remote;
+	struct session_key key_in, key_out;
+	struct tunnel_proposal proposal;
+	uint32_t sa_in, sa_out;
+	uint32_t policies[4];
+	struct selector sel[4];
+	unsigned policy_count;
+	bool wanted;
+};
+
+struct warning {
+	STAILQ_ENTRY(warning) link;
+	char text[ERR_MSG_MAX];
+};
+
+struct gateway {
+	// options
+	const char *config_file; // or NULL
+	const char *rundir;
+	char *const *eal_extra;
+	bool check, standby_process;
+
+	struct loop *loop;
+	struct kernel *kernel;
+	struct ike *ike;
+	struct ike_pool *pool;
+	struct loop_timer ike_timer;
+	struct cli_server *cli;
+	int lock_fd;
+	int exit_status;
+	unsigned config_errors;
+	uint64_t started_us;
+	bool stopping;
+
+	// applied state
+	struct dp_params dp_params; // as started
+	char dp_cores[64];
+	char dp_trouble[ERR_MSG_MAX]; // why the data plane does not run, "" = fine or not asked
+	TAILQ_HEAD(, if_state) interfaces;
+	TAILQ_HEAD(, route_state) routes;
+	TAILQ_HEAD(, manual_sa) manual;
+	struct tunnels *tunnels; // never NULL after the first commit
+	struct loop_timer retry; // kernel links or addresses changed: interfaces, routes again
+	STAILQ_HEAD(, warning) warnings; // of the commit under way
+};
+
+extern struct gateway gateway;
+
+// ---- apply_*.c: commit hooks, in order of registration ---------------------------------------
+int apply_register(struct gateway *g, struct err *err); // apply.c: all of them
+void apply_warn(struct gateway *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void apply_retry_soon(struct gateway *g);
+
+int dataplane_apply(struct gateway *g, const struct config *c, struct err *err);
+int dataplane_validate(const struct config *c, struct err *err);
+void dataplane_warn(const struct gateway *g, const struct config *c, commit_warn_fn fn, void *ctx);
+const struct dp_ops *ike_net_dp_ops(void); // ike_net.c
+
+int interface_validate(const struct config *c, struct err *err);
+int interface_ports_apply(struct gateway *g, const struct config *c, struct err *err);
+int interface_up_apply(struct gateway *g, const struct config *c, struct err *err);
+// Tries again what had no port; true when a port came or went.
+bool interface_retry(struct gateway *g);
+void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone);
+struct if_state *interface_state(const struct gateway *g, const char *name);
+uint32_t interface_port(void *g, const char *name);		   // tunnels_build's port_of
+void interface_host_name(const char *name, char *buf, size_t cap); // GigabitEthernet0/1 -> gi0-1
+
+int route_apply(struct gateway *g, const struct config *c, struct err *err);
+void route_retry(struct gateway *g);
+int route_validate(const struct config *c, struct err *err);
+
+int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
+int crypto_validate(const struct config *c, struct err *err);
+
+int manual_sa_validate(const struct config *c, struct err *err);
+// Binds and unbinds; SAs of entries that did not change stay.
+int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err);
+void manual_sa_clear(struct gateway *g);
+int manual_sa_build(const struct tunnel *t, enum dp_dir dir, struct dp_sa *out, struct err *err);
+
+// ---- ike_net.c -------------------------------------------------------------------------------
+int ike_net_init(struct gateway *g, struct err *err);
+void ike_net_fini(struct gateway *g);
+
+// ---- show_*.c --------------------------------------------------------------------------------
+int show_register(struct gateway *g, struct err *err); // show.c: all of them
+int show_interfaces_register(struct gateway *g, struct err *err);
+int show_dataplane_register(struct gateway *g, struct err *err);
+int show_map_register(struct gateway *g, struct err *err);
+int show_isakmp_register(struct gateway *g, struct err *err);
+int show_ipsec_register(struct gateway *g, struct err *err);
+int show_session_register(struct gateway *g, struct err *err);
+int show_route_register(struct gateway *g, struct err *err);
+int show_system_register(struct gateway *g, struct err *err);

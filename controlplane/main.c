@@ -1,0 +1,423 @@
+// tandemd: options, the boot table, the loop, shutdown in reverse. The only file that knows all.
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "gateway.h"
+#include "log.h"
+#include "secret.h"
+
+#define RUNDIR_DEFAULT	  "/run/tandem"
+#define KERNEL_SYNC_TURNS 200
+#define GOODBYE_TURNS	  5
+
+struct gateway gateway = {
+	.lock_fd = -1,
+	.rundir = RUNDIR_DEFAULT,
+	.standby_process = true,
+	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
+	.routes = TAILQ_HEAD_INITIALIZER(gateway.routes),
+	.manual = TAILQ_HEAD_INITIALIZER(gateway.manual),
+	.warnings = STAILQ_HEAD_INITIALIZER(gateway.warnings),
+};
+
+// ---- configuration file ----------------------------------------------------------------------
+static void config_bad(void *ctx, unsigned line, unsigned column, const char *text, const char *why)
+{
+	struct gateway *g = ctx;
+	fprintf(stderr, "%s:%u: %s\n  %s\n  ", g->config_file, line, why, text);
+	for (unsigned i = 0; i < column; i++)
+		fputc(text[i] == '\t' ? '\t' : ' ', stderr);
+	fputs("^\n", stderr);
+}
+
+static void config_warn(void *ctx, const char *text)
+{
+	log_event("PARSER", LOG_L_WARNING, "CONFIG", "%s", text);
+}
+
+static void check_warn(void *ctx, const char *text)
+{
+	fprintf(stderr, "warning: %s\n", text);
+}
+
+static int config_check(struct gateway *g)
+{
+	struct err err = {0};
+	unsigned errors = 0;
+
+	if (!g->config_file) {
+		fprintf(stderr, "tandemd: --check needs a file (-c FILE)\n");
+		return 1;
+	}
+	if (cli_init(&err)) {
+		fprintf(stderr, "tandemd: %s\n", err.msg);
+		return 1;
+	}
+	struct config *c = config_create();
+	if (!c || config_load_file(c, g->config_file, config_bad, g, &errors, &err)) {
+		fprintf(stderr, "tandemd: %s\n", c ? err.msg : "not enough memory");
+		config_destroy(c);
+		return 1;
+	}
+	int (*const checks[])(const struct config *, struct err *) = {
+		dataplane_validate, interface_validate, route_validate, crypto_validate};
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		if (checks[i](c, &err) == 0)
+			continue;
+		fprintf(stderr, "%s: %s\n", g->config_file, err.msg);
+		errors++;
+	}
+	tunnels_destroy(tunnels_build(c, NULL, NULL, NULL, check_warn, NULL));
+	config_destroy(c);
+	fprintf(stderr, "%s: %u error%s\n", g->config_file, errors, errors == 1 ? "" : "s");
+	return errors ? 1 : 0;
+}
+
+static int startup_load(struct gateway *g, struct err *err)
+{
+	struct config *c = config_create();
+	if (!c)
+		return err_set(err, -ENOMEM, "Not enough memory for a configuration");
+	if (g->config_file) {
+		int rc = config_load_file(c, g->config_file, config_bad, g, &g->config_errors, err);
+		if (rc) {
+			config_destroy(c);
+			return rc;
+		}
+		(void)cli_set_startup_file(g->config_file);
+	}
+	struct err why = {0};
+	if (commit_candidate(c, config_warn, g, &why)) {
+		// unconfigured but reachable by the command line is better than not there
+		log_event("PARSER", LOG_L_ERR, "COMMIT", "%s is not applied: %s", g->config_file,
+			  why.msg);
+		g->config_errors++;
+		if (!commit_running()) {
+			struct config *empty = config_create();
+			if (!empty)
+				return err_set(err, -ENOMEM,
+					       "Not enough memory for a configuration");
+			int rc = commit_candidate(empty, config_warn, g, err);
+			if (rc)
+				return rc;
+		}
+	}
+	if (g->config_errors)
+		log_event("PARSER", LOG_L_ERR, "STARTUP", "%s: %u error(s), the rest is in effect",
+			  g->config_file, g->config_errors);
+	return 0;
+}
+
+// ---- boot steps ------------------------------------------------------------------------------
+static int rundir_init(struct gateway *g, struct err *err)
+{
+	char path[256], pid[32];
+
+	if (strlen(g->rundir) > sizeof(((struct sockaddr_un *)0)->sun_path) - 20)
+		return err_set(err, -ENAMETOOLONG, "The path %s is too long for a socket in it",
+			       g->rundir);
+	if (mkdir(g->rundir, 0750) && errno != EEXIST)
+		return err_set(err, -errno, "Cannot create %s: %s", g->rundir, strerror(errno));
+	snprintf(path, sizeof(path), "%s/lock", g->rundir);
+	g->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (g->lock_fd < 0)
+		return err_set(err, -errno, "Cannot write in %s: %s", g->rundir, strerror(errno));
+	if (flock(g->lock_fd, LOCK_EX | LOCK_NB)) {
+		ssize_t n = read(g->lock_fd, pid, sizeof(pid) - 1);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strcspn(pid, "\n")] = '\0';
+		return err_set(err, -EADDRINUSE,
+			       "Another tandemd (process %s) already runs in %s; choose another "
+			       "directory with -r",
+			       pid[0] ? pid : "unknown", g->rundir);
+	}
+	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	if (ftruncate(g->lock_fd, 0) || pwrite(g->lock_fd, pid, (size_t)n, 0) != n)
+		return err_set(err, -errno, "Cannot write in %s: %s", g->rundir, strerror(errno));
+	return 0;
+}
+
+// The lock file stays: removing it would let two instances lock two files of one name.
+static void rundir_fini(struct gateway *g)
+{
+	if (g->lock_fd >= 0)
+		close(g->lock_fd);
+	g->lock_fd = -1;
+}
+
+static int loop_step_init(struct gateway *g, struct err *err)
+{
+	g->loop = loop_create(err);
+	return g->loop ? 0 : -ENOMEM;
+}
+
+static void loop_step_fini(struct gateway *g)
+{
+	loop_destroy(g->loop);
+	g->loop = NULL;
+}
+
+static void on_stop(void *ctx, int signo)
+{
+	struct gateway *g = ctx;
+	log_event("SYS", LOG_L_NOTICE, "STOP", "Stopping (%s)", strsignal(signo));
+	loop_stop(g->loop);
+}
+
+static void on_hangup(void *ctx, int signo)
+{
+	log_event("SYS", LOG_L_INFO, "HANGUP",
+		  "Hangup ignored: the configuration changes by command line, not by reloading");
+}
+
+static int signals_init(struct gateway *g, struct err *err)
+{
+	signal(SIGPIPE, SIG_IGN);
+	if (loop_signal(g->loop, SIGTERM, on_stop, g) || loop_signal(g->loop, SIGINT, on_stop, g) ||
+	    loop_signal(g->loop, SIGHUP, on_hangup, g))
+		return err_set(err, -EIO, "Cannot take signals");
+	return 0;
+}
+
+static int cli_step_init(struct gateway *g, struct err *err)
+{
+	return cli_init(err);
+}
+
+static void cli_step_fini(struct gateway *g)
+{
+	cli_fini();
+}
+
+static void kernel_link_op(void *ctx, const struct kernel_link *link, bool gone)
+{
+	struct gateway *g = ctx;
+	interface_link_event(g, link, gone);
+	if (!TAILQ_EMPTY(&g->routes))
+		apply_retry_soon(g);
+}
+
+static void kernel_addr_op(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone)
+{
+	struct gateway *g = ctx;
+	if (!TAILQ_EMPTY(&g->routes))
+		apply_retry_soon(g);
+}
+
+static uint32_t port_of_host_if(const char *ifname)
+{
+	return dp_running() ? dp_port_by_host_if(ifname) : 0;
+}
+
+static int kernel_step_init(struct gateway *g, struct err *err)
+{
+	const struct kernel_ops ops = {
+		.ctx = g,
+		.route_set = dp_route_set,
+		.route_del = dp_route_del,
+		.neigh_set = dp_neigh_set,
+		.port_of = port_of_host_if,
+		.link = kernel_link_op,
+		.addr = kernel_addr_op,
+	};
+	g->kernel = kernel_create(g->loop, &ops, err);
+	if (!g->kernel)
+		return err->code ? err->code : -EIO;
+	int rc = kernel_route_sweep(g->kernel, KERNEL_PROTO_STATIC, err);
+	if (!rc)
+		rc = kernel_addr_sweep(g->kernel, err);
+	struct kernel_stats stats = {0};
+	for (int i = 0; !rc && !stats.synced && i < KERNEL_SYNC_TURNS; i++) {
+		rc = loop_turn(g->loop, 10);
+		kernel_get_stats(g->kernel, &stats);
+	}
+	return rc;
+}
+
+static void kernel_step_fini(struct gateway *g)
+{
+	kernel_destroy(g->kernel);
+	g->kernel = NULL;
+}
+
+static void dataplane_fini(struct gateway *g)
+{
+	if (!dp_running())
+		return;
+	kernel_feed(g->kernel, false);
+	dp_stop();
+}
+
+static int apply_step_init(struct gateway *g, struct err *err)
+{
+	return apply_register(g, err);
+}
+
+// Takes everything of ours out of the kernel again: routes, addresses, host interfaces.
+static void apply_step_fini(struct gateway *g)
+{
+	struct config *nothing = config_create();
+	struct err err = {0};
+
+	loop_timer_fini(&g->retry);
+	if (nothing) {
+		(void)route_apply(g, nothing, &err);
+		manual_sa_clear(g);
+		(void)interface_ports_apply(g, nothing, &err);
+	}
+	config_destroy(nothing);
+	tunnels_destroy(g->tunnels);
+	g->tunnels = NULL;
+}
+
+static int ike_step_init(struct gateway *g, struct err *err)
+{
+	return ike_net_init(g, err);
+}
+
+static void ike_step_fini(struct gateway *g)
+{
+	ike_net_fini(g);
+	for (int i = 0; i < GOODBYE_TURNS && dp_running(); i++)
+		(void)loop_turn(g->loop, 10); // lets the workers send the deletes
+}
+
+static int socket_step_init(struct gateway *g, struct err *err)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/cli.sock", g->rundir);
+	g->cli = cli_server_create(g->loop, path, err);
+	return g->cli ? 0 : (err->code ? err->code : -EIO);
+}
+
+static void socket_step_fini(struct gateway *g)
+{
+	cli_server_destroy(g->cli);
+	g->cli = NULL;
+}
+
+// In order; stopping runs it backwards. IKE stops while ports still carry its deletes.
+static const struct boot_step {
+	const char *name;
+	int (*init)(struct gateway *g, struct err *err);
+	void (*fini)(struct gateway *g);
+} boot[] = {
+	{"run directory", rundir_init, rundir_fini},
+	{"event loop", loop_step_init, loop_step_fini},
+	{"signals", signals_init, NULL},
+	{"command line", cli_step_init, cli_step_fini},
+	{"kernel mirror", kernel_step_init, kernel_step_fini},
+	{"data plane", NULL, dataplane_fini}, // started by the commit that needs it
+	{"commit hooks", apply_step_init, apply_step_fini},
+	{"IKE", ike_step_init, ike_step_fini},
+	{"displays", show_register, NULL},
+	{"configuration", startup_load, NULL},
+	{"command socket", socket_step_init, socket_step_fini},
+};
+#define BOOT_STEPS (sizeof(boot) / sizeof(boot[0]))
+
+static void stop_from(struct gateway *g, size_t step)
+{
+	g->stopping = true;
+	while (step-- > 0)
+		if (boot[step].fini)
+			boot[step].fini(g);
+}
+
+// sd_notify(3) in its simplest form; nothing happens outside systemd.
+static void service_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (!path || !path[0] || strlen(path) >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, strlen(path));
+	if (to.sun_path[0] == '@')
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0)
+		log_event("SYS", LOG_L_WARNING, "NOTIFY", "The service manager does not listen");
+	close(fd);
+}
+
+static int run(struct gateway *g)
+{
+	struct err err = {0};
+
+	g->started_us = loop_clock_us();
+	for (size_t i = 0; i < BOOT_STEPS; i++) {
+		if (!boot[i].init || boot[i].init(g, &err) == 0)
+			continue;
+		fprintf(stderr, "tandemd: %s\n", err.msg[0] ? err.msg : boot[i].name);
+		stop_from(g, i + 1);
+		return 1;
+	}
+	log_event("SYS", LOG_L_NOTICE, "RESTART", "tandemd %s runs in %s", TANDEM_VERSION,
+		  g->rundir);
+	service_notify("READY=1");
+	int rc = loop_run(g->loop);
+	service_notify("STOPPING=1");
+	stop_from(g, BOOT_STEPS);
+	return rc ? 1 : 0;
+}
+
+// ---- options ---------------------------------------------------------------------------------
+static void usage(FILE *to)
+{
+	fputs("usage: tandemd [-c FILE] [-r RUNDIR] [--check] [--no-standby] [-- EAL ARGUMENTS]\n"
+	      "  -c FILE       start-up configuration; without it the gateway starts unconfigured\n"
+	      "  -r RUNDIR     sockets and state of this instance (" RUNDIR_DEFAULT ")\n"
+	      "  --check       read FILE, say what is wrong with it, exit 0 or 1\n"
+	      "  --no-standby  do not start tandem-standby\n"
+	      "  -v, --version\n",
+	      to);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"check", no_argument, NULL, 'k'},
+		{"no-standby", no_argument, NULL, 's'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct gateway *g = &gateway;
+	int opt;
+
+	secret_process_init();
+	while ((opt = getopt_long(argc, argv, "+c:r:vh", options, NULL)) != -1) {
+		switch (opt) {
+		case 'c': g->config_file = optarg; break;
+		case 'r': g->rundir = optarg; break;
+		case 'k': g->check = true; break;
+		case 's': g->standby_process = false; break;
+		case 'v': puts("tandemd " TANDEM_VERSION); return 0;
+		case 'h': usage(stdout); return 0;
+		default: usage(stderr); return 2;
+		}
+	}
+	bool separator = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
+	if (optind < argc && !separator) {
+		fprintf(stderr, "tandemd: unexpected argument %s\n", argv[optind]);
+		usage(stderr);
+		return 2;
+	}
+	if (optind < argc)
+		g->eal_extra = &argv[optind];
+	return g->check ? config_check(g) : run(g);
+}

@@ -1,0 +1,460 @@
+// Crypto maps of a configuration, resolved into tunnels, flows and data-plane policies.
+//
+// Every interface that bears a map gets its own copy of the map's complete entries: a policy
+// group, and for each permit line of the ACL a flow with a policy id. Ids are taken over from the
+// previous build where (interface, map, sequence, selector) is the same. A deny line means "not
+// this entry": it becomes a SKIP policy to the first rule of the next entry.
+
+#include "tunnel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// One flow of the previous build, sorted for look-up.
+struct old_flow {
+	const struct tunnel_flow *flow;
+	bool taken;
+};
+
+struct build {
+	const struct config *c;
+	const struct tunnels *previous;
+	uint32_t (*port_of)(void *ctx, const char *interface);
+	void *port_ctx;
+	void (*warn)(void *ctx, const char *text);
+	void *warn_ctx;
+	struct tunnels *out;
+	size_t tunnel_cap, policy_cap;
+	struct old_flow *old;
+	size_t old_count;
+	uint8_t *used;	  // bitmap of policy ids in use, now or before
+	uint32_t next_id; // search hint
+	uint32_t next_group;
+	uint32_t order; // within the group being built
+	size_t pending; // SKIP policies from here on still need next_order
+	int failed;
+};
+
+static void __attribute__((format(printf, 2, 3))) warn(struct build *b, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+	if (!b->warn)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	b->warn(b->warn_ctx, text);
+}
+
+// ---- stable ids ------------------------------------------------------------------------------
+static int selector_order(const struct selector *a, const struct selector *b)
+{
+	int d = (int)a->proto - (int)b->proto;
+	if (!d)
+		d = addr_compare(&a->src.addr, &b->src.addr);
+	if (!d)
+		d = addr_compare(&a->dst.addr, &b->dst.addr);
+	if (!d)
+		d = (int)a->src.len - (int)b->src.len;
+	if (!d)
+		d = (int)a->dst.len - (int)b->dst.len;
+	if (!d)
+		d = (int)a->sport.lo - (int)b->sport.lo;
+	if (!d)
+		d = (int)a->sport.hi - (int)b->sport.hi;
+	if (!d)
+		d = (int)a->dport.lo - (int)b->dport.lo;
+	if (!d)
+		d = (int)a->dport.hi - (int)b->dport.hi;
+	return d;
+}
+
+static int flow_order(const struct tunnel *ta, const struct selector *sa, const struct tunnel *tb,
+		      const struct selector *sb)
+{
+	int d = strcmp(ta->interface, tb->interface);
+	if (!d)
+		d = strcmp(ta->map, tb->map);
+	if (!d && ta->seq != tb->seq)
+		d = ta->seq < tb->seq ? -1 : 1;
+	return d ? d : selector_order(sa, sb);
+}
+
+static int old_flow_order(const void *a, const void *b)
+{
+	const struct tunnel_flow *fa = ((const struct old_flow *)a)->flow;
+	const struct tunnel_flow *fb = ((const struct old_flow *)b)->flow;
+	int d = flow_order(fa->tunnel, &fa->sel, fb->tunnel, &fb->sel);
+	return d ? d : (fa->policy < fb->policy ? -1 : fa->policy > fb->policy);
+}
+
+static void id_mark(struct build *b, uint32_t id)
+{
+	b->used[id / 8] |= (uint8_t)(1u << (id % 8));
+}
+
+// An id that neither this build nor the previous one uses; 0 = none left.
+static uint32_t id_new(struct build *b)
+{
+	for (; b->next_id <= DP_POLICY_MAX; b->next_id++) {
+		if (b->used[b->next_id / 8] & (1u << (b->next_id % 8)))
+			continue;
+		id_mark(b, b->next_id);
+		return b->next_id++;
+	}
+	return 0;
+}
+
+static int ids_init(struct build *b)
+{
+	b->used = calloc(1, DP_POLICY_MAX / 8 + 1);
+	if (!b->used)
+		return -ENOMEM;
+	b->next_id = 1;
+	b->next_group = 1;
+	if (!b->previous)
+		return 0;
+	for (size_t i = 0; i < b->previous->policy_count; i++)
+		id_mark(b, b->previous->policies[i].id);
+	for (unsigned i = 0; i < b->previous->count; i++) {
+		const struct tunnel *t = b->previous->all[i];
+		b->old_count += t->flow_count;
+		if (t->group >= b->next_group)
+			b->next_group = t->group + 1;
+	}
+	b->old = calloc(b->old_count ? b->old_count : 1, sizeof(*b->old));
+	if (!b->old)
+		return -ENOMEM;
+	size_t n = 0;
+	for (unsigned i = 0; i < b->previous->count; i++)
+		for (unsigned f = 0; f < b->previous->all[i]->flow_count; f++)
+			b->old[n++].flow = &b->previous->all[i]->flows[f];
+	qsort(b->old, n, sizeof(*b->old), old_flow_order);
+	return 0;
+}
+
+// The id this flow had before, or a new one. Equal selectors in one entry pair up in order.
+static uint32_t id_for(struct build *b, const struct tunnel *t, const struct selector *sel)
+{
+	size_t lo = 0, hi = b->old_count;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		const struct tunnel_flow *f = b->old[mid].flow;
+		if (flow_order(f->tunnel, &f->sel, t, sel) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < b->old_count; lo++) {
+		const struct tunnel_flow *f = b->old[lo].flow;
+		if (flow_order(f->tunnel, &f->sel, t, sel) != 0)
+			break;
+		if (b->old[lo].taken)
+			continue;
+		b->old[lo].taken = true;
+		return f->policy;
+	}
+	return id_new(b);
+}
+
+static uint32_t group_for(struct build *b, const char *interface, const char *map)
+{
+	if (b->previous)
+		for (unsigned i = 0; i < b->previous->count; i++) {
+			const struct tunnel *t = b->previous->all[i];
+			if (strcmp(t->interface, interface) == 0 && strcmp(t->map, map) == 0)
+				return t->group;
+		}
+	return b->next_group++;
+}
+
+// ---- entries ---------------------------------------------------------------------------------
+static struct dp_policy *policy_add(struct build *b)
+{
+	if (b->out->policy_count == b->policy_cap) {
+		size_t cap = b->policy_cap ? b->policy_cap * 2 : 64;
+		struct dp_policy *p = realloc(b->out->policies, cap * sizeof(*p));
+		if (!p) {
+			b->failed = -ENOMEM;
+			return NULL;
+		}
+		b->out->policies = p;
+		b->policy_cap = cap;
+	}
+	struct dp_policy *p = &b->out->policies[b->out->policy_count++];
+	*p = (struct dp_policy){.order = b->order++};
+	return p;
+}
+
+static void resolve_peers(struct tunnel *t, const struct crypto_map_entry *e)
+{
+	const struct map_peer *p;
+	TAILQ_FOREACH (p, &e->peers, link) {
+		if (!addr_is_set(&p->addr) || p->addr.family != t->local.family)
+			continue;
+		if (t->peer_count == sizeof(t->peers) / sizeof(t->peers[0]))
+			break;
+		// the default peer is tried first
+		if (p->is_default && t->peer_count) {
+			memmove(&t->peers[1], &t->peers[0], t->peer_count * sizeof(t->peers[0]));
+			t->peers[0] = p->addr;
+			t->peer_count++;
+		} else {
+			t->peers[t->peer_count++] = p->addr;
+		}
+	}
+}
+
+static void resolve_proposals(struct build *b, struct tunnel *t, const struct crypto_map_entry *e)
+{
+	for (unsigned i = 0; i < e->transform_set_count; i++) {
+		const struct transform_set *s = config_transform_set(b->c, e->transform_sets[i]);
+		if (!s) {
+			warn(b, "Crypto map %s %u: transform set %s does not exist", t->map, t->seq,
+			     e->transform_sets[i]);
+			continue;
+		}
+		struct tunnel_proposal *p = &t->proposals[t->proposal_count++];
+		*p = (struct tunnel_proposal){.cipher = s->cipher,
+					      .key_bits = s->key_bits,
+					      .gcm_icv = s->gcm_icv,
+					      .auth = s->auth,
+					      .transport = s->transport};
+		snprintf(p->name, sizeof(p->name), "%s", s->name);
+	}
+}
+
+static struct ip_addr local_address(const struct config *c, const struct crypto_map *m,
+				    const struct interface_config *ifc)
+{
+	if (m->local_interface[0]) {
+		const struct interface_config *l = config_interface(c, m->local_interface);
+		return l ? l->addr.addr : addr_none();
+	}
+	return ifc->addr.addr;
+}
+
+static struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
+				 const struct crypto_map *m, const struct crypto_map_entry *e)
+{
+	const struct ipsec_config *g = &b->c->ipsec;
+	struct tunnel *t = calloc(1, sizeof(*t));
+	if (!t) {
+		b->failed = -ENOMEM;
+		return NULL;
+	}
+	snprintf(t->map, sizeof(t->map), "%s", m->name);
+	snprintf(t->interface, sizeof(t->interface), "%s", ifc->name);
+	t->seq = e->seq;
+	t->kind = e->kind;
+	t->local = local_address(b->c, m, ifc);
+	t->port = b->port_of ? b->port_of(b->port_ctx, ifc->name) : 0;
+	t->pfs = e->pfs;
+	t->pfs_group = e->pfs ? e->pfs_group : 0;
+	t->lifetime_s = e->lifetime_s ? e->lifetime_s : g->lifetime_s;
+	t->lifetime_kb = e->lifetime_kb ? e->lifetime_kb : g->lifetime_kb;
+	t->replay_window = e->replay_set ? e->replay_window : g->replay_window;
+	t->idle_time_s = e->idle_time_s ? e->idle_time_s : g->idle_time_s;
+	t->df = g->df_bit == DF_BIT_CLEAR ? 1 : g->df_bit == DF_BIT_SET ? 2 : 0;
+	t->fragment_after = g->fragment_after;
+	t->key_in = e->key_in;
+	t->key_out = e->key_out;
+	resolve_peers(t, e);
+	resolve_proposals(b, t, e);
+	return t;
+}
+
+static void tunnel_free(struct tunnel *t)
+{
+	if (!t)
+		return;
+	free(t->flows);
+	explicit_bzero(t, sizeof(*t)); // manual keys
+	free(t);
+}
+
+// Says what is missing, once, in the order in which one would configure it.
+static bool tunnel_complete(struct build *b, const struct tunnel *t,
+			    const struct crypto_map_entry *e, const struct acl *acl)
+{
+	const char *why = NULL;
+	if (e->dynamic_map[0])
+		why = "refers to a dynamic map, which has no effect yet";
+	else if (!addr_is_set(&t->local))
+		why = "has no local address: the interface has none";
+	else if (TAILQ_EMPTY(&e->peers))
+		why = "has no peer";
+	else if (!t->peer_count)
+		why = "has no peer address that fits the local address";
+	else if (!e->acl[0])
+		why = "has no access list (match address)";
+	else if (!acl)
+		why = "refers to an access list that does not exist";
+	else if (!t->proposal_count)
+		why = "has no transform set";
+	else if (t->kind == MAP_IPSEC_MANUAL && (!e->key_in.set || !e->key_out.set))
+		why = "lacks a session key (set session-key inbound and outbound)";
+	if (why)
+		warn(b, "Crypto map %s %u on %s is left out: it %s", t->map, t->seq, t->interface,
+		     why);
+	return !why;
+}
+
+static bool selector_families_agree(const struct selector *s)
+{
+	return s->src.addr.family == s->dst.addr.family && s->src.addr.family;
+}
+
+static int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl)
+{
+	const struct acl_entry *a;
+	unsigned permits = 0;
+
+	TAILQ_FOREACH (a, &acl->entries, link)
+		permits += !a->is_remark && a->permit;
+	t->flows = calloc(permits ? permits : 1, sizeof(*t->flows));
+	if (!t->flows)
+		return -ENOMEM;
+	TAILQ_FOREACH (a, &acl->entries, link) {
+		if (a->is_remark || !selector_families_agree(&a->sel))
+			continue;
+		uint32_t id = a->permit ? id_for(b, t, &a->sel) : id_new(b);
+		if (!id)
+			return -ENOSPC;
+		struct dp_policy *p = policy_add(b);
+		if (!p)
+			return -ENOMEM;
+		p->id = id;
+		p->group = t->group;
+		p->action = a->permit ? DP_POLICY_PROTECT : DP_POLICY_SKIP;
+		p->sel = a->sel;
+		if (a->permit)
+			t->flows[t->flow_count++] = (struct tunnel_flow){
+				.policy = id, .ace_seq = a->seq, .sel = a->sel, .tunnel = t};
+	}
+	return 0;
+}
+
+static int tunnel_keep(struct build *b, struct tunnel *t)
+{
+	if (b->out->count == b->tunnel_cap) {
+		size_t cap = b->tunnel_cap ? b->tunnel_cap * 2 : 16;
+		struct tunnel **all = realloc(b->out->all, cap * sizeof(*all));
+		if (!all)
+			return -ENOMEM;
+		b->out->all = all;
+		b->tunnel_cap = cap;
+	}
+	b->out->all[b->out->count++] = t;
+	return 0;
+}
+
+static void entry_build(struct build *b, const struct interface_config *ifc,
+			const struct crypto_map *m, const struct crypto_map_entry *e,
+			uint32_t group)
+{
+	struct tunnel *t = tunnel_new(b, ifc, m, e);
+	if (!t)
+		return;
+	const struct acl *acl = e->acl[0] ? config_acl(b->c, e->acl) : NULL;
+	t->group = group;
+	if (!tunnel_complete(b, t, e, acl)) {
+		tunnel_free(t);
+		return;
+	}
+	size_t first = b->out->policy_count;
+	int rc = tunnel_flows(b, t, acl);
+	if (!rc)
+		rc = tunnel_keep(b, t);
+	if (rc) {
+		b->failed = rc;
+		b->out->policy_count = first;
+		tunnel_free(t);
+		return;
+	}
+	for (size_t i = first; i < b->out->policy_count; i++)
+		if (b->out->policies[i].action == DP_POLICY_SKIP)
+			b->out->policies[i].next_order = b->order;
+}
+
+static void interface_build(struct build *b, const struct interface_config *ifc)
+{
+	const struct crypto_map *m = config_crypto_map(b->c, ifc->crypto_map, false);
+	if (!m) {
+		warn(b, "Interface %s refers to crypto map %s, which does not exist", ifc->name,
+		     ifc->crypto_map);
+		return;
+	}
+	uint32_t group = group_for(b, ifc->name, m->name);
+	const struct crypto_map_entry *e;
+	b->order = 1;
+	TAILQ_FOREACH (e, &m->entries, link)
+		if (!b->failed)
+			entry_build(b, ifc, m, e, group);
+}
+
+// Flows by policy id: IKE asks for every packet that raises it.
+static int flows_index(struct tunnels *out)
+{
+	for (size_t i = 0; i < out->policy_count; i++)
+		if (out->policies[i].id >= out->by_policy_size)
+			out->by_policy_size = out->policies[i].id + 1;
+	out->by_policy =
+		calloc(out->by_policy_size ? out->by_policy_size : 1, sizeof(*out->by_policy));
+	if (!out->by_policy)
+		return -ENOMEM;
+	for (unsigned i = 0; i < out->count; i++)
+		for (unsigned f = 0; f < out->all[i]->flow_count; f++)
+			out->by_policy[out->all[i]->flows[f].policy] = &out->all[i]->flows[f];
+	return 0;
+}
+
+struct tunnels *tunnels_build(const struct config *c, const struct tunnels *previous,
+			      uint32_t (*port_of)(void *ctx, const char *interface), void *ctx,
+			      void (*warn_fn)(void *ctx, const char *text), void *warn_ctx)
+{
+	struct build b = {.c = c,
+			  .previous = previous,
+			  .port_of = port_of,
+			  .port_ctx = ctx,
+			  .warn = warn_fn,
+			  .warn_ctx = warn_ctx,
+			  .out = calloc(1, sizeof(struct tunnels))};
+	if (!b.out)
+		return NULL;
+	b.failed = ids_init(&b);
+	const struct interface_config *ifc;
+	TAILQ_FOREACH (ifc, &c->interfaces, link)
+		if (!b.failed && ifc->crypto_map[0])
+			interface_build(&b, ifc);
+	free(b.used);
+	free(b.old);
+	if (!b.failed)
+		b.failed = flows_index(b.out);
+	if (b.failed) {
+		tunnels_destroy(b.out);
+		errno = -b.failed;
+		return NULL;
+	}
+	return b.out;
+}
+
+void tunnels_destroy(struct tunnels *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->count; i++)
+		tunnel_free(t->all[i]);
+	free(t->all);
+	free(t->policies);
+	free(t->by_policy);
+	free(t);
+}
+
+const struct tunnel_flow *tunnels_flow(const struct tunnels *t, uint32_t policy)
+{
+	return policy < t->by_policy_size ? t->by_policy[policy] : NULL;
+}
