@@ -1,0 +1,241 @@
+// Numbered UDP datagrams at a steady rate, and a receiver that counts what became of them.
+//
+// udpseq send -d ADDRESS -p PORT [-n FLOWS] [-r PACKETS/S] [-t SECONDS] [-s SIZE]
+// udpseq recv -p PORT [-w SECONDS]
+//
+// A flow is one source port. Each datagram carries its flow and its number; the sender ends each
+// flow with markers that say how many it sent. The receiver ends when every flow's marker came
+// (or after -w seconds) and prints one JSON object: sent, received, lost, duplicated, reordered
+// (came after a higher number of its flow), gap_ms (longest silence), and the same per flow.
+#include <arpa/inet.h>
+#include <err.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FLOW_MAX = 256, MARKERS = 20, MARKER_GAP_MS = 50, SETTLE_MS = 300 };
+static const uint32_t magic = 0x54535131;  // a test's datagram
+static const uint64_t marker = UINT64_MAX; // `seq` of an end marker; its `count` is the total
+
+struct message { // big-endian would not matter: both ends are this program on this machine
+	uint32_t magic, flow;
+	uint64_t seq, count;
+};
+
+struct flow {
+	uint64_t sent, received, duplicated, reordered, highest;
+	bool ended;
+	uint8_t *seen; // one bit per number
+	uint64_t room; // numbers that fit into seen
+};
+
+struct options {
+	const char *address;
+	unsigned port, flows, rate, seconds, size;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void sleep_until(uint64_t us)
+{
+	struct timespec t = {.tv_sec = (time_t)(us / 1000000),
+			     .tv_nsec = (long)(us % 1000000) * 1000};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+}
+
+static void flow_open(int fd[], unsigned flows, const struct sockaddr_in *to)
+{
+	for (unsigned i = 0; i < flows; i++) {
+		fd[i] = socket(AF_INET, SOCK_DGRAM, 0);
+		if (fd[i] < 0 || connect(fd[i], (const struct sockaddr *)to, sizeof(*to)) < 0)
+			err(1, "connect");
+	}
+}
+
+static void markers_send(const int fd[], const uint64_t sent[], unsigned flows)
+{
+	// a test may cut the link for a moment: the markers outlast that
+	for (int n = 0; n < MARKERS; n++) {
+		for (unsigned i = 0; i < flows; i++) {
+			struct message m = {
+				.magic = magic, .flow = i, .seq = marker, .count = sent[i]};
+			(void)!send(fd[i], &m, sizeof(m), 0);
+		}
+		sleep_until(now_us() + MARKER_GAP_MS * 1000);
+	}
+}
+
+static int seq_send(const struct options *o)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+	uint8_t packet[2048] = {0};
+	uint64_t sent[FLOW_MAX] = {0};
+	int fd[FLOW_MAX];
+
+	if (o->address == NULL || inet_pton(AF_INET, o->address, &to.sin_addr) != 1)
+		errx(2, "no destination address");
+	flow_open(fd, o->flows, &to);
+	uint64_t total = (uint64_t)o->rate * o->seconds, start = now_us();
+	for (uint64_t n = 0; n < total; n++) {
+		unsigned i = (unsigned)(n % o->flows);
+		struct message m = {.magic = magic, .flow = i, .seq = sent[i]};
+
+		sleep_until(start + n * 1000000 / o->rate);
+		memcpy(packet, &m, sizeof(m));
+		// a datagram that never left (an ICMP error is pending, no buffer) is not a lost
+		// one
+		for (int tries = 0; send(fd[i], packet, o->size, 0) < 0; tries++) {
+			if (tries == 100)
+				err(1, "send");
+			if (errno == ENOBUFS)
+				sleep_until(now_us() + 100);
+		}
+		sent[i]++;
+	}
+	markers_send(fd, sent, o->flows);
+	return 0;
+}
+
+static void flow_room(struct flow *f, uint64_t seq)
+{
+	uint64_t room = f->room ? f->room : 65536;
+
+	if (seq < f->room)
+		return;
+	while (room <= seq)
+		room *= 2;
+	f->seen = realloc(f->seen, room / 8);
+	if (f->seen == NULL)
+		err(1, "realloc");
+	memset(f->seen + f->room / 8, 0, (room - f->room) / 8);
+	f->room = room;
+}
+
+static void flow_count(struct flow *f, const struct message *m)
+{
+	if (m->seq == marker) {
+		f->ended = true;
+		f->sent = m->count;
+		return;
+	}
+	if (m->seq > UINT32_MAX)
+		return;
+	flow_room(f, m->seq);
+	uint8_t bit = (uint8_t)(1u << (m->seq % 8));
+	if (f->seen[m->seq / 8] & bit) {
+		f->duplicated++;
+		return;
+	}
+	f->seen[m->seq / 8] |= bit;
+	if (f->received++ > 0 && m->seq < f->highest)
+		f->reordered++;
+	if (m->seq > f->highest)
+		f->highest = m->seq;
+}
+
+static bool flows_ended(const struct flow *f, unsigned flows)
+{
+	for (unsigned i = 0; i < flows; i++) {
+		if (!f[i].ended)
+			return false;
+	}
+	return flows > 0;
+}
+
+static void report(const struct flow *f, unsigned flows, uint64_t gap_us)
+{
+	struct flow sum = {0};
+
+	printf("{\"flows\":[");
+	for (unsigned i = 0; i < flows; i++) {
+		uint64_t sent = f[i].ended ? f[i].sent : f[i].highest + 1;
+
+		printf("%s{\"flow\":%u,\"sent\":%lu,\"received\":%lu,\"duplicated\":%lu,"
+		       "\"reordered\":%lu,\"ended\":%s}",
+		       i ? "," : "", i, sent, f[i].received, f[i].duplicated, f[i].reordered,
+		       f[i].ended ? "true" : "false");
+		sum.sent += sent;
+		sum.received += f[i].received;
+		sum.duplicated += f[i].duplicated;
+		sum.reordered += f[i].reordered;
+	}
+	printf("],\"sent\":%lu,\"received\":%lu,\"lost\":%ld,\"duplicated\":%lu,\"reordered\":%lu,"
+	       "\"gap_ms\":%lu,\"ended\":%s}\n",
+	       sum.sent, sum.received, (long)(sum.sent - sum.received), sum.duplicated,
+	       sum.reordered, gap_us / 1000, flows_ended(f, flows) ? "true" : "false");
+}
+
+static int seq_recv(const struct options *o)
+{
+	static struct flow flow[FLOW_MAX];
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)o->port)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), size = 16 << 20;
+	uint64_t end = now_us() + (uint64_t)o->seconds * 1000000, last = 0, gap = 0;
+	unsigned flows = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		err(1, "bind");
+	while (now_us() < end) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct message m;
+
+		if (poll(&p, 1, flows_ended(flow, flows) ? SETTLE_MS : 100) == 0) {
+			if (flows_ended(flow, flows))
+				break;
+			continue;
+		}
+		if (recv(fd, &m, sizeof(m), MSG_TRUNC) < (ssize_t)sizeof(m) || m.magic != magic ||
+		    m.flow >= FLOW_MAX)
+			continue;
+		if (m.flow >= flows)
+			flows = m.flow + 1;
+		flow_count(&flow[m.flow], &m);
+		if (m.seq != marker) {
+			if (last && now_us() - last > gap)
+				gap = now_us() - last;
+			last = now_us();
+		}
+	}
+	report(flow, flows, gap);
+	return flows_ended(flow, flows) ? 0 : 3;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.port = 7000, .flows = 1, .rate = 1000, .seconds = 5, .size = 200};
+	int c;
+
+	if (argc < 2)
+		errx(2, "usage: udpseq send|recv ...");
+	while ((c = getopt(argc - 1, argv + 1, "d:p:n:r:t:s:w:")) != -1) {
+		unsigned n = (unsigned)(optarg ? strtoul(optarg, NULL, 10) : 0);
+
+		switch (c) {
+		case 'd': o.address = optarg; break;
+		case 'p': o.port = n; break;
+		case 'n': o.flows = n; break;
+		case 'r': o.rate = n; break;
+		case 't':
+		case 'w': o.seconds = n; break;
+		case 's': o.size = n; break;
+		default: return 2;
+		}
+	}
+	if (o.flows < 1 || o.flows > FLOW_MAX || o.rate < 1 || o.size < sizeof(struct message) ||
+	    o.size > 2048)
+		errx(2, "option out of range");
+	return strcmp(argv[1], "send") == 0 ? seq_send(&o) : seq_recv(&o);
+}
