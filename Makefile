@@ -19,6 +19,18 @@ $(BUILD)/build.ninja: | packages
 test:
 	@tests/run.sh
 
+demo:
+	@tools/install-packages.sh test
+	@$(MAKE) --no-print-directory all
+	@demo/run.sh
+
+bench: all
+	@bench/run.sh
+
+image:
+	@echo "the appliance image is not there yet: make builds the programs, make demo shows them" >&2
+	@exit 1
+
 lint:
 	@tools/lint.sh
 
@@ -35,4 +47,4 @@ fuzz:
 clean:
 	rm -rf build build-asan build-clang build-tsan build-fuzz build-coverage
 
-.PHONY: all packages test lint format coverage fuzz clean
+.PHONY: all packages demo test bench image lint format coverage fuzz clean

@@ -53,8 +53,8 @@ bool addr_is_zero(const struct ip_addr *a)
 bool addr_is_multicast(const struct ip_addr *a)
 {
 	if (a->family == 4)
-		return a->bytes[0] >> 4 == 14;	      // RFC 5771: 224.0.0.0/4
-	return a->family == 6 && a->bytes[0] == 0xff; // RFC 4291 2.7
+		return a->bytes[0] >> 4 == 14;         // RFC 5771: 224.0.0.0/4
+	return a->family == 6 && a->bytes[0] == 0xff;  // RFC 4291 2.7
 }
 
 int addr_parse(const char *s, struct ip_addr *out)
@@ -176,7 +176,7 @@ struct ip_prefix prefix_mask(const struct ip_prefix *p)
 	struct ip_prefix out = *p;
 
 	for (size_t i = 0; i < addr_len(&p->addr); i++) {
-		unsigned first = (unsigned)i * 8; // number of the byte's first bit
+		unsigned first = (unsigned)i * 8;  // number of the byte's first bit
 
 		if (p->len <= first)
 			out.addr.bytes[i] = 0;
@@ -244,7 +244,7 @@ static const char *proto_format(uint8_t proto, char *buf, size_t cap)
 		uint8_t number;
 		const char *name;
 	} names[] = {
-		{0, "ip"},    {1, "icmp"},  {2, "igmp"},   {6, "tcp"},	  {17, "udp"},
+		{0, "ip"},    {1, "icmp"},  {2, "igmp"},   {6, "tcp"},    {17, "udp"},
 		{47, "gre"},  {50, "esp"},  {51, "ahp"},   {58, "icmp6"}, {88, "eigrp"},
 		{89, "ospf"}, {103, "pim"}, {132, "sctp"},
 	};

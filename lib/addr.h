@@ -22,7 +22,7 @@ struct port_range {
 	uint16_t lo, hi;  // host order, inclusive; 0-65535 = any
 };
 
-#define ADDR_STR_MAX 46    // longest address text with NUL
+#define ADDR_STR_MAX   46  // longest address text with NUL
 #define PREFIX_STR_MAX 50  // longest "address/len" with NUL
 
 static inline struct ip_addr addr_none(void)
@@ -43,24 +43,24 @@ static inline bool addr_is_set(const struct ip_addr *a)
 }
 bool addr_equal(const struct ip_addr *a, const struct ip_addr *b);
 int addr_compare(const struct ip_addr *a, const struct ip_addr *b);  // family first; <0 0 >0
-bool addr_is_zero(const struct ip_addr *a);                         // 0.0.0.0 or ::
+bool addr_is_zero(const struct ip_addr *a);                          // 0.0.0.0 or ::
 bool addr_is_multicast(const struct ip_addr *a);
 
 // Strict parsers: the whole string, no names. 0 or -EINVAL.
 int addr_parse(const char *s, struct ip_addr *out);
-int prefix_parse(const char *s, struct ip_prefix *out);          // "10.0.0.0/8", "2001:db8::/32"
-int prefix_parse_mask(const char *mask, uint8_t *len);           // "255.255.255.0" -> 24
-int prefix_parse_wildcard(const char *mask, uint8_t *len);       // "0.0.0.255" -> 24; -EINVAL if not contiguous
+int prefix_parse(const char *s, struct ip_prefix *out);     // "10.0.0.0/8", "2001:db8::/32"
+int prefix_parse_mask(const char *mask, uint8_t *len);      // "255.255.255.0" -> 24
+int prefix_parse_wildcard(const char *mask, uint8_t *len);  // "0.0.0.255" -> 24; contiguous only
 // Return buf.
 const char *addr_format(const struct ip_addr *a, char *buf, size_t cap);      // "(none)" if unset
 const char *prefix_format(const struct ip_prefix *p, char *buf, size_t cap);  // "10.0.0.0/8"
-const char *mask_format(uint8_t len, char *buf, size_t cap);                  // 24 -> "255.255.255.0"
-const char *wildcard_format(uint8_t len, char *buf, size_t cap);              // 24 -> "0.0.0.255"
+const char *mask_format(uint8_t len, char *buf, size_t cap);      // 24 -> "255.255.255.0"
+const char *wildcard_format(uint8_t len, char *buf, size_t cap);  // 24 -> "0.0.0.255"
 
 bool prefix_contains(const struct ip_prefix *p, const struct ip_addr *a);
 bool prefix_covers(const struct ip_prefix *outer, const struct ip_prefix *inner);
 bool prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);  // after masking
-struct ip_prefix prefix_mask(const struct ip_prefix *p);                 // host bits cleared
+struct ip_prefix prefix_mask(const struct ip_prefix *p);                  // host bits cleared
 static inline bool port_range_is_any(const struct port_range *r)
 {
 	return r->lo == 0 && r->hi == 65535;

@@ -16,8 +16,8 @@
 
 struct chunk {
 	struct chunk *next;
-	size_t cap;  // whole chunk, this header included
-	size_t used; // multiple of ALIGN_BYTES
+	size_t cap;   // whole chunk, this header included
+	size_t used;  // multiple of ALIGN_BYTES
 };
 
 struct arena {
@@ -45,7 +45,7 @@ static struct chunk *chunk_create(size_t payload)
 
 	if (!c)
 		return NULL;
-	(void)madvise(c, cap, MADV_DONTDUMP); // best effort: RLIMIT_CORE is 0 as well
+	(void)madvise(c, cap, MADV_DONTDUMP);  // best effort: RLIMIT_CORE is 0 as well
 	*c = (struct chunk){.cap = cap, .used = header};
 	return c;
 }
@@ -60,7 +60,7 @@ void arena_destroy(struct arena *a)
 
 		a->newest = c->next;
 		secret_wipe(c, c->used);
-		(void)madvise(c, cap, MADV_DODUMP); // the heap may hand it to anybody
+		(void)madvise(c, cap, MADV_DODUMP);  // the heap may hand it to anybody
 		free(c);
 	}
 	free(a);

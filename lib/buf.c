@@ -46,7 +46,7 @@ int rbuf_get_bytes(struct rbuf *b, void *dst, size_t len)
 {
 	if (rbuf_left(b) < len)
 		return -EBADMSG;
-	if (len == 0) // dst and pos may be NULL then
+	if (len == 0)  // dst and pos may be NULL then
 		return 0;
 	memcpy(dst, b->pos, len);
 	b->pos += len;
@@ -171,7 +171,7 @@ size_t wbuf_reserve(struct wbuf *b, size_t len)
 	uint8_t *p = wbuf_room(b, len);
 
 	if (!p)
-		return 0; // later sets see the overflow flag and do nothing
+		return 0;  // later sets see the overflow flag and do nothing
 	memset(p, 0, len);
 	return at;
 }

@@ -16,8 +16,7 @@ struct err {
 };
 
 // Stores code (a negative errno) and the sentence; returns code, so `return err_set(...)`.
-int err_set(struct err *err, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 // Puts "context: " before the sentence that is already there.
 void err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -8,23 +8,23 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLOTS_MAX   (1u << 24) // leaves 8 bits of generation at the least
+#define SLOTS_MAX   (1u << 24)  // leaves 8 bits of generation at the least
 #define SLOTS_FIRST 16u
-#define REUSE_AFTER 256u // freed slots that wait while fresh ones are left
+#define REUSE_AFTER 256u  // freed slots that wait while fresh ones are left
 
 #define NO_SLOT UINT32_MAX
 
 struct slot {
-	void *obj;	     // borrowed; meaningful while live
-	uint32_t generation; // of the live object, or of the next one
-	uint32_t next_free;  // in the queue of freed slots
+	void *obj;            // borrowed; meaningful while live
+	uint32_t generation;  // of the live object, or of the next one
+	uint32_t next_free;   // in the queue of freed slots
 	uint8_t live;
 };
 
 struct idmap {
 	struct slot *slots;
-	uint32_t max, cap; // allowed, allocated
-	uint32_t fresh;	   // slots below were used at least once
+	uint32_t max, cap;  // allowed, allocated
+	uint32_t fresh;     // slots below were used at least once
 	uint32_t free_head, free_tail, free_count;
 	uint32_t live;
 	unsigned slot_bits;

@@ -14,11 +14,11 @@
 #define DEPTH_MAX 32
 
 struct json {
-	char *text; // NUL-terminated once anything was written
+	char *text;  // NUL-terminated once anything was written
 	size_t len, cap;
 	unsigned depth;
-	char closer[DEPTH_MAX];	   // what ends the level
-	bool first[DEPTH_MAX + 1]; // no comma needed yet
+	char closer[DEPTH_MAX];     // what ends the level
+	bool first[DEPTH_MAX + 1];  // no comma needed yet
 	bool failed;
 };
 
@@ -70,7 +70,7 @@ static void puts_(struct json *w, const char *s)
 // Length of the UTF-8 sequence at s (RFC 3629: no overlong forms, no surrogates), or 0.
 static size_t utf8_len(const unsigned char *s)
 {
-	size_t n = s[0] < 0x80	 ? 1
+	size_t n = s[0] < 0x80   ? 1
 		   : s[0] < 0xc2 ? 0
 		   : s[0] < 0xe0 ? 2
 		   : s[0] < 0xf0 ? 3
@@ -78,7 +78,7 @@ static size_t utf8_len(const unsigned char *s)
 				 : 0;
 
 	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80) // the final NUL stops here too
+		if ((s[i] & 0xc0) != 0x80)  // the final NUL stops here too
 			return 0;
 	}
 	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
@@ -209,7 +209,7 @@ void json_double(struct json *w, const char *key, double value)
 {
 	char text[40];
 
-	if (!isfinite(value)) { // JSON has no word for these
+	if (!isfinite(value)) {  // JSON has no word for these
 		json_null(w, key);
 		return;
 	}

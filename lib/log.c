@@ -29,7 +29,7 @@ struct sink {
 };
 
 struct history_line {
-	char *text; // owned; with time stamp
+	char *text;  // owned; with time stamp
 	enum log_level level;
 };
 
@@ -45,8 +45,8 @@ static uint64_t stderr_lost;
 static bool debug_bits[DEBUG_COUNT];
 
 static const struct {
-	const char *name;     // as in `debug NAME`
-	const char *facility; // of the line
+	const char *name;      // as in `debug NAME`
+	const char *facility;  // of the line
 } debug_table[DEBUG_COUNT] = {
 	[DEBUG_ISAKMP] = {"crypto isakmp", "ISAKMP"},
 	[DEBUG_IPSEC] = {"crypto ipsec", "IPSEC"},
@@ -198,7 +198,7 @@ static void event_emit(const char *facility, enum log_level level, const char *m
 	if (n < 0 || (size_t)n >= sizeof(line) - sizeof(note))
 		return;
 	(void)vsnprintf(line + n, sizeof(line) - (size_t)n - strlen(note), fmt, ap);
-	strcat(line, note); // room was left above
+	strcat(line, note);  // room was left above
 	line_emit(level, line);
 }
 

@@ -14,7 +14,13 @@
 #include <stdint.h>
 
 enum log_level {
-	LOG_L_EMERG, LOG_L_ALERT, LOG_L_CRIT, LOG_L_ERR, LOG_L_WARNING, LOG_L_NOTICE, LOG_L_INFO,
+	LOG_L_EMERG,
+	LOG_L_ALERT,
+	LOG_L_CRIT,
+	LOG_L_ERR,
+	LOG_L_WARNING,
+	LOG_L_NOTICE,
+	LOG_L_INFO,
 	LOG_L_DEBUG,
 };
 
@@ -29,25 +35,35 @@ struct log_ratelimit {
 	uint32_t burst, used;
 	uint64_t suppressed;
 };
-#define LOG_RATELIMIT(n) { .burst = (n) }
+#define LOG_RATELIMIT(n)     \
+	{                    \
+		.burst = (n) \
+	}
 void log_event_limited(struct log_ratelimit *rl, const char *facility, enum log_level level,
 		       const char *mnemonic, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
 // Debug facilities: bits switched by `debug ...`; log_debug() is free when the bit is off.
 enum log_debug {
-	DEBUG_ISAKMP, DEBUG_IPSEC, DEBUG_HSRP_ERRORS, DEBUG_HSRP_EVENTS, DEBUG_HSRP_PACKETS,
-	DEBUG_REDUNDANCY, DEBUG_CRYPTO_HA, DEBUG_KERNEL, DEBUG_CLI, DEBUG_COUNT,
+	DEBUG_ISAKMP,
+	DEBUG_IPSEC,
+	DEBUG_HSRP_ERRORS,
+	DEBUG_HSRP_EVENTS,
+	DEBUG_HSRP_PACKETS,
+	DEBUG_REDUNDANCY,
+	DEBUG_CRYPTO_HA,
+	DEBUG_KERNEL,
+	DEBUG_CLI,
+	DEBUG_COUNT,
 };
 void log_debug_set(enum log_debug what, bool on);
 bool log_debug_on(enum log_debug what);
 const char *log_debug_name(enum log_debug what);  // "crypto isakmp"
-void log_debug_msg(enum log_debug what, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-#define log_debug(what, ...)                                                                       \
-	do {                                                                                       \
-		if (log_debug_on(what))                                                            \
-			log_debug_msg(what, __VA_ARGS__);                                          \
+void log_debug_msg(enum log_debug what, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+#define log_debug(what, ...)                              \
+	do {                                              \
+		if (log_debug_on(what))                   \
+			log_debug_msg(what, __VA_ARGS__); \
 	} while (0)
 
 // Additional receivers (`terminal monitor`, tests). fn gets the finished line without newline.

@@ -20,9 +20,9 @@
 #define PRIORITY_REST  1
 #define PRIORITIES     2
 
-#define CALLBACK_MAX_US 5000 // longer ones are counted and logged
-#define DISPATCH_MAX_US 2000 // after this much work on descriptors, look at the timers again
-#define TIMER_DELAY_MIN 1    // ms: a timer that restarts itself must let descriptors in
+#define CALLBACK_MAX_US 5000  // longer ones are counted and logged
+#define DISPATCH_MAX_US 2000  // after this much work on descriptors, look at the timers again
+#define TIMER_DELAY_MIN 1     // ms: a timer that restarts itself must let descriptors in
 
 struct task {
 	STAILQ_ENTRY(task) link;
@@ -43,7 +43,7 @@ struct loop {
 	struct event_base *base;
 	struct event *wake_ev, *turn_ev;
 	int wake_fd;
-	pthread_mutex_t lock; // protects tasks; held for a few instructions
+	pthread_mutex_t lock;  // protects tasks; held for a few instructions
 	struct task_queue tasks;
 	SLIST_HEAD(, signal_handler) signals;
 	uint64_t now_us;
@@ -350,7 +350,7 @@ static void timer_fired(evutil_socket_t fd, short events, void *arg)
 
 	uint64_t now_ms = loop_now_ms(l);
 
-	if (now_ms < t->due_ms) { // rounding: microseconds early
+	if (now_ms < t->due_ms) {  // rounding: microseconds early
 		l->in_callback = false;
 		timer_arm(t);
 		return;
@@ -364,7 +364,7 @@ static void timer_fired(evutil_socket_t fd, short events, void *arg)
 	} else {
 		t->due_ms = 0;
 	}
-	t->fn(t->ctx, now_ms); // may free t
+	t->fn(t->ctx, now_ms);  // may free t
 	callback_leave(l, name);
 }
 
@@ -417,7 +417,7 @@ static void fd_fired(evutil_socket_t fd, short events, void *arg)
 	unsigned what = (events & EV_READ ? LOOP_READ : 0) | (events & EV_WRITE ? LOOP_WRITE : 0);
 
 	callback_enter(l);
-	f->fn(f->ctx, f->fd, what); // may free f
+	f->fn(f->ctx, f->fd, what);  // may free f
 	callback_leave(l, name);
 }
 

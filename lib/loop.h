@@ -47,7 +47,7 @@ void loop_timer_repeat(struct loop_timer *t, uint32_t every_ms);  // periodic, n
 void loop_timer_stop(struct loop_timer *t);                       // safe when not armed
 void loop_timer_fini(struct loop_timer *t);
 
-#define LOOP_READ 1u
+#define LOOP_READ  1u
 #define LOOP_WRITE 2u
 typedef void (*loop_fd_fn)(void *ctx, int fd, unsigned events);
 struct loop_fd {

@@ -37,7 +37,7 @@ struct size_class {
 
 static pthread_mutex_t pool_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct size_class classes[] = {{.bytes = 64},
-				      {.bytes = 512}}; // a key; a Diffie-Hellman value
+				      {.bytes = 512}};  // a key; a Diffie-Hellman value
 
 static void *pages_map(size_t len)
 {

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/install-packages.sh coverage
 
-build=build-coverage
+build="build-coverage"
 [ -e $build/build.ninja ] || meson setup $build -Db_coverage=true -Doptimization=0 </dev/null
 ninja -C $build
 find $build -name '*.gcda' -delete

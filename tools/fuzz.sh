@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 tools/install-packages.sh fuzz
 
 seconds=${FUZZ_SECONDS:-60}
-build=build-fuzz
+build="build-fuzz"
 [ -e $build/build.ninja ] ||
 	CC=clang meson setup $build -Dfuzz=true -Db_lundef=false -Doptimization=1 </dev/null
 ninja -C $build

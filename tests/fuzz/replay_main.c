@@ -13,13 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define INPUT_SECONDS 10 // an input that takes longer failed
+#define INPUT_SECONDS 10  // an input that takes longer failed
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char **paths; // paths[0] is the empty input
+static char **paths;  // paths[0] is the empty input
 static size_t path_count;
-static volatile size_t *current; // shared with the child
+static volatile size_t *current;  // shared with the child
 
 static void die(const char *what)
 {
@@ -70,7 +70,7 @@ static uint8_t *file_read(const char *path, size_t *size)
 	if (!f || fseek(f, 0, SEEK_END) < 0 || (end = ftell(f)) < 0)
 		die(path);
 	rewind(f);
-	uint8_t *data = malloc((size_t)end);
+	uint8_t *data = malloc((size_t)end);  // NOLINT(clang-analyzer-optin.portability.UnixAPI)
 
 	if (end > 0 && (!data || fread(data, 1, (size_t)end, f) != (size_t)end))
 		die(path);
@@ -83,6 +83,7 @@ static void child_run(size_t from)
 {
 	for (size_t i = from; i < path_count; i++) {
 		size_t size = 0;
+		// NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI)
 		uint8_t *data = i == 0 ? malloc(0) : file_read(paths[i], &size);
 
 		*current = i;
@@ -92,7 +93,7 @@ static void child_run(size_t from)
 		free(data);
 	}
 	*current = path_count;
-	exit(0); // not _exit: the leak check runs at exit
+	exit(0);  // not _exit: the leak check runs at exit
 }
 
 int main(int argc, char **argv)

@@ -33,7 +33,7 @@ static void
 addresses_parse_and_format(void **state)
 {
 	static const struct {
-		const char *in, *out; // out NULL: refused
+		const char *in, *out;  // out NULL: refused
 	} table[] = {
 		{"10.0.0.1", "10.0.0.1"},
 		{"0.0.0.0", "0.0.0.0"},
@@ -88,8 +88,8 @@ static void v4_is_host_order_outside(void **state)
 static void addresses_have_an_order(void **state)
 {
 	// ascending
-	static const char *const table[] = {"0.0.0.0",	 "9.255.0.0", "10.0.0.0", "10.0.0.1",
-					    "255.0.0.0", "::",	      "::1",	  "2001:db8::"};
+	static const char *const table[] = {"0.0.0.0",   "9.255.0.0", "10.0.0.0", "10.0.0.1",
+					    "255.0.0.0", "::",        "::1",      "2001:db8::"};
 
 	for (size_t i = 0; i < COUNT(table); i++) {
 		for (size_t j = 0; j < COUNT(table); j++) {
@@ -108,11 +108,11 @@ static void kinds_of_addresses(void **state)
 		const char *text;
 		bool zero, multicast;
 	} table[] = {
-		{"0.0.0.0", true, false},	   {"::", true, false},
-		{"0.0.0.1", false, false},	   {"::1", false, false},
+		{"0.0.0.0", true, false},          {"::", true, false},
+		{"0.0.0.1", false, false},         {"::1", false, false},
 		{"223.255.255.255", false, false}, {"224.0.0.0", false, true},
 		{"239.255.255.255", false, true},  {"240.0.0.0", false, false},
-		{"ff02::1", false, true},	   {"fe80::1", false, false},
+		{"ff02::1", false, true},          {"fe80::1", false, false},
 	};
 	struct ip_addr none = addr_none();
 
@@ -129,7 +129,7 @@ static void kinds_of_addresses(void **state)
 static void prefixes_parse_and_mask(void **state)
 {
 	static const struct {
-		const char *in, *masked; // NULL: refused
+		const char *in, *masked;  // NULL: refused
 	} table[] = {
 		{"10.1.2.3/8", "10.0.0.0/8"},
 		{"10.1.2.3/32", "10.1.2.3/32"},

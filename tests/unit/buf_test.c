@@ -127,7 +127,7 @@ static void overflow_is_sticky_and_writes_nothing(void **state)
 	assert_int_equal(wbuf_check(&b), 0);
 	wbuf_put_u16(&b, 2);
 	assert_int_equal(wbuf_check(&b), -EMSGSIZE);
-	wbuf_put_u8(&b, 3); // would fit, but the message is lost already
+	wbuf_put_u8(&b, 3);  // would fit, but the message is lost already
 	assert_int_equal(b.len, 2);
 	assert_int_equal(mem[2], 9);
 	assert_int_equal(mem[3], 9);

@@ -37,7 +37,7 @@ static void old_ids_find_nothing(void **state)
 
 	idmap_del(m, old);
 	assert_null(idmap_get(m, old));
-	idmap_del(m, old); // again: nothing
+	idmap_del(m, old);  // again: nothing
 	assert_int_equal(idmap_count(m), 0);
 	for (unsigned i = 0; i < 10000; i++) {
 		uint32_t id = idmap_add(m, &objs[1]);
@@ -66,7 +66,7 @@ static void generations_wrap_without_zero(void **state)
 		if (i == 0)
 			first = id;
 		else if (i < 60000)
-			assert_int_not_equal(id, first); // 255 generations times 256 waiting slots
+			assert_int_not_equal(id, first);  // 255 generations times 256 waiting slots
 		idmap_del(m, id);
 	}
 	assert_ptr_equal(idmap_get(m, keep), &objs[0]);

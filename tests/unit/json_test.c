@@ -54,12 +54,12 @@ static void strings_are_escaped(void **state)
 		{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80",
 		 "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
 		{"\xff", "\"\\ufffd\""},
-		{"\xc3", "\"\\ufffd\""},				  // cut short
-		{"\xe2\x82", "\"\\ufffd\\ufffd\""},			  // cut short
-		{"\xc0\x80", "\"\\ufffd\\ufffd\""},			  // overlong NUL
-		{"\xe0\x80\x80", "\"\\ufffd\\ufffd\\ufffd\""},		  // overlong
-		{"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""},		  // surrogate
-		{"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""}, // above U+10FFFF
+		{"\xc3", "\"\\ufffd\""},                                   // cut short
+		{"\xe2\x82", "\"\\ufffd\\ufffd\""},                        // cut short
+		{"\xc0\x80", "\"\\ufffd\\ufffd\""},                        // overlong NUL
+		{"\xe0\x80\x80", "\"\\ufffd\\ufffd\\ufffd\""},             // overlong
+		{"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""},             // surrogate
+		{"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""},  // above U+10FFFF
 		{"\x80z", "\"\\ufffdz\""},
 	};
 

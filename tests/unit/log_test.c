@@ -80,7 +80,7 @@ static void limited_lines_are_counted(void **state)
 	assert_int_equal(cap.n, 2);
 	assert_string_equal(cap.last, "%TEST-4-STORM: packet 1");
 	assert_int_equal(rl.suppressed, 98);
-	rl.window_start_ms = 1; // long ago
+	rl.window_start_ms = 1;  // long ago
 	log_event_limited(&rl, "TEST", LOG_L_WARNING, "STORM", "packet 100");
 	assert_string_equal(cap.last, "%TEST-4-STORM: packet 100 (98 like it suppressed)");
 	log_event_limited(&rl, "TEST", LOG_L_WARNING, "STORM", "packet 101");
@@ -121,7 +121,7 @@ static void sinks_may_leave_and_log(void **state)
 	log_event("TEST", LOG_L_INFO, "ONE", "x");
 	log_event("TEST", LOG_L_INFO, "TWO", "x");
 	assert_int_equal(calls, 1);
-	assert_int_equal(cap.n, 2); // the nested line goes to no sink
+	assert_int_equal(cap.n, 2);  // the nested line goes to no sink
 
 	while (log_sink_add(removing_sink, &calls) == 0)
 		added++;

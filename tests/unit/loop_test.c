@@ -63,8 +63,8 @@ static void one_shot_fires_once_and_not_early(void **state)
 	struct loop_timer t;
 
 	loop_timer_init(&t, loop, "t", count_timer, NULL);
-	loop_timer_stop(&t); // never started
-	busy_ms(30);	     // the start counts from now, not from the last turn
+	loop_timer_stop(&t);  // never started
+	busy_ms(30);          // the start counts from now, not from the last turn
 	uint64_t before = loop_clock_us() / 1000;
 
 	loop_timer_start(&t, 50);
@@ -77,7 +77,7 @@ static void one_shot_fires_once_and_not_early(void **state)
 	assert_int_equal(calls, 1);
 
 	loop_timer_start(&t, 5000);
-	loop_timer_start(&t, 5); // restart replaces
+	loop_timer_start(&t, 5);  // restart replaces
 	turns_until(2, 1000);
 	assert_int_equal(calls, 2);
 	loop_timer_start(&t, 1);
@@ -101,7 +101,7 @@ static void periodic_timer_keeps_its_phase(void **state)
 		assert_int_equal(calls, i);
 		assert_int_equal(t.due_ms % 20, phase);
 	}
-	busy_ms(70); // three periods are missed: one call, not three
+	busy_ms(70);  // three periods are missed: one call, not three
 	assert_int_equal(loop_turn(loop, 0), 0);
 	assert_int_equal(calls, 6);
 	assert_int_equal(t.due_ms % 20, phase);
@@ -289,13 +289,13 @@ static void run_ends_on_stop_and_signals_arrive(void **state)
 
 	assert_int_equal(loop_signal(loop, SIGUSR1, stop_on_signal, NULL), 0);
 	loop_timer_init(&t, loop, "t", raise_later, NULL);
-	for (unsigned i = 1; i <= 2; i++) { // a stopped loop runs again
+	for (unsigned i = 1; i <= 2; i++) {  // a stopped loop runs again
 		loop_timer_start(&t, 5);
 		assert_int_equal(loop_run(loop), 0);
 		assert_int_equal(calls, i * SIGUSR1);
 	}
 	loop_timer_fini(&t);
-	assert_int_equal(loop_defer(loop, count_call, NULL), 0); // freed with the loop
+	assert_int_equal(loop_defer(loop, count_call, NULL), 0);  // freed with the loop
 }
 
 static unsigned overrun_lines;

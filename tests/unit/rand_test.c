@@ -61,7 +61,7 @@ static void below_covers_its_range(void **state)
 	for (unsigned i = 0; i < 7000; i++)
 		hits[rand_below(7)]++;
 	for (unsigned i = 0; i < 7; i++)
-		assert_in_range(hits[i], 700, 1300); // ten standard deviations
+		assert_in_range(hits[i], 700, 1300);  // ten standard deviations
 }
 
 static void long_requests_are_filled(void **state)

@@ -25,7 +25,7 @@ static void set_copies_and_replaces(void **state)
 		assert_memory_equal(s.bytes, big, sizes[i]);
 		assert_true(secret_is_set(&s));
 	}
-	assert_int_equal(secret_set(&s, s.bytes + 1, 10), 0); // from inside itself
+	assert_int_equal(secret_set(&s, s.bytes + 1, 10), 0);  // from inside itself
 	assert_memory_equal(s.bytes, big, 10);
 	assert_int_equal(secret_set(&s, NULL, 0), 0);
 	assert_false(secret_is_set(&s));

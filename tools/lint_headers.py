@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Compiles each header named on standard input alone: it must include what it needs.
+
+The flags are those of a source file beside it (else of any file that names its folder, else of any), taken from
+the build's compile_commands.json. Exit status 1 if any header fails.
+"""
+import concurrent.futures
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+
+
+def flags_of(entry):
+    """The command without compiler, source, output and dependency files."""
+    words, out, skip = shlex.split(entry["command"]), [], False
+    for word in words[1:]:
+        if skip:
+            skip = False
+        elif word in ("-o", "-MF", "-MQ", "-c"):
+            skip = True
+        elif word not in ("-MD", "-MMD"):
+            out.append(word)
+    return words[0], out
+
+
+def pick(header, commands):
+    folder = os.path.dirname(os.path.abspath(header))
+    beside = [c for c in commands if os.path.dirname(c["path"]) == folder]
+    naming = [c for c in commands if folder in c["command"]]
+    return (beside or naming or commands)[0]
+
+
+def check(header, commands, build):
+    compiler, flags = flags_of(pick(header, commands))
+    with tempfile.NamedTemporaryFile("w", suffix=".c") as probe:
+        probe.write(f'#include "{os.path.abspath(header)}"\n')
+        probe.flush()
+        done = subprocess.run([compiler, *flags, "-fsyntax-only", "-x", "c", probe.name],
+                              cwd=build, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"{header}:1: does not compile alone\n{done.stderr.rstrip()}"
+    return None
+
+
+def main():
+    build = os.path.abspath(sys.argv[1])
+    with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as f:
+        commands = json.load(f)
+    for c in commands:
+        c["path"] = os.path.normpath(os.path.join(c["directory"], c["file"]))
+    headers = [h for h in sys.stdin.read().split("\n") if h]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        failures = [f for f in pool.map(lambda h: check(h, commands, build), headers) if f]
+    print(*failures, sep="\n", end="\n" if failures else "")
+    sys.exit(1 if failures else 0)
+
+
+main()
