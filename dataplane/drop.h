@@ -6,6 +6,7 @@
 #define DROP_LIST(X) \
 	X(ETH_RUNT,        "eth-runt",        "frame shorter than an Ethernet header") \
 	X(ETH_TYPE,        "eth-type",        "Ethernet type nobody wants") \
+	X(ETH_DST,         "eth-dst",         "frame for another station") \
 	X(IP_RUNT,         "ip-runt",         "packet shorter than its IP header") \
 	X(IP_VERSION,      "ip-version",      "IP version is neither 4 nor 6, or not the frame's") \
 	X(IP_HEADER,       "ip-header",       "IP header length is wrong") \
@@ -43,9 +44,15 @@
 	X(ESP_EXPIRED,     "esp-expired",     "SA reached its hard lifetime") \
 	X(ESP_MTU,         "esp-mtu",         "too big after encapsulation; sender was told") \
 	X(ESP_CRYPTO,      "esp-crypto",      "crypto library refused the packet") \
+	X(ESP_ROOM,        "esp-room",        "no room around the packet for encapsulation, or too big to be one piece") \
+	X(ESP_ECN,         "esp-ecn",         "outer congestion mark on an inner packet that cannot carry it") \
 	X(NATT_RUNT,       "natt-runt",       "UDP 4500 datagram of 0 to 3 bytes or a broken marker") \
 	X(NATT_KEEPALIVE,  "natt-keepalive",  "NAT keepalive, as meant") \
-	X(UDP_HEADER,      "udp-header",      "UDP length or checksum is wrong")
+	X(UDP_HEADER,      "udp-header",      "UDP length or checksum is wrong") \
+	X(POLICY_FRAGMENT, "policy-fragment", "later fragment where the policy needs ports") \
+	X(ICMP_LIMIT,      "icmp-limit",      "ICMP error not sent, rate limit") \
+	X(HOST_FULL,       "host-full",       "host interface refused the frame") \
+	X(WORKER_STOP,     "worker-stop",     "in a queue when the worker stopped")
 // clang-format on
 
 enum drop {

@@ -1,0 +1,59 @@
+// What esp_in and esp_out share. Worker only.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include "pkt.h"
+#include "sa.h"
+#include "worker.h"
+
+// Makes a packet one piece (in place, or in a fresh buffer). NULL: it fits nowhere, dropped.
+struct rte_mbuf *pkt_flatten(struct worker *w, struct rte_mbuf *m);
+
+static inline void esp_drop(struct worker *w, struct sa *sa, struct rte_mbuf *m, enum drop why,
+			    enum dp_sa_drop sa_why)
+{
+	sa->drops[sa_why]++;
+	pkt_drop(w, m, why);
+}
+
+// Raises an event of this SA; false when the ring was full (try again later).
+bool esp_event(struct worker *w, const struct sa *sa, enum dp_event_type type);
+// A lifetime threshold was crossed: events once each, sa->expired at the hard limit.
+void esp_lifetime(struct worker *w, struct sa *sa);
+
+// End of the run of packets of one SA that begins at i.
+static inline uint32_t esp_run_end(const struct burst *b, uint32_t i)
+{
+	const struct sa *sa = pkt_of(b->pkt[i])->sa;
+	uint32_t j = i + 1;
+
+	while (j < b->n && pkt_of(b->pkt[j])->sa == sa)
+		j++;
+	return j;
+}
+
+// Crypto pass over ops[0..n): consecutive ops with the same function go together.
+static inline void esp_crypt(struct crypto_ctx *ctx, uint32_t n)
+{
+	for (uint32_t i = 0, j; i < n; i = j) {
+		crypto_fn fn = ctx->fns[i];
+
+		for (j = i + 1; j < n && ctx->fns[j] == fn;)
+			j++;
+		fn(ctx, ctx->ops + i, j - i);
+	}
+}
+
+// ---- esp_inner.c: what must be true of a packet that came out of an SA --------------------------
+enum esp_inner_verdict { INNER_OK, INNER_MALFORMED, INNER_SELECTOR };
+// len bytes at ip, version as next header said. *total: length by its own header (<= len).
+bool esp_inner_length(const uint8_t *ip, uint32_t len, uint8_t family, uint32_t *total);
+// Selectors of an SA against an inner packet whose lengths were checked.
+bool esp_inner_allowed(const struct sa *sa, const uint8_t *ip, uint32_t total, uint8_t family);
+// RFC 6040 4.2: false = outer congestion mark on a packet that cannot carry it, to be dropped.
+bool esp_inner_ecn(uint8_t *ip, uint8_t family, uint8_t outer_tos);
+// Transport mode: the IP header in front of payload of `len` bytes gets protocol nh and lengths.
+bool esp_transport_header(uint8_t *ip, uint32_t l3_len, uint32_t len, uint8_t family, uint8_t nh);
+// Transport mode behind NAT: TCP and UDP checksums cover addresses that changed (RFC 3948 3.1.2).
+void esp_transport_checksum(uint8_t *ip, uint32_t l3_len, uint32_t len, uint8_t family, uint8_t nh);

@@ -1,0 +1,338 @@
+// Outbound ESP (RFC 4303 3.3): one burst, three passes.
+//
+// 1. Per run of packets of one SA: state, limits, one reservation of sequence numbers; then per
+//    packet padding, trailer, ESP header, IV and outer header.
+// 2. Crypto over the whole burst.
+// 3. Only if the crypto library refused something: those packets are dropped.
+#include "esp.h"
+
+#include <rte_byteorder.h>
+#include <rte_ip.h>
+
+#include <string.h>
+
+#define IP4_DF 0x4000u
+
+static const uint8_t padding[32] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
+				    17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32};
+
+struct seal {
+	struct worker *w;
+	struct crypto_ctx *ctx;
+	struct burst *out;
+	uint32_t n;  // packets that go on
+};
+
+// ---- outer header ------------------------------------------------------------------------------
+static inline void store16(uint8_t *p, uint16_t v)
+{
+	v = rte_cpu_to_be_16(v);
+	memcpy(p, &v, 2);
+}
+
+static inline uint16_t df_of(const struct sa *sa, const uint8_t *inner, uint8_t family)
+{
+	if (sa->df)
+		return sa->df == 2 ? IP4_DF : 0;
+	return family == 6 || (inner[6] & 0x40) ? IP4_DF
+						: 0;  // IPv6 is never fragmented on its way
+}
+
+// tmpl_len bytes that end at `end`. Copies whole lines into the headroom when it is there.
+static inline void tmpl_copy(const struct sa *sa, const struct sa_outer *o, uint8_t *end,
+			     uint32_t headroom)
+{
+	const uint8_t *tmpl_end = o->tmpl + sizeof(o->tmpl);
+
+	if (likely(headroom >= 64)) {
+		if (sa->tmpl_len > 32)
+			memcpy(end - 64, tmpl_end - 64, 64);
+		else
+			memcpy(end - 32, tmpl_end - 32, 32);
+		return;
+	}
+	memcpy(end - sa->tmpl_len, tmpl_end - sa->tmpl_len, sa->tmpl_len);
+}
+
+static inline void outer_ip4(const struct sa *sa, const struct sa_outer *o, uint8_t *ip,
+			     uint16_t total, uint16_t id, uint8_t tos, uint16_t df)
+{
+	// words in memory order, so that the sum needs no swapping (RFC 1071 2B)
+	uint16_t len_be = rte_cpu_to_be_16(total), id_be = rte_cpu_to_be_16(id);
+	uint16_t df_be = rte_cpu_to_be_16(df), tos_be = rte_cpu_to_be_16(tos);
+	uint32_t sum = o->ip4_sum + len_be + id_be + df_be + tos_be;
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~((sum & 0xffff) + (sum >> 16));
+	ip[1] = tos;
+	memcpy(ip + 2, &len_be, 2);
+	memcpy(ip + 4, &id_be, 2);
+	memcpy(ip + 6, &df_be, 2);
+	memcpy(ip + 10, &sum, 2);
+	(void)sa;
+}
+
+static inline void outer_finish(const struct sa *sa, const struct sa_outer *o, uint8_t *outer,
+				uint32_t total, uint32_t seq, uint8_t tos, uint16_t df)
+{
+	uint32_t ip_len = sa->family == 4 ? 20 : 40;
+
+	// DSCP as inside (RFC 4301 5.1.2.1), ECN in normal mode: copied (RFC 6040 4.1)
+	if (likely(sa->family == 4)) {
+		outer_ip4(sa, o, outer, (uint16_t)total, (uint16_t)seq, tos, df);
+	} else {
+		outer[0] = 0x60 | tos >> 4;
+		outer[1] = (uint8_t)(tos << 4);
+		store16(outer + 4, (uint16_t)(total - 40));
+	}
+	if (sa->udp)
+		store16(outer + ip_len + 4, (uint16_t)(total - ip_len));
+}
+
+// ---- ESP ---------------------------------------------------------------------------------------
+static inline void iv_write(struct crypto_ctx *ctx, struct sa *sa, uint8_t *iv)
+{
+	if (likely(sa->counter_iv)) {  // ha-protocol rule 1
+		uint64_t v = rte_cpu_to_be_64(sa->iv_prefix | sa->iv_counter++);
+
+		memcpy(iv, &v, 8);
+	} else if (sa->iv_len) {
+		memcpy(iv, crypto_iv_next(ctx, sa->iv_len), sa->iv_len);
+	}
+}
+
+// Padding, pad length and next header behind len bytes at data; returns bytes added.
+static inline uint32_t trailer_write(const struct sa *sa, uint8_t *data, uint32_t len, uint8_t nh)
+{
+	uint32_t pad = (0u - (len + 2)) & (sa->block - 1u);
+
+	memcpy(data + len, padding, 16);  // block <= 16; SA_TAILROOM has room
+	data[len + pad] = (uint8_t)pad;
+	data[len + pad + 1] = nh;
+	return pad + 2;
+}
+
+static inline void op_add(struct seal *s, struct sa *sa, struct rte_mbuf *m, uint8_t *esp,
+			  uint32_t len, uint64_t seq)
+{
+	struct crypto_op *op = &s->ctx->ops[s->n];
+
+	op->key = sa->key;
+	op->esp = esp;
+	op->len = len;
+	op->seq_hi_be = rte_cpu_to_be_32((uint32_t)(seq >> 32));
+	op->iv_len = sa->iv_len;
+	op->icv_len = sa->icv_len;
+	op->esn = sa->esn;
+	op->salt = sa->salt;
+	s->ctx->fns[s->n] = sa->crypt;
+	s->out->pkt[s->n++] = m;
+}
+
+// One packet of tunnel mode. false: no room around it.
+static inline bool seal_tunnel(struct seal *s, struct sa *sa, const struct sa_outer *o,
+			       struct rte_mbuf *m, uint64_t seq)
+{
+	struct pkt *p = pkt_of(m);
+	uint32_t inner_len = p->l3_total, head = sa->tmpl_len + sa->iv_len, len, total;
+	uint8_t *inner = rte_pktmbuf_mtod(m, uint8_t *), *outer = inner - head;
+	uint8_t *esp = inner - sa->iv_len - 8;
+	uint8_t tos = p->family == 4 ? inner[1] : (uint8_t)(inner[0] << 4 | inner[1] >> 4);
+	uint16_t df = df_of(sa, inner, p->family);
+	uint32_t room = rte_pktmbuf_headroom(m), seq_be = rte_cpu_to_be_32((uint32_t)seq);
+
+	if (unlikely(m->nb_segs > 1 || inner_len > m->data_len || room < head ||
+		     m->buf_len - m->data_off - inner_len < SA_TAILROOM))
+		return false;
+	len = inner_len + trailer_write(sa, inner, inner_len, p->family == 4 ? 4 : 41);
+	tmpl_copy(sa, o, esp + 8, room - sa->iv_len);
+	memcpy(esp + 4, &seq_be, 4);
+	iv_write(s->ctx, sa, esp + 8);
+	total = head + len + sa->icv_len;
+	outer_finish(sa, o, outer, total, (uint32_t)seq, tos, df);
+	m->data_off = (uint16_t)(m->data_off - head);
+	m->data_len = (uint16_t)total;
+	m->pkt_len = total;
+	p->family = sa->family;
+	p->l3_len = sa->family == 4 ? 20 : 40;
+	p->l3_total = (uint16_t)total;
+	p->proto = sa->udp ? IPPROTO_UDP : IPPROTO_ESP;
+	p->udp_len = sa->udp;
+	p->flags |= PKT_ENCAP;
+	op_add(s, sa, m, esp, len, seq);
+	return true;
+}
+
+// Transport mode (RFC 4303 3.1.1): the IP header moves forward, ESP goes behind it.
+static bool seal_transport(struct seal *s, struct sa *sa, const struct sa_outer *o,
+			   struct rte_mbuf *m, uint64_t seq)
+{
+	struct pkt *p = pkt_of(m);
+	uint32_t l3 = p->l3_len, head = sa->tmpl_len + sa->iv_len, inner_len = p->l3_total;
+	uint32_t seq_be = rte_cpu_to_be_32((uint32_t)seq), payload, len;
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *), *data = ip + l3, *new_ip = ip - head;
+	uint8_t nh = p->proto, *esp;
+
+	if (m->nb_segs > 1 || inner_len > m->data_len || inner_len < l3 ||
+	    rte_pktmbuf_headroom(m) < head || m->buf_len - m->data_off - inner_len < SA_TAILROOM ||
+	    p->family != sa->family)
+		return false;
+	payload = inner_len - l3;
+	len = payload + trailer_write(sa, data, payload, nh);
+	memmove(new_ip, ip, l3);
+	if (!esp_transport_header(new_ip, l3, head + len + sa->icv_len, sa->family,
+				  sa->udp ? IPPROTO_UDP : IPPROTO_ESP))
+		return false;
+	esp = data - sa->iv_len - 8;
+	memcpy(esp + 8 - sa->tmpl_len, o->tmpl + sizeof(o->tmpl) - sa->tmpl_len, sa->tmpl_len);
+	if (sa->udp)
+		store16(esp - 4, (uint16_t)(head + len + sa->icv_len));
+	memcpy(esp + 4, &seq_be, 4);
+	iv_write(s->ctx, sa, esp + 8);
+	m->data_off = (uint16_t)(m->data_off - head);
+	m->data_len = (uint16_t)(l3 + head + len + sa->icv_len);
+	m->pkt_len = m->data_len;
+	p->l3_total = m->data_len;
+	p->proto = sa->udp ? IPPROTO_UDP : IPPROTO_ESP;
+	p->udp_len = sa->udp;
+	p->flags |= PKT_ENCAP;
+	op_add(s, sa, m, esp, len, seq);
+	return true;
+}
+
+// ---- limits ------------------------------------------------------------------------------------
+// How many of n packets may be sent: the ceiling (ha-protocol rule 7, RFC 4303 3.3.3) and the
+// 40 bits of the IV counter. Raises the events around the ceiling.
+static uint32_t numbers_reserve(struct seal *s, struct sa *sa, uint32_t n)
+{
+	uint64_t lim = __atomic_load_n(&sa->lim, __ATOMIC_RELAXED);
+	uint64_t left = lim > sa->seq ? lim - sa->seq : 0;
+
+	if (sa->counter_iv && SA_IV_COUNTER_MAX - sa->iv_counter < left)
+		left = SA_IV_COUNTER_MAX - sa->iv_counter;
+	if (unlikely(left <= n + sa->lim_low_margin)) {
+		if (sa->lim_low_at != lim && esp_event(s->w, sa, DP_EVENT_LIM_LOW))
+			sa->lim_low_at = lim;
+		if (left < n && sa->lim_reached_at != lim &&
+		    esp_event(s->w, sa, DP_EVENT_LIM_REACHED))
+			sa->lim_reached_at = lim;
+	}
+	return left < n ? (uint32_t)left : n;
+}
+
+static void run_drop(struct seal *s, struct sa *sa, struct rte_mbuf *const *pkts, uint32_t n,
+		     enum drop why, enum dp_sa_drop sa_why)
+{
+	for (uint32_t i = 0; i < n; i++)
+		esp_drop(s->w, sa, pkts[i], why, sa_why);
+}
+
+// ---- runs --------------------------------------------------------------------------------------
+static inline __attribute__((always_inline)) void run_seal(struct seal *s, struct sa *sa,
+							   struct rte_mbuf **pkts, uint32_t n)
+{
+	const struct sa_outer *o = __atomic_load_n(&sa->outer, __ATOMIC_ACQUIRE);
+	uint32_t may = numbers_reserve(s, sa, n);
+	uint64_t seq = sa->seq, bytes = 0;
+	uint32_t sent = 0;
+
+	for (uint32_t i = 0; i < may; i++) {
+		struct rte_mbuf *m = pkts[i];
+		uint32_t inner_len = pkt_of(m)->l3_total;
+
+		if (unlikely(m->nb_segs > 1) && !(m = pkt_flatten(s->w, m))) {
+			sa->drops[DP_SA_DROP_ENCAP]++;
+			continue;
+		}
+		if (unlikely(!(sa->mode == DP_TUNNEL ? seal_tunnel(s, sa, o, m, seq + 1)
+						     : seal_transport(s, sa, o, m, seq + 1)))) {
+			esp_drop(s->w, sa, m, DROP_ESP_ROOM, DP_SA_DROP_ENCAP);
+			continue;
+		}
+		seq++;
+		sent++;
+		bytes += inner_len;
+	}
+	sa->seq = seq;
+	sa->packets += sent;
+	sa->bytes += bytes;
+	sa->last_used_s = s->w->now_s;
+	if (unlikely(may < n))
+		run_drop(s, sa, pkts + may, n - may, DROP_ESP_LIM, DP_SA_DROP_LIM);
+}
+
+// A lifetime ends somewhere in this run: packet by packet.
+static __attribute__((noinline)) void run_seal_slow(struct seal *s, struct sa *sa,
+						    struct rte_mbuf **pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (sa->expired) {
+			esp_lifetime(s->w, sa);  // the event, if the ring was full
+			run_drop(s, sa, pkts + i, n - i, DROP_ESP_EXPIRED, DP_SA_DROP_EXPIRED);
+			return;
+		}
+		run_seal(s, sa, pkts + i, 1);
+		if (sa->packets >= sa->check_packets || sa->bytes >= sa->check_bytes)
+			esp_lifetime(s->w, sa);
+	}
+}
+
+static inline bool run_near_lifetime(const struct sa *sa, uint32_t n)
+{
+	return sa->packets + n >= sa->check_packets ||
+	       sa->bytes + (uint64_t)n * UINT16_MAX >= sa->check_bytes;
+}
+
+static void sealed_sweep(struct seal *s)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		if (likely(s->ctx->ops[i].ok))
+			s->out->pkt[kept++] = s->out->pkt[i];
+		else
+			esp_drop(s->w, pkt_of(s->out->pkt[i])->sa, s->out->pkt[i], DROP_ESP_CRYPTO,
+				 DP_SA_DROP_ENCAP);
+	}
+	s->n = kept;
+}
+
+static inline void prefetch_packet(const struct burst *in, uint32_t i)
+{
+	if (i < in->n) {
+		const struct sa *sa = pkt_of(in->pkt[i])->sa;
+
+		__builtin_prefetch(sa);
+		__builtin_prefetch((const uint8_t *)sa + 64, 1);
+		__builtin_prefetch(&sa->outer0);
+		__builtin_prefetch((const uint8_t *)sa + sizeof(*sa));
+		__builtin_prefetch((const uint8_t *)sa + sizeof(*sa) + 64);
+	}
+}
+
+void esp_out(struct worker *w, struct burst *in)
+{
+	struct seal s = {.w = w, .ctx = w->crypto, .out = in};
+	uint32_t ok = 1;
+
+	for (uint32_t i = 0; i < 4; i++)
+		prefetch_packet(in, i);
+	for (uint32_t i = 0, j; i < in->n; i = j) {
+		struct sa *sa = pkt_of(in->pkt[i])->sa;
+
+		j = esp_run_end(in, i);
+		prefetch_packet(in, i + 4);
+		if (unlikely(__atomic_load_n(&sa->state, __ATOMIC_RELAXED) != DP_SA_ACTIVE))
+			run_drop(&s, sa, in->pkt + i, j - i, DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
+		else if (unlikely(run_near_lifetime(sa, j - i)))
+			run_seal_slow(&s, sa, in->pkt + i, j - i);
+		else
+			run_seal(&s, sa, in->pkt + i, j - i);
+	}
+	esp_crypt(s.ctx, s.n);
+	for (uint32_t i = 0; i < s.n; i++)
+		ok &= s.ctx->ops[i].ok;
+	if (unlikely(!ok))
+		sealed_sweep(&s);
+	in->n = s.n;
+}
