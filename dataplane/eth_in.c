@@ -1,0 +1,57 @@
+// Ethernet input: is the frame for us, is it IP. Strips the link header of unicast IPv4 and
+// IPv6; everything else that is not for another station (ARP, multicast, broadcast, unknown
+// types) is the host's, header in front. Tagged frames are the host's too: a port is untagged.
+#include "pipeline.h"
+#include "port.h"
+
+#include <rte_ether.h>
+#include <rte_prefetch.h>
+#include <string.h>
+
+#define AHEAD 4
+
+// Whether the destination is the port's own unicast address.
+static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
+{
+	uint32_t a, b;
+	uint16_t c, d;
+
+	memcpy(&a, frame, 4), memcpy(&c, frame + 4, 2);
+	memcpy(&b, mac, 4), memcpy(&d, mac + 4, 2);
+	return a == b && c == d;
+}
+
+void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *host)
+{
+	const struct port *p = port_get(port);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < in->n && i < AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i], void *));
+	for (uint32_t i = 0; i < in->n; i++) {
+		struct rte_mbuf *m = in->pkt[i];
+
+		if (i + AHEAD < in->n)
+			rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD], void *));
+		if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)) {
+			pkt_drop(w, m, DROP_ETH_RUNT);
+			continue;
+		}
+		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+		uint16_t type = (uint16_t)(frame[12] << 8 | frame[13]);
+		uint8_t family = type == RTE_ETHER_TYPE_IPV4   ? 4
+				 : type == RTE_ETHER_TYPE_IPV6 ? 6
+							       : 0;
+
+		*pkt_of(m) = (struct pkt){.in_port = port, .family = family};
+		if (likely(family != 0 && dst_is(frame, p->mac))) {
+			rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+			in->pkt[kept++] = m;
+		} else if (!(frame[0] & 1) && !dst_is(frame, p->mac)) {
+			pkt_drop(w, m, DROP_ETH_DST);
+		} else {
+			burst_add(host, m);
+		}
+	}
+	in->n = kept;
+}

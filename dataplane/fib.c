@@ -1,0 +1,237 @@
+// Routes: rte_fib and rte_fib6 hold prefix -> adjacency index. The library's own prefix tree
+// remembers what is there, so nothing is stored twice.
+//
+// A look-up reads two tables one after the other (24 bits, then the rest). A second-level table
+// that a deletion releases could be given to another prefix between the two reads of a worker;
+// so a longer prefix that would take one waits until the workers passed a quiescent state.
+#include "fib.h"
+#include "adj.h"
+#include "log.h"
+#include "rcu.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <rte_errno.h>
+#include <rte_fib.h>
+#include <rte_fib6.h>
+#include <rte_rib.h>
+#include <rte_rib6.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#define TBL8_4 8192
+#define TBL8_6 32000
+
+struct pending {  // a route that waits for a grace period
+	STAILQ_ENTRY(pending) next;
+	struct dp_route route;
+	bool del;
+};
+
+static struct rte_fib *fib4;
+static struct rte_fib6 *fib6;
+static uint32_t routes, routes_max;
+static uint32_t grace;  // deletions whose grace period has not ended
+static STAILQ_HEAD(, pending) waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+int fib_init(const struct fib_params *p, struct err *err)
+{
+	struct rte_fib_conf c4 = {
+		.type = RTE_FIB_DIR24_8,
+		.default_nh = ADJ_NONE,
+		.max_routes = (int)p->routes_max,
+		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = TBL8_4},
+	};
+	struct rte_fib6_conf c6 = {
+		.type = RTE_FIB6_TRIE,
+		.default_nh = ADJ_NONE,
+		.max_routes = (int)p->routes_max,
+		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = TBL8_6},
+	};
+
+	routes = 0, routes_max = p->routes_max, grace = 0;
+	fib4 = rte_fib_create("fib4", (int)p->socket, &c4);
+	fib6 = fib4 ? rte_fib6_create("fib6", (int)p->socket, &c6) : NULL;
+	if (!fib4 || !fib6) {
+		fib_fini();
+		return err_set(err, -ENOMEM, "no memory for forwarding tables of %u routes",
+			       p->routes_max);
+	}
+	adj_init();
+	return 0;
+}
+
+void fib_fini(void)
+{
+	struct pending *p;
+
+	while ((p = STAILQ_FIRST(&waiting))) {
+		STAILQ_REMOVE_HEAD(&waiting, next);
+		free(p);
+	}
+	rte_fib_free(fib4);
+	rte_fib6_free(fib6);
+	fib4 = NULL, fib6 = NULL;
+}
+
+uint32_t fib_routes(void)
+{
+	return routes;
+}
+
+uint32_t fib_routes_max(void)
+{
+	return routes_max;
+}
+
+void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n)
+{
+	rte_fib_lookup_bulk(fib4, (uint32_t *)ips, adj, (int)n);
+}
+
+void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n)
+{
+	rte_fib6_lookup_bulk(fib6, (uint8_t(*)[16])ips, adj, (int)n);
+}
+
+// What is stored for exactly this prefix, ADJ_NONE when nothing.
+static uint32_t exact(const struct ip_prefix *dst)
+{
+	uint64_t nh = ADJ_NONE;
+
+	if (dst->addr.family == 4) {
+		struct rte_rib_node *n = rte_rib_lookup_exact(rte_fib_get_rib(fib4),
+							      addr_to_v4(&dst->addr), dst->len);
+
+		if (n)
+			rte_rib_get_nh(n, &nh);
+	} else {
+		struct rte_rib6_node *n =
+			rte_rib6_lookup_exact(rte_fib6_get_rib(fib6), dst->addr.bytes, dst->len);
+
+		if (n)
+			rte_rib6_get_nh(n, &nh);
+	}
+	return (uint32_t)nh;
+}
+
+static int store(const struct ip_prefix *dst, uint32_t adj)
+{
+	return dst->addr.family == 4 ? rte_fib_add(fib4, addr_to_v4(&dst->addr), dst->len, adj)
+				     : rte_fib6_add(fib6, dst->addr.bytes, dst->len, adj);
+}
+
+static int erase(const struct ip_prefix *dst)
+{
+	return dst->addr.family == 4 ? rte_fib_delete(fib4, addr_to_v4(&dst->addr), dst->len)
+				     : rte_fib6_delete(fib6, dst->addr.bytes, dst->len);
+}
+
+static uint32_t adj_for(const struct dp_route *r)
+{
+	switch (r->kind) {
+	case DP_ROUTE_LOCAL: return ADJ_LOCAL;
+	case DP_ROUTE_DROP: return ADJ_DROP;
+	case DP_ROUTE_HOST: return ADJ_HOST;
+	case DP_ROUTE_FORWARD: return adj_get(r->port, &r->gateway);
+	}
+	return ADJ_NONE;
+}
+
+static int set_now(const struct dp_route *r, struct err *err)
+{
+	uint32_t old = exact(&r->dst), adj = adj_for(r);
+	char text[PREFIX_STR_MAX];
+	int rc;
+
+	if (adj == ADJ_NONE)
+		return err_set(err, -ENOSPC, "no adjacency left for route %s",
+			       prefix_format(&r->dst, text, sizeof(text)));
+	rc = store(&r->dst, adj);
+	if (rc) {
+		adj_put(adj);
+		return err_set(err, rc,
+			       "route %s does not fit into the forwarding table (%u routes)",
+			       prefix_format(&r->dst, text, sizeof(text)), routes);
+	}
+	routes += old == ADJ_NONE;
+	adj_put(old);
+	return 0;
+}
+
+static bool is_long(const struct ip_prefix *dst)
+{
+	return dst->len > 24;
+}
+
+static void grace_end(void *obj);
+
+static int del_now(const struct ip_prefix *dst)
+{
+	uint32_t old = exact(dst);
+
+	if (old == ADJ_NONE)
+		return -ENOENT;
+	int rc = erase(dst);
+	if (rc)
+		return rc;
+	routes--;
+	adj_put(old);
+	if (is_long(dst)) {
+		grace++;
+		rcu_defer(grace_end, &grace);
+	}
+	return 0;
+}
+
+static void grace_end(void *obj)
+{
+	struct pending *p;
+	struct err err = {0};
+
+	grace--;
+	while (grace == 0 && (p = STAILQ_FIRST(&waiting))) {
+		STAILQ_REMOVE_HEAD(&waiting, next);
+		if (p->del)
+			del_now(&p->route.dst);
+		else if (set_now(&p->route, &err))
+			log_event("FIB", LOG_L_ERR, "ROUTE_LOST", "%s", err.msg);
+		free(p);
+	}
+}
+
+static int postpone(const struct dp_route *r, bool del, struct err *err)
+{
+	struct pending *p = malloc(sizeof(*p));
+
+	if (!p)
+		return err_set(err, -ENOMEM, "no memory for a route");
+	p->route = *r;
+	p->del = del;
+	STAILQ_INSERT_TAIL(&waiting, p, next);
+	return 0;
+}
+
+int fib_set(const struct dp_route *r, struct err *err)
+{
+	struct dp_route copy = *r;
+
+	copy.dst = prefix_mask(&r->dst);
+	if (copy.dst.addr.family != 4 && copy.dst.addr.family != 6)
+		return err_set(err, -EINVAL, "route without destination");
+	// A replacement that is there already takes no table; it may still wait behind others.
+	if (is_long(&copy.dst) && (grace || !STAILQ_EMPTY(&waiting)) &&
+	    (!STAILQ_EMPTY(&waiting) || exact(&copy.dst) == ADJ_NONE))
+		return postpone(&copy, false, err);
+	return set_now(&copy, err);
+}
+
+int fib_del(const struct ip_prefix *dst)
+{
+	struct dp_route r = {.dst = prefix_mask(dst)};
+
+	if (is_long(&r.dst) && !STAILQ_EMPTY(&waiting))
+		return postpone(&r, true, NULL);
+	return del_now(&r.dst);
+}

@@ -1,0 +1,44 @@
+// Forwarding tables: longest-prefix match (rte_fib) to an adjacency, and adjacencies to
+// neighbours. Written by the control thread from the kernel's tables, read by workers.
+//
+// A route's value is an index into adj_table. Entries 0..3 are fixed; the others are shared by
+// all routes with the same port and gateway, and live until a grace period after the last one.
+#pragma once
+
+#include <stdint.h>
+
+#include "dp.h"
+#include "neigh.h"
+
+enum { ADJ_NONE, ADJ_LOCAL, ADJ_DROP, ADJ_HOST, ADJ_FIRST };
+#define ADJ_MAX 32768  // two-byte table entries keep 15 bits
+
+struct adj {
+	// c: wo before publication, w: ro
+	uint32_t port;
+	uint8_t attached;  // no gateway: the neighbour is the destination itself
+	struct ip_addr gateway;
+	struct neigh *neigh;  // gateway's entry, NULL = not resolved; c: wo (release), w: ro
+	// control thread only
+	uint32_t routes;  // how many routes point here
+	uint32_t next;    // chain of the control thread's index
+	uint8_t dead;
+};
+extern struct adj adj_table[ADJ_MAX];
+
+struct fib_params {
+	uint32_t routes_max;  // per family
+	unsigned socket;
+};
+int fib_init(const struct fib_params *p, struct err *err);
+void fib_fini(void);
+int fib_set(const struct dp_route *r, struct err *err);
+int fib_del(const struct ip_prefix *dst);
+uint32_t fib_routes(void);
+uint32_t fib_routes_max(void);
+// A gateway's neighbour entry changed: adjacencies through it follow.
+void fib_neigh_changed(uint32_t port, const struct ip_addr *addr, struct neigh *n);
+
+// Worker: adjacency index per address; ips in host order.
+void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n);
+void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n);

@@ -1,0 +1,108 @@
+// The packet path, from first byte to last: the page to read. docs/pipeline.md draws it, a test
+// compares. Nothing here looks at a packet; every decision is inside a stage, every edge is a
+// parameter. Bursts only split and join, so 64 slots always suffice.
+#include "pipeline.h"
+#include "sad.h"
+
+// The order in which the stages stand below: for displays, and for the drawing's test.
+static const enum stage order[] = {
+	STAGE_RX,      STAGE_ETH_IN,  STAGE_IP_IN,  STAGE_ROUTE,   STAGE_LOCAL_IN, STAGE_SAD,
+	STAGE_HANDOFF, STAGE_ESP_IN,  STAGE_SPD_IN, STAGE_INJECT,  STAGE_FORWARD,  STAGE_SPD,
+	STAGE_PROTECT, STAGE_ESP_OUT, STAGE_IP_OUT, STAGE_ETH_OUT, STAGE_TX,       STAGE_PUNT,
+};
+
+unsigned pipeline_stages(const enum stage **out)
+{
+	*out = order;
+	return sizeof(order) / sizeof(order[0]);
+}
+
+// ESP for us -> inner packets with a route, in `esp`. The rest of them is the host's.
+static void decapsulate(struct worker *w, struct burst *esp, struct burst *host)
+{
+	struct burst unknown;
+
+	burst_reset(&unknown);
+	stage_enter(w, STAGE_SAD, esp->n), sad_in(w, esp, &unknown);
+	stage_enter(w, STAGE_HANDOFF, esp->n), handoff(w, esp, true);
+	stage_enter(w, STAGE_ESP_IN, esp->n), esp_in(w, esp);
+	stage_enter(w, STAGE_IP_IN, esp->n), ip_in(w, esp);
+	stage_enter(w, STAGE_ROUTE, esp->n), route(w, esp, host, host);
+	esp_unknown(w, &unknown);
+}
+
+static void transmit(struct worker *w, struct burst *b)
+{
+	stage_enter(w, STAGE_IP_OUT, b->n), ip_out(w, b);
+	stage_enter(w, STAGE_ETH_OUT, b->n), eth_out(w, b);
+}
+
+// Packets whose SA is known and whose size fits -> ESP on the wire.
+void pipeline_encapsulate(struct worker *w, struct burst *b)
+{
+	struct burst host;
+
+	burst_reset(&host);
+	stage_enter(w, STAGE_HANDOFF, b->n), handoff(w, b, false);
+	stage_enter(w, STAGE_ESP_OUT, b->n), esp_out(w, b);
+	stage_enter(w, STAGE_ROUTE, b->n), route(w, b, &host, &host);
+	transmit(w, b);
+	stage_enter(w, STAGE_PUNT, host.n), punt(w, &host, PUNT_HOST);
+}
+
+// Routed packets -> in clear, through a tunnel, or waiting for one.
+static void outbound(struct worker *w, struct burst *b)
+{
+	struct burst secret, acquire;
+
+	burst_reset(&secret), burst_reset(&acquire);
+	stage_enter(w, STAGE_FORWARD, b->n), forward(w, b);
+	stage_enter(w, STAGE_SPD, b->n), spd_out(w, b, &secret, &acquire);
+	stage_enter(w, STAGE_PROTECT, secret.n), protect(w, &secret);
+	pipeline_encapsulate(w, &secret);
+	transmit(w, b);
+	stage_enter(w, STAGE_PUNT, acquire.n), punt(w, &acquire, PUNT_ACQUIRE);
+}
+
+void pipeline_run(struct worker *w, struct burst *rx, uint32_t port)
+{
+	struct burst esp, ike, host, frames;
+
+	burst_reset(&esp), burst_reset(&ike), burst_reset(&host), burst_reset(&frames);
+	stage_enter(w, STAGE_ETH_IN, rx->n), eth_in(w, rx, port, &frames);
+	stage_enter(w, STAGE_IP_IN, rx->n), ip_in(w, rx);
+	stage_enter(w, STAGE_ROUTE, rx->n), route(w, rx, &esp, &host);
+	stage_enter(w, STAGE_LOCAL_IN, esp.n), local_in(w, &esp, &ike, &host);
+	decapsulate(w, &esp, &host);
+	burst_join(rx, &esp);
+	stage_enter(w, STAGE_SPD_IN, rx->n + host.n), spd_in(w, rx), spd_in(w, &host);
+	outbound(w, rx);
+	stage_enter(w, STAGE_PUNT, ike.n + host.n + frames.n);
+	punt(w, &ike, PUNT_IKE), punt(w, &host, PUNT_HOST), punt(w, &frames, PUNT_HOST);
+}
+
+void pipeline_handoff(struct worker *w, struct burst *b)
+{
+	struct burst esp, host, acquire;
+
+	burst_reset(&esp), burst_reset(&host), burst_reset(&acquire);
+	stage_enter(w, STAGE_HANDOFF, b->n), handoff_take(w, b, &esp, &acquire);
+	pipeline_encapsulate(w, b);
+	decapsulate(w, &esp, &host);
+	outbound(w, &esp);
+	stage_enter(w, STAGE_PUNT, host.n + acquire.n);
+	punt(w, &host, PUNT_HOST), punt(w, &acquire, PUNT_ACQUIRE);
+}
+
+void pipeline_inject(struct worker *w, struct burst *b)
+{
+	struct burst host, framed;
+
+	burst_reset(&host), burst_reset(&framed);
+	stage_enter(w, STAGE_INJECT, b->n), inject_in(w, b, &framed);
+	stage_enter(w, STAGE_IP_IN, b->n + framed.n), ip_in(w, b), ip_in(w, &framed);
+	stage_enter(w, STAGE_ROUTE, b->n), route(w, b, &host, &host);
+	burst_join(b, &framed);
+	outbound(w, b);
+	stage_enter(w, STAGE_PUNT, host.n), punt(w, &host, PUNT_HOST);
+}

@@ -1,0 +1,14 @@
+// Behind a port: the DPDK device, from its description to running queues and back.
+#pragma once
+
+#include <stdint.h>
+
+#include "err.h"
+#include "port.h"
+
+struct rte_mempool;
+// "vdev NAME,ARGS" or "pci ADDRESS" -> device id. One sentence when it is not there.
+int port_device_probe(struct port *p, struct err *err);
+// Queues for `workers` workers as far as the device can, started, MAC and driver read.
+int port_device_start(struct port *p, unsigned workers, struct rte_mempool *pool, struct err *err);
+void port_device_close(struct port *p);  // stops and detaches
