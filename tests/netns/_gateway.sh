@@ -10,15 +10,59 @@
 
 declare -A GW_PID=() # name -> pid
 
-walk_topology() { # walk_topology [WITHOUT-SPOKE-LINK]
-	ns_add hin gw rt spk hsp
+walk_inside() {
+	ns_add hin gw rt
 	link_add hin e0 6.6.146.4/24 gw in -
 	link_add gw out - rt g 6.6.156.1/24
+	ns_ip hin route add default via 6.6.146.10
+	# the network outside would carry clear packets both ways: only the gateway stops them
+	ns_ip rt route add 6.6.146.0/24 via 6.6.156.100
+}
+walk_topology() {
+	walk_inside
+	ns_add spk hsp
 	link_add rt s 6.6.25.1/24 spk wan 6.6.25.2/24
 	link_add spk lan 6.6.2.2/24 hsp e0 6.6.2.4/24
-	ns_ip hin route add default via 6.6.146.10
 	ns_ip hsp route add default via 6.6.2.2
 	ns_ip spk route add default via 6.6.25.1
+	ns_ip rt route add 6.6.2.0/24 via 6.6.25.2
+}
+# The spoke as a guest `g` with the kernel's ESP; 6.6.2.4 is an address of its own.
+walk_topology_guest() {
+	walk_inside
+	ns_add spk
+	link_add rt s 6.6.25.1/24 spk p -
+	guest_start g spk p
+	in_guest g sh -c "ip addr add 6.6.25.2/24 dev vec0; ip addr add 6.6.2.4/24 dev lo
+		ip link set vec0 up; ip route add default via 6.6.25.1"
+}
+# A second spoke at 6.6.26.2 with 6.6.3.0/24 behind it, and the gateway's lines for it.
+walk_second_spoke() {
+	ns_add spk2 hsp2
+	link_add rt s2 6.6.26.1/24 spk2 wan 6.6.26.2/24
+	link_add spk2 lan 6.6.3.2/24 hsp2 e0 6.6.3.4/24
+	ns_ip hsp2 route add default via 6.6.3.2
+	ns_ip spk2 route add default via 6.6.26.1
+}
+SECOND_EXTRA='crypto isakmp key second address 6.6.26.2
+ip access-list extended SECOND
+ permit ip 6.6.146.0 0.0.0.255 6.6.3.0 0.0.0.255'
+SECOND_MAP='crypto map MAP2 20 ipsec-isakmp
+ set peer 6.6.26.2
+ set transform-set SET2
+ set pfs group2
+ match address SECOND'
+second_conn() { # second_conn: loads the second spoke's connection
+	ss_conn spk2 second LOCAL=6.6.26.2 LTS=6.6.3.0/24 PSK=second
+}
+# walk_up [ss_conn VARIABLES]: gateway and spoke up, tunnel by the spoke
+walk_up() {
+	gateway_start gw gw
+	ss_start spk spk
+	ss_conn spk walk "$@"
+	ss_init spk walk || fail "the spoke got no tunnel"
+	wait_event 10 session_is gw 6.6.25.2 UP-ACTIVE
+	wait_event 5 ping_works hsp 6.6.146.4
 }
 
 # Prints the gateway's configuration. Overrides by environment:

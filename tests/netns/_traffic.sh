@@ -42,7 +42,8 @@ seq_start() {
 	SEQ_PID[$tag]=$!
 	SPAWNED+=($!)
 	wait_event 5 eval "in_ns $rcv ss -Hlun 'sport = $SEQ_PORT' | grep -q ."
-	spawn "seq-$tag" "$snd" "$prog" send -d "$addr" -p $SEQ_PORT -r "$pps" -t "$secs" -n "$flows"
+	spawn "seq-$tag" "$snd" "$prog" send -d "$addr" -p $SEQ_PORT -r "$pps" -t "$secs" -n "$flows" \
+		-s "${SEQ_SIZE:-200}"
 }
 seq_running() { kill -0 "${SEQ_PID[$1]}" 2>/dev/null; }
 seq_wait() { wait "${SEQ_PID[$1]}" || fail "udpseq $1: $(cat "$TMP/seq-$1.log")"; }
