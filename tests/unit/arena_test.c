@@ -1,5 +1,6 @@
 // Alignment, zeroing, big objects between small ones, and that nothing overlaps.
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +13,11 @@
 
 static void objects_are_aligned_zeroed_and_apart(void **state)
 {
-	struct arena *a = arena_create();
 	static const size_t sizes[] = {0, 1, 15, 16, 17, 100, 4096, 20000, 65536, 200000, 8};
 	uint8_t *p[200];
+
+	(void)mallopt(M_PERTURB, 0xaa);  // fresh heap memory is not zero by luck
+	struct arena *a = arena_create();
 
 	assert_non_null(a);
 	for (size_t i = 0; i < 200; i++) {

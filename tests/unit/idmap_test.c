@@ -57,6 +57,7 @@ static void generations_wrap_without_zero(void **state)
 	struct idmap *m = idmap_create(1u << 24);
 	uint32_t first = 0, keep;
 
+	idmap_del(m, idmap_add(m, &objs[1]));  // slot 0 takes part: its id would be 0
 	keep = idmap_add(m, &objs[0]);
 	for (unsigned i = 0; i < 300 * 1000; i++) {
 		uint32_t id = idmap_add(m, &objs[1]);
