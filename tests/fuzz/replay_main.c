@@ -21,7 +21,7 @@ static char **paths;  // paths[0] is the empty input
 static size_t path_count;
 static volatile size_t *current;  // shared with the child
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	perror(what);
 	exit(2);
@@ -79,7 +79,7 @@ static uint8_t *file_read(const char *path, size_t *size)
 	return data;
 }
 
-static void child_run(size_t from)
+static _Noreturn void child_run(size_t from)
 {
 	for (size_t i = from; i < path_count; i++) {
 		size_t size = 0;
