@@ -106,5 +106,6 @@ int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
 	}
 	tunnels_destroy(g->tunnels);
 	g->tunnels = now;
+	g->tunnels_generation++;
 	return manual_sa_apply(g, now, err);
 }

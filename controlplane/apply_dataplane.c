@@ -12,7 +12,7 @@
 #include "log.h"
 
 #define IDLE_SLEEP_SHARED_US 50
-#define WORKERS_MAX	     16
+#define WORKERS_MAX          16
 
 static bool dataplane_wanted(const struct config *c)
 {

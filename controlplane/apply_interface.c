@@ -114,7 +114,7 @@ static void port_close(struct gateway *g, struct if_state *s)
 		log_event("LINK", LOG_L_WARNING, "DEVICE", "Interface %s: %s", s->name, err.msg);
 	s->port = 0;
 	s->up = false;
-	s->addr_count = 0; // they went with the tap
+	s->addr_count = 0;  // they went with the tap
 	kernel_ports_changed(g->kernel);
 }
 
@@ -283,7 +283,7 @@ static void state_up(struct gateway *g, struct if_state *s, const struct interfa
 	if (has_port_device(s->device) && !s->port)
 		return;
 	if (!s->kernel_if[0])
-		return; // an interface without a device: kept in the configuration only
+		return;  // an interface without a device: kept in the configuration only
 	if (has_port_device(s->device)) {
 		struct dp_port_info info;
 		uint16_t mtu = ifc->mtu ? ifc->mtu : MTU_DEFAULT;

@@ -30,19 +30,19 @@ struct if_state {
 	enum if_kind kind;
 	enum if_device device;
 	char device_arg[128];
-	char kernel_if[16];	   // carries the addresses: tap, `device host` interface, lo
-	char under[16];		   // kernel interface behind a vdev (iface=...), or ""
-	uint32_t port;		   // data-plane port, 0 = none (yet)
-	bool up;		   // set up in the kernel by us
-	bool wanted;		   // scratch: in the configuration being applied
-	char trouble[ERR_MSG_MAX]; // why it has no port, "" = fine
-	struct ip_prefix addrs[IF_ADDR_MAX]; // added by us
+	char kernel_if[16];         // carries the addresses: tap, `device host` interface, lo
+	char under[16];             // kernel interface behind a vdev (iface=...), or ""
+	uint32_t port;              // data-plane port, 0 = none (yet)
+	bool up;                    // set up in the kernel by us
+	bool wanted;                // scratch: in the configuration being applied
+	char trouble[ERR_MSG_MAX];  // why it has no port, "" = fine
+	struct ip_prefix addrs[IF_ADDR_MAX];  // added by us
 	unsigned addr_count;
 };
 
 struct route_state {
 	TAILQ_ENTRY(route_state) link;
-	struct kernel_route_spec spec; // spec.interface points to kernel_if
+	struct kernel_route_spec spec;  // spec.interface points to kernel_if
 	char kernel_if[16];
 	bool installed, wanted;
 };
@@ -68,7 +68,7 @@ struct warning {
 
 struct gateway {
 	// options
-	const char *config_file; // or NULL
+	const char *config_file;  // or NULL
 	const char *rundir;
 	char *const *eal_extra;
 	bool check, standby_process;
@@ -86,28 +86,29 @@ struct gateway {
 	bool stopping;
 
 	// applied state
-	struct dp_params dp_params; // as started
+	struct dp_params dp_params;  // as started
 	char dp_cores[64];
-	char dp_trouble[ERR_MSG_MAX]; // why the data plane does not run, "" = fine or not asked
+	char dp_trouble[ERR_MSG_MAX];  // why the data plane does not run, "" = fine or not asked
 	TAILQ_HEAD(, if_state) interfaces;
 	TAILQ_HEAD(, route_state) routes;
 	TAILQ_HEAD(, manual_sa) manual;
-	struct tunnels *tunnels; // never NULL after the first commit
-	struct loop_timer retry; // kernel links or addresses changed: interfaces, routes again
-	STAILQ_HEAD(, warning) warnings; // of the commit under way
+	struct tunnels *tunnels;      // never NULL after the first commit
+	uint32_t tunnels_generation;  // changes whenever `tunnels` does
+	struct loop_timer retry;      // kernel links or addresses changed: interfaces, routes again
+	STAILQ_HEAD(, warning) warnings;  // of the commit under way
 };
 
 extern struct gateway gateway;
 
 // ---- apply_*.c: commit hooks, in order of registration ---------------------------------------
-int apply_register(struct gateway *g, struct err *err); // apply.c: all of them
+int apply_register(struct gateway *g, struct err *err);  // apply.c: all of them
 void apply_warn(struct gateway *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void apply_retry_soon(struct gateway *g);
 
 int dataplane_apply(struct gateway *g, const struct config *c, struct err *err);
 int dataplane_validate(const struct config *c, struct err *err);
 void dataplane_warn(const struct gateway *g, const struct config *c, commit_warn_fn fn, void *ctx);
-const struct dp_ops *ike_net_dp_ops(void); // ike_net.c
+const struct dp_ops *ike_net_dp_ops(void);  // ike_net.c
 
 int interface_validate(const struct config *c, struct err *err);
 int interface_ports_apply(struct gateway *g, const struct config *c, struct err *err);
@@ -116,8 +117,8 @@ int interface_up_apply(struct gateway *g, const struct config *c, struct err *er
 bool interface_retry(struct gateway *g);
 void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone);
 struct if_state *interface_state(const struct gateway *g, const char *name);
-uint32_t interface_port(void *g, const char *name);		   // tunnels_build's port_of
-void interface_host_name(const char *name, char *buf, size_t cap); // GigabitEthernet0/1 -> gi0-1
+uint32_t interface_port(void *g, const char *name);                 // tunnels_build's port_of
+void interface_host_name(const char *name, char *buf, size_t cap);  // GigabitEthernet0/1 -> gi0-1
 
 int route_apply(struct gateway *g, const struct config *c, struct err *err);
 void route_retry(struct gateway *g);
@@ -137,7 +138,7 @@ int ike_net_init(struct gateway *g, struct err *err);
 void ike_net_fini(struct gateway *g);
 
 // ---- show_*.c --------------------------------------------------------------------------------
-int show_register(struct gateway *g, struct err *err); // show.c: all of them
+int show_register(struct gateway *g, struct err *err);  // show.c: all of them
 int show_interfaces_register(struct gateway *g, struct err *err);
 int show_dataplane_register(struct gateway *g, struct err *err);
 int show_map_register(struct gateway *g, struct err *err);

@@ -13,7 +13,7 @@
 #include "log.h"
 #include "rand.h"
 
-#define QUEUE_MAX      512 // datagrams waiting for the engine; beyond: dropped and counted
+#define QUEUE_MAX      512  // datagrams waiting for the engine; beyond: dropped and counted
 #define TURN_BUDGET_US 2000
 #define DATAGRAM_MAX   65535
 

@@ -17,9 +17,9 @@
 #include "log.h"
 #include "secret.h"
 
-#define RUNDIR_DEFAULT	  "/run/tandem"
+#define RUNDIR_DEFAULT    "/run/tandem"
 #define KERNEL_SYNC_TURNS 200
-#define GOODBYE_TURNS	  5
+#define GOODBYE_TURNS     5
 
 struct gateway gateway = {
 	.lock_fd = -1,
@@ -290,7 +290,7 @@ static void ike_step_fini(struct gateway *g)
 {
 	ike_net_fini(g);
 	for (int i = 0; i < GOODBYE_TURNS && dp_running(); i++)
-		(void)loop_turn(g->loop, 10); // lets the workers send the deletes
+		(void)loop_turn(g->loop, 10);  // lets the workers send the deletes
 }
 
 static int socket_step_init(struct gateway *g, struct err *err)
@@ -318,7 +318,7 @@ static const struct boot_step {
 	{"signals", signals_init, NULL},
 	{"command line", cli_step_init, cli_step_fini},
 	{"kernel mirror", kernel_step_init, kernel_step_fini},
-	{"data plane", NULL, dataplane_fini}, // started by the commit that needs it
+	{"data plane", NULL, dataplane_fini},  // started by the commit that needs it
 	{"commit hooks", apply_step_init, apply_step_fini},
 	{"IKE", ike_step_init, ike_step_fini},
 	{"displays", show_register, NULL},

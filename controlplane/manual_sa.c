@@ -15,7 +15,7 @@
 #include "rand.h"
 #include "secret.h"
 
-#define MANUAL_FLOWS_MAX 4 // selectors of one SA (dp_sa.sel)
+#define MANUAL_FLOWS_MAX 4  // selectors of one SA (dp_sa.sel)
 
 struct key_need {
 	uint16_t cipher, auth;
@@ -24,7 +24,7 @@ struct key_need {
 static struct key_need keys_needed(enum esp_cipher cipher, uint16_t key_bits, enum esp_auth auth)
 {
 	static const uint16_t auth_len[] = {
-		[ESP_AUTH_NONE] = 0,	[ESP_AUTH_MD5] = 16,	[ESP_AUTH_SHA1] = 20,
+		[ESP_AUTH_NONE] = 0,    [ESP_AUTH_MD5] = 16,    [ESP_AUTH_SHA1] = 20,
 		[ESP_AUTH_SHA256] = 32, [ESP_AUTH_SHA384] = 48, [ESP_AUTH_SHA512] = 64,
 	};
 	struct key_need n = {.auth = auth_len[auth]};
@@ -143,7 +143,7 @@ static int spi_check(const struct config *c, const struct crypto_map *m,
 	TAILQ_FOREACH (other, &c->crypto_maps, link) {
 		TAILQ_FOREACH (x, &other->entries, link) {
 			if (x == e)
-				return 0; // each pair once
+				return 0;  // each pair once
 			if (x->kind == MAP_IPSEC_MANUAL && x->key_in.set && e->key_in.set &&
 			    x->key_in.spi == e->key_in.spi)
 				return err_set(err, -EINVAL,
@@ -189,8 +189,8 @@ int manual_sa_validate(const struct config *c, struct err *err)
 // ---- data plane ------------------------------------------------------------------------------
 static enum dp_cipher cipher_of(enum esp_cipher c)
 {
-	return c == ESP_CIPHER_DES	 ? DP_CIPHER_DES_CBC
-	       : c == ESP_CIPHER_3DES	 ? DP_CIPHER_3DES_CBC
+	return c == ESP_CIPHER_DES       ? DP_CIPHER_DES_CBC
+	       : c == ESP_CIPHER_3DES    ? DP_CIPHER_3DES_CBC
 	       : c == ESP_CIPHER_AES_CBC ? DP_CIPHER_AES_CBC
 					 : DP_CIPHER_NULL;
 }
@@ -198,8 +198,8 @@ static enum dp_cipher cipher_of(enum esp_cipher c)
 static enum dp_auth auth_of(enum esp_auth a)
 {
 	static const enum dp_auth map[] = {
-		[ESP_AUTH_NONE] = DP_AUTH_NONE,		[ESP_AUTH_MD5] = DP_AUTH_MD5_96,
-		[ESP_AUTH_SHA1] = DP_AUTH_SHA1_96,	[ESP_AUTH_SHA256] = DP_AUTH_SHA256_128,
+		[ESP_AUTH_NONE] = DP_AUTH_NONE,         [ESP_AUTH_MD5] = DP_AUTH_MD5_96,
+		[ESP_AUTH_SHA1] = DP_AUTH_SHA1_96,      [ESP_AUTH_SHA256] = DP_AUTH_SHA256_128,
 		[ESP_AUTH_SHA384] = DP_AUTH_SHA384_192, [ESP_AUTH_SHA512] = DP_AUTH_SHA512_256,
 	};
 	return map[a];
@@ -253,13 +253,26 @@ static int manual_add_one(const struct tunnel *t, enum dp_dir dir, uint32_t *sa,
 	return rc;
 }
 
+static bool key_same(const struct session_key *a, const struct session_key *b)
+{
+	return a->spi == b->spi && a->cipher_key_len == b->cipher_key_len &&
+	       a->auth_key_len == b->auth_key_len &&
+	       secret_equal(a->cipher_key, b->cipher_key, sizeof(a->cipher_key)) &&
+	       secret_equal(a->auth_key, b->auth_key, sizeof(a->auth_key));
+}
+
+static bool proposal_same(const struct tunnel_proposal *a, const struct tunnel_proposal *b)
+{
+	return a->cipher == b->cipher && a->key_bits == b->key_bits && a->auth == b->auth &&
+	       a->transport == b->transport;
+}
+
 static bool manual_same(const struct manual_sa *m, const struct tunnel *t)
 {
 	bool same = addr_equal(&m->local, &t->local) && addr_equal(&m->remote, &t->peers[0]) &&
-		    m->policy_count == t->flow_count &&
-		    secret_equal(&m->key_in, &t->key_in, sizeof(m->key_in)) &&
-		    secret_equal(&m->key_out, &t->key_out, sizeof(m->key_out)) &&
-		    memcmp(&m->proposal, &t->proposals[0], sizeof(m->proposal)) == 0;
+		    m->policy_count == t->flow_count && key_same(&m->key_in, &t->key_in) &&
+		    key_same(&m->key_out, &t->key_out) &&
+		    proposal_same(&m->proposal, &t->proposals[0]);
 	for (unsigned i = 0; same && i < m->policy_count; i++)
 		same = m->policies[i] == t->flows[i].policy &&
 		       selector_equal(&m->sel[i], &t->flows[i].sel);

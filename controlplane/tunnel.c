@@ -29,11 +29,11 @@ struct build {
 	size_t tunnel_cap, policy_cap;
 	struct old_flow *old;
 	size_t old_count;
-	uint8_t *used;	  // bitmap of policy ids in use, now or before
-	uint32_t next_id; // search hint
+	uint8_t *used;     // bitmap of policy ids in use, now or before
+	uint32_t next_id;  // search hint
 	uint32_t next_group;
-	uint32_t order; // within the group being built
-	size_t pending; // SKIP policies from here on still need next_order
+	uint32_t order;  // within the group being built
+	size_t pending;  // SKIP policies from here on still need next_order
 	int failed;
 };
 
@@ -272,7 +272,7 @@ static void tunnel_free(struct tunnel *t)
 	if (!t)
 		return;
 	free(t->flows);
-	explicit_bzero(t, sizeof(*t)); // manual keys
+	explicit_bzero(t, sizeof(*t));  // manual keys
 	free(t);
 }
 

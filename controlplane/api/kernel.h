@@ -18,8 +18,8 @@ struct kernel;
 struct loop;
 
 // Kernel route protocol numbers of ours (see `ip route`): what is swept after a crash.
-#define KERNEL_PROTO_STATIC 84 // `ip route` lines
-#define KERNEL_PROTO_RRI    85 // reverse routes
+#define KERNEL_PROTO_STATIC 84  // `ip route` lines
+#define KERNEL_PROTO_RRI    85  // reverse routes
 
 struct kernel_link {
 	int ifindex;
@@ -27,8 +27,8 @@ struct kernel_link {
 	bool admin_up, carrier;
 	uint32_t mtu;
 	uint8_t mac[6];
-	uint32_t port;	    // data-plane port whose host interface this is, else 0
-	unsigned addresses; // addresses known on it, link-local ones not counted
+	uint32_t port;       // data-plane port whose host interface this is, else 0
+	unsigned addresses;  // addresses known on it, link-local ones not counted
 };
 
 struct kernel_ops {
@@ -56,7 +56,7 @@ void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr)
 struct kernel_stats {
 	uint64_t messages, overruns, resyncs, malformed;
 	uint32_t links, addrs, routes, neighbours;
-	bool synced; // the first dump is complete
+	bool synced;  // the first dump is complete
 };
 void kernel_get_stats(const struct kernel *k, struct kernel_stats *out);
 
@@ -66,12 +66,12 @@ bool kernel_link_by_name(const struct kernel *k, const char *name, struct kernel
 
 struct kernel_route {
 	struct ip_prefix dst;
-	uint8_t type;  // RTN_UNICAST ...
-	uint8_t proto; // RTPROT_KERNEL ...
+	uint8_t type;   // RTN_UNICAST ...
+	uint8_t proto;  // RTPROT_KERNEL ...
 	uint32_t table, metric;
 	struct ip_addr gateway;
 	char interface[16];
-	bool best; // the one given to the data plane for this prefix
+	bool best;  // the one given to the data plane for this prefix
 };
 // Iterates in no particular order; *cursor starts at 0. Returns how many were written, 0 at the
 // end. Routes that come or go meanwhile may be missed or seen twice.
@@ -90,10 +90,10 @@ int kernel_addr_del(struct kernel *k, const char *name, const struct ip_prefix *
 		    struct err *err);
 struct kernel_route_spec {
 	struct ip_prefix dst;
-	struct ip_addr gateway; // unset = on-link or blackhole
-	const char *interface;	// kernel name, or NULL
-	bool blackhole;		// Null0
-	uint8_t proto;		// KERNEL_PROTO_*
+	struct ip_addr gateway;  // unset = on-link or blackhole
+	const char *interface;   // kernel name, or NULL
+	bool blackhole;          // Null0
+	uint8_t proto;           // KERNEL_PROTO_*
 	uint32_t metric;
 };
 // -EEXIST counts as done.

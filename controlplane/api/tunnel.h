@@ -40,9 +40,10 @@ struct tunnel {
 	uint32_t seq;
 	enum map_kind kind;
 	char interface[CONFIG_NAME_MAX];
-	uint32_t group;        // data-plane policy group of (map, interface)
-	uint32_t port;         // data-plane port, 0 when the interface has none yet
-	struct ip_addr local;  // our endpoint (interface address, local-address, later the virtual one)
+	uint32_t group;  // data-plane policy group of (map, interface)
+	uint32_t port;   // data-plane port, 0 when the interface has none yet
+	struct ip_addr
+		local;  // our endpoint (interface address, local-address, later the virtual one)
 	struct ip_addr peers[16];
 	unsigned peer_count;
 	struct tunnel_proposal proposals[6];
@@ -50,7 +51,7 @@ struct tunnel {
 	bool pfs;
 	uint16_t pfs_group;
 	uint32_t lifetime_s, lifetime_kb, replay_window, idle_time_s;  // resolved with the globals
-	uint8_t df;           // as dp_sa.df
+	uint8_t df;                                                    // as dp_sa.df
 	bool fragment_after;
 	struct session_key key_in, key_out;  // MAP_IPSEC_MANUAL
 	struct tunnel_flow *flows;

@@ -58,7 +58,7 @@ void addr_message(struct kernel *k, const struct nlmsghdr *nh, bool gone)
 	if (gone) {
 		if (e)
 			addr_remove(k, e);
-		mirror_dump(k); // IPv4 routes with this source are gone without a message
+		mirror_dump(k);  // IPv4 routes with this source are gone without a message
 		return;
 	}
 	if (e) {

@@ -5,8 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <linux/if_addr.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static void sysctl_write(const char *name, const char *family, const char *key, 
 	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, name, key);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return; // no IPv6, or a read-only /proc: the data plane's checks still stand
+		return;  // no IPv6, or a read-only /proc: the data plane's checks still stand
 	if (write(fd, value, strlen(value)) < 0)
 		log_debug(DEBUG_KERNEL, "%s: cannot write %s", path, value);
 	close(fd);
@@ -156,7 +156,7 @@ static int route_request(struct kernel *k, int type, int flags, const struct ker
 			return oif;
 	}
 	if (type == RTM_DELROUTE)
-		rtm.rtm_scope = RT_SCOPE_NOWHERE; // any scope matches
+		rtm.rtm_scope = RT_SCOPE_NOWHERE;  // any scope matches
 	struct ip_prefix dst = prefix_mask(&r->dst);
 	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
 	if (!msg)

@@ -36,7 +36,7 @@ static struct link *link_add(struct kernel *k, int ifindex)
 	if (!l)
 		return NULL;
 	l->pub.ifindex = ifindex;
-	struct link *at, *last = NULL; // ascending index, so that iteration can go on by index
+	struct link *at, *last = NULL;  // ascending index, so that iteration can go on by index
 	LIST_FOREACH (at, &k->links, next) {
 		if (at->pub.ifindex > ifindex)
 			break;
@@ -48,6 +48,13 @@ static struct link *link_add(struct kernel *k, int ifindex)
 		LIST_INSERT_HEAD(&k->links, l, next);
 	k->stats.links++;
 	return l;
+}
+
+static bool link_differs(const struct kernel_link *a, const struct kernel_link *b)
+{
+	return strcmp(a->name, b->name) != 0 || a->admin_up != b->admin_up ||
+	       a->carrier != b->carrier || a->mtu != b->mtu || a->port != b->port ||
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) != 0;
 }
 
 // Notifications of a bridge's ports come with the bridge family; they are not about the link.
@@ -85,12 +92,12 @@ void link_message(struct kernel *k, const struct nlmsghdr *nh, bool gone)
 	if (was.admin_up && !l->pub.admin_up)
 		route_link_down(k, ifi->ifi_index);
 	if (!was.admin_up && l->pub.admin_up && !fresh)
-		mirror_dump(k); // IPv6 brings routes back without naming each
+		mirror_dump(k);  // IPv6 brings routes back without naming each
 	if (was.port != l->pub.port) {
 		route_walk(k, false);
 		neigh_push_all(k);
 	}
-	if (k->ops.link && (fresh || memcmp(&was, &l->pub, sizeof(was)) != 0))
+	if (k->ops.link && (fresh || link_differs(&was, &l->pub)))
 		k->ops.link(k->ops.ctx, &l->pub, false);
 }
 

@@ -13,7 +13,7 @@
 
 #define STALE_REFRESH_MS 15000
 #define REFRESH_PER_TICK 64
-#define NUD_USABLE	 (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+#define NUD_USABLE       (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 static uint32_t neigh_bucket(int ifindex, const struct ip_addr *a)
 {
@@ -174,7 +174,7 @@ void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr)
 			continue;
 		struct neigh *n = neigh_get(k, l->pub.ifindex, addr);
 		if (n && n->valid)
-			neigh_push(k, n); // the data plane has forgotten what we know
+			neigh_push(k, n);  // the data plane has forgotten what we know
 		neigh_use(k, l->pub.ifindex, addr);
 		return;
 	}

@@ -12,9 +12,9 @@
 
 #include "mirror.h"
 
-#define RECEIVE_BUFFER	 (4 << 20)
+#define RECEIVE_BUFFER   (4 << 20)
 #define BUFFERS_PER_TURN 8
-#define DUMP_TIMEOUT_MS	 10000
+#define DUMP_TIMEOUT_MS  10000
 
 static const struct {
 	uint16_t type;
@@ -38,7 +38,7 @@ static void dump_step(struct kernel *k)
 	struct {
 		struct nlmsghdr nh;
 		struct rtgenmsg gen;
-		uint8_t pad[32]; // the kernel wants the full header of each type
+		uint8_t pad[32];  // the kernel wants the full header of each type
 	} req = {
 		.nh = {.nlmsg_type = dump_plan[k->dump].type,
 		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
@@ -46,7 +46,7 @@ static void dump_step(struct kernel *k)
 		.gen = {.rtgen_family = dump_plan[k->dump].family},
 	};
 
-	size_t body = req.nh.nlmsg_type == RTM_GETLINK	  ? sizeof(struct ifinfomsg)
+	size_t body = req.nh.nlmsg_type == RTM_GETLINK    ? sizeof(struct ifinfomsg)
 		      : req.nh.nlmsg_type == RTM_GETADDR  ? sizeof(struct ifaddrmsg)
 		      : req.nh.nlmsg_type == RTM_GETROUTE ? sizeof(struct rtmsg)
 							  : sizeof(struct ndmsg);
@@ -105,7 +105,7 @@ static void message(struct kernel *k, const struct nlmsghdr *nh)
 		k->dump_interrupted = true;
 	switch (nh->nlmsg_type) {
 	case NLMSG_DONE:
-	case NLMSG_ERROR: // a kernel without IPv6 refuses that dump: the step is empty
+	case NLMSG_ERROR:  // a kernel without IPv6 refuses that dump: the step is empty
 		if (k->dump >= 0 && nh->nlmsg_seq == k->dump_seq)
 			dump_next(k);
 		break;
@@ -127,7 +127,7 @@ static void overrun(struct kernel *k)
 	k->stats.overruns++;
 	log_event_limited(&rl, "KERNEL", LOG_L_NOTICE, "RESYNC",
 			  "Notifications of the kernel were lost; reading its tables again");
-	k->dump = -1; // what was running may have lost its end too
+	k->dump = -1;  // what was running may have lost its end too
 	mirror_dump(k);
 }
 
@@ -148,7 +148,7 @@ static void mirror_readable(void *ctx, int fd, unsigned events)
 		if (n < 0)
 			return;
 		if (from.nl_pid != 0)
-			continue; // another process, not the kernel
+			continue;  // another process, not the kernel
 		if ((size_t)n > sizeof(buf)) {
 			overrun(k);
 			return;
@@ -208,7 +208,7 @@ static void slice(void *ctx, uint64_t now_ms)
 
 static int sockets_open(struct kernel *k, struct err *err)
 {
-	static const int groups[] = {RTNLGRP_LINK,	 RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+	static const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 				     RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  RTNLGRP_NEIGH};
 
 	k->mirror = nl_socket_alloc();
@@ -218,7 +218,7 @@ static int sockets_open(struct kernel *k, struct err *err)
 	if (nl_connect(k->mirror, NETLINK_ROUTE) < 0 || nl_connect(k->request, NETLINK_ROUTE) < 0)
 		return err_set(err, -EIO, "Cannot open a netlink socket to the kernel");
 	nl_socket_set_buffer_size(k->mirror, RECEIVE_BUFFER, 0);
-	int force = RECEIVE_BUFFER; // beyond rmem_max when we may
+	int force = RECEIVE_BUFFER;  // beyond rmem_max when we may
 	(void)setsockopt(nl_socket_get_fd(k->mirror), SOL_SOCKET, SO_RCVBUFFORCE, &force,
 			 sizeof(force));
 	nl_socket_set_nonblocking(k->mirror);
@@ -274,7 +274,7 @@ void kernel_destroy(struct kernel *k)
 	loop_timer_fini(&k->slice);
 	nl_socket_free(k->mirror);
 	nl_socket_free(k->request);
-	k->generation++; // nothing has this generation: the sweeps empty the tables
+	k->generation++;  // nothing has this generation: the sweeps empty the tables
 	k->feeding = false;
 	k->ops.link = NULL;
 	k->ops.addr = NULL;

@@ -12,7 +12,7 @@
 
 #include "mirror.h"
 
-#define ROUTE_BUCKETS 65536u // chains stay short up to a full Internet table
+#define ROUTE_BUCKETS 65536u  // chains stay short up to a full Internet table
 #define SLICE_BUCKETS 4096u
 #define SLICE_ENTRIES 512u
 
@@ -81,7 +81,10 @@ static struct dp_route route_translate(const struct kernel *k, const struct rout
 	switch (r->type) {
 	case RTN_LOCAL:
 	case RTN_BROADCAST:
-	case RTN_ANYCAST: d.kind = DP_ROUTE_LOCAL; return d;
+	case RTN_ANYCAST:
+		d.kind = DP_ROUTE_LOCAL;
+		d.port = link_port(k, r->oif);  // whose address it is; 0 = no port's
+		return d;
 	case RTN_BLACKHOLE:
 	case RTN_UNREACHABLE:
 	case RTN_PROHIBIT: d.kind = DP_ROUTE_DROP; return d;
@@ -372,7 +375,7 @@ size_t kernel_routes_read(const struct kernel *k, uint64_t *cursor, struct kerne
 			const struct route *best = entry_best(k, e), *r;
 			SLIST_FOREACH (r, &e->routes, next) {
 				if (n == max && mark > 0)
-					return mark; // this bucket goes into the next call
+					return mark;  // this bucket goes into the next call
 				if (n == max)
 					break;
 				const struct link *l = r->oif ? link_get(k, r->oif) : NULL;

@@ -1,0 +1,210 @@
+// show crypto map, show crypto ipsec transform-set, show crypto ipsec security-association.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "show.h"
+
+static struct tunnel_proposal proposal_of(const struct transform_set *s)
+{
+	return (struct tunnel_proposal){.cipher = s->cipher,
+					.key_bits = s->key_bits,
+					.gcm_icv = s->gcm_icv,
+					.auth = s->auth,
+					.transport = s->transport};
+}
+
+static void acl_text(struct cli *cli, const struct acl *acl)
+{
+	const struct acl_entry *a;
+	char sel[SELECTOR_STR_MAX];
+	unsigned shown = 0;
+	TAILQ_FOREACH (a, &acl->entries, link) {
+		if (a->is_remark)
+			continue;
+		if (++shown > SHOW_SLICE) {
+			cli_puts(cli, "            (more lines: see the running configuration)\n");
+			return;
+		}
+		cli_printf(cli, "            access-list %s %s %s\n", acl->name,
+			   a->permit ? "permit" : "deny",
+			   selector_format(&a->sel, sel, sizeof(sel)));
+	}
+}
+
+static void peers_text(struct cli *cli, const struct crypto_map_entry *e)
+{
+	const struct map_peer *p;
+	char a[ADDR_STR_MAX];
+	TAILQ_FOREACH (p, &e->peers, link)
+		cli_printf(cli, "        Peer = %s%s%s\n",
+			   p->hostname ? p->hostname : addr_format(&p->addr, a, sizeof(a)),
+			   p->dynamic ? " (dynamic)" : "", p->is_default ? " (default)" : "");
+}
+
+static void entry_text(struct cli *cli, const struct config *c, const struct crypto_map *m,
+		       const struct crypto_map_entry *e)
+{
+	char t[96];
+	const struct ipsec_config *g = &c->ipsec;
+	const struct acl *acl = e->acl[0] ? config_acl(c, e->acl) : NULL;
+
+	cli_printf(cli, "Crypto Map %s \"%s\" %u %s\n", "IPv4/IPv6", m->name, e->seq,
+		   e->kind == MAP_IPSEC_MANUAL ? "ipsec-manual" : "ipsec-isakmp");
+	if (e->description)
+		cli_printf(cli, "        Description: %s\n", e->description);
+	if (e->dynamic_map[0])
+		cli_printf(cli, "        Dynamic map template: %s\n", e->dynamic_map);
+	peers_text(cli, e);
+	if (acl) {
+		cli_printf(cli, "        Extended IP access list %s\n", acl->name);
+		acl_text(cli, acl);
+	} else {
+		cli_printf(cli, "        No matching address list set%s\n",
+			   e->acl[0] ? " (the access list does not exist)" : "");
+	}
+	cli_printf(cli, "        Security association lifetime: %u kilobytes/%u seconds\n",
+		   e->lifetime_kb ? e->lifetime_kb : g->lifetime_kb,
+		   e->lifetime_s ? e->lifetime_s : g->lifetime_s);
+	cli_printf(cli, "        Replay window: %u packets\n",
+		   e->replay_set ? e->replay_window : g->replay_window);
+	cli_printf(cli, "        PFS (Y/N): %c\n", e->pfs ? 'Y' : 'N');
+	if (e->pfs)
+		cli_printf(cli, "        DH group:  group%u\n", e->pfs_group);
+	cli_puts(cli, "        Transform sets={\n");
+	for (unsigned i = 0; i < e->transform_set_count; i++) {
+		const struct transform_set *s = config_transform_set(c, e->transform_sets[i]);
+		struct tunnel_proposal p = s ? proposal_of(s) : (struct tunnel_proposal){0};
+		cli_printf(cli, "                %s:  { %s } ,\n", e->transform_sets[i],
+			   s ? transform_format(&p, t, sizeof(t)) : "does not exist");
+	}
+	cli_puts(cli, "        }\n");
+}
+
+static bool map_on_interface(const struct config *c, const char *map, const char *interface)
+{
+	const struct interface_config *ifc = config_interface(c, interface);
+	return ifc && strcmp(ifc->crypto_map, map) == 0;
+}
+
+// One map entry per round. The position is names and numbers, so a commit in between is harmless.
+struct map_show {
+	char map[CONFIG_NAME_MAX];
+	uint32_t seq;
+};
+
+static void interfaces_text(struct cli *cli, const struct config *c, const struct crypto_map *m)
+{
+	const struct interface_config *ifc;
+	cli_printf(cli, "        Interfaces using crypto map %s:\n", m->name);
+	TAILQ_FOREACH (ifc, &c->interfaces, link)
+		if (strcmp(ifc->crypto_map, m->name) == 0)
+			cli_printf(cli, "                %s%s%s\n", ifc->name,
+				   ifc->redundancy[0] ? " redundancy " : "", ifc->redundancy);
+	cli_puts(cli, "\n");
+}
+
+static int show_map(struct cli *cli, const struct cli_args *args)
+{
+	const struct config *c = cli_running(cli);
+	const char *interface = cli_after(args, "interface"), *tag = cli_after(args, "tag");
+	void **state = cli_state(cli, free);
+	struct map_show *s = *state;
+	const struct crypto_map *m;
+	int budget = SHOW_SLICE;
+
+	if (!s && !(*state = s = calloc(1, sizeof(*s))))
+		return cli_error(cli, "%% Not enough memory");
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
+		if (m->is_dynamic_template || (tag && strcmp(tag, m->name) != 0) ||
+		    (interface && !map_on_interface(c, m->name, interface)))
+			continue;
+		if (s->map[0] && strcmp(s->map, m->name) != 0)
+			continue;  // shown already
+		const struct crypto_map_entry *e;
+		TAILQ_FOREACH (e, &m->entries, link) {
+			if (s->map[0] && e->seq <= s->seq)
+				continue;
+			if (!budget--)
+				return CLI_MORE;
+			entry_text(cli, c, m, e);
+			memcpy(s->map, m->name, sizeof(s->map));
+			s->seq = e->seq;
+		}
+		interfaces_text(cli, c, m);
+		s->map[0] = '\0';
+	}
+	return CLI_DONE;
+}
+
+static int show_dynamic_map(struct cli *cli, const struct cli_args *args)
+{
+	const struct config *c = cli_running(cli);
+	const char *tag = cli_after(args, "tag");
+	const struct crypto_map *m;
+	const struct crypto_map_entry *e;
+	TAILQ_FOREACH (m, &c->crypto_maps, link)
+		if (m->is_dynamic_template && (!tag || strcmp(tag, m->name) == 0))
+			TAILQ_FOREACH (e, &m->entries, link)
+				entry_text(cli, c, m, e);
+	return CLI_DONE;
+}
+
+static int show_transform_set(struct cli *cli, const struct cli_args *args)
+{
+	const struct transform_set *s;
+	char t[96];
+	TAILQ_FOREACH (s, &cli_running(cli)->transform_sets, link) {
+		struct tunnel_proposal p = proposal_of(s);
+		cli_printf(cli, "Transform set %s: { %s }\n   will negotiate = { %s, },\n\n",
+			   s->name, transform_format(&p, t, sizeof(t)),
+			   s->transport ? "Transport" : "Tunnel");
+	}
+	return CLI_DONE;
+}
+
+static int show_security_association(struct cli *cli, const struct cli_args *args)
+{
+	const struct ipsec_config *g = &cli_running(cli)->ipsec;
+	bool all = !cli_has(args, "lifetime") && !cli_has(args, "replay");
+	if (all || cli_has(args, "lifetime")) {
+		cli_printf(cli, "Security association lifetime: %u kilobytes/%u seconds\n",
+			   g->lifetime_kb, g->lifetime_s);
+		if (g->idle_time_s)
+			cli_printf(cli, "Idle time: %u seconds\n", g->idle_time_s);
+	}
+	if (all || cli_has(args, "replay")) {
+		if (g->replay_window)
+			cli_printf(cli, "Replay detection: window of %u packets\n",
+				   g->replay_window);
+		else
+			cli_puts(cli, "Replay detection: disabled\n");
+	}
+	return CLI_DONE;
+}
+
+static const char *const help[][2] = {
+	{"map", "Crypto maps"},
+	{"tag", "One map"},
+	{"ipsec", "IPsec"},
+	{"dynamic-map", "Templates for unknown peers"},
+	{"transform-set", "Algorithms by name"},
+	{"security-association", "Global parameters of IPsec SAs"},
+	{"lifetime", "Seconds and kilobytes"},
+	{"replay", "Replay window"},
+	{NULL, NULL},
+};
+
+static const struct cli_cmd rows[] = {
+	{CLI_EXEC, "show crypto map [interface INTERFACE|tag NAME]", help, show_map, 0, &gateway},
+	{CLI_EXEC, "show crypto dynamic-map [tag NAME]", help, show_dynamic_map, 0, &gateway},
+	{CLI_EXEC, "show crypto ipsec transform-set", help, show_transform_set, 0, &gateway},
+	{CLI_EXEC, "show crypto ipsec security-association [lifetime|replay]", help,
+	 show_security_association, 0, &gateway},
+};
+
+int show_map_register(struct gateway *g, struct err *err)
+{
+	return cli_register(rows, sizeof(rows) / sizeof(rows[0]), err);
+}
