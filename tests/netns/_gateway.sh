@@ -185,4 +185,4 @@ sa_count() { # sa_count NAME DIRECTION
 	clij "$1" "show crypto ipsec sa" "[.sas[] | select(.direction == \"$2\")] | length"
 }
 sa_spis() { clij "$1" "show crypto ipsec sa" '[.sas[].spi] | sort | join(" ")'; }
-ike_count() { clij "$1" "show crypto isakmp sa" '.sas | length'; }
+ike_count() { clij "$1" "show crypto isakmp sa" '[.sas[] | select(.status == "active")] | length'; }
