@@ -30,6 +30,7 @@ struct port {
 
 	// control thread only
 	bool closing;
+	bool big_frames;  // receives into large buffers
 	bool admin_up, link_up;
 	uint16_t rx_queues, tx_queues;
 	uint32_t speed_mbps;

@@ -1,7 +1,12 @@
 // DPDK devices: probing by description, configuration of queues and offloads, start and stop.
 // Only offloads that every stage can live without are used: checksum verification on receive.
+//
+// Packet sockets (net_af_packet, for labs) need care: the kernel puts IPv4 fragments together
+// before it hands them over, so frames and buffers are large, and the kernel's own stack must
+// not answer on the interface beside us.
 #include "port_device.h"
 #include "eal.h"
+#include "log.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -9,11 +14,18 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_lcore.h>
 #include <stdio.h>
 #include <string.h>
 
 #define RX_DESCRIPTORS 1024
 #define TX_DESCRIPTORS 1024
+#define FRAME_MAX      10240  // of a packet socket: jumbo frames and most IKE datagrams
+#define FRAME_ARGS     ",framesz=10240,blocksz=20480,framecnt=512"
+#define BIG_MBUFS      4095
+#define ROOM_BEHIND    64  // for padding and ICV
+
+static struct rte_mempool *big_pool;  // for ports with large frames, made when the first comes
 
 // The kernel interface that a packet-socket device names, checked before DPDK tries.
 static int iface_check(struct port *p, const char *args, struct err *err)
@@ -34,9 +46,56 @@ static int iface_check(struct port *p, const char *args, struct err *err)
 	return 0;
 }
 
+static int sysctl_write(const char *family, const char *iface, const char *key, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, iface, key);
+	FILE *f = fopen(path, "w");
+	if (!f)
+		return -errno;
+	int rc = fputs(value, f) < 0 ? -EIO : 0;
+	return fclose(f) ? -errno : rc;
+}
+
+// The kernel's stack keeps quiet on an interface that is ours: no ARP answers, no IPv6, and
+// strict source validation refuses every packet, since no route leads there.
+static void kernel_silence(const char *iface)
+{
+	static const struct {
+		const char *family, *key, *value;
+	} set[] = {
+		{"ipv4", "arp_ignore", "8"},
+		{"ipv4", "rp_filter", "1"},
+		{"ipv4", "forwarding", "0"},
+		{"ipv6", "disable_ipv6", "1"},
+	};
+
+	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+		if (sysctl_write(set[i].family, iface, set[i].key, set[i].value))
+			log_event("DATAPLANE", LOG_L_WARNING, "KERNEL_IF",
+				  "Cannot set %s %s of %s: the kernel may answer beside us",
+				  set[i].family, set[i].key, iface);
+}
+
+static int big_pool_get(struct err *err)
+{
+	if (!big_pool)
+		big_pool = rte_pktmbuf_pool_create("big", BIG_MBUFS, 128, 64,
+						   RTE_PKTMBUF_HEADROOM + FRAME_MAX + ROOM_BEHIND,
+						   (int)rte_socket_id());
+	return big_pool ? 0 : err_set(err, -ENOMEM, "no memory for %d large buffers", BIG_MBUFS);
+}
+
+void port_device_fini(void)
+{
+	rte_mempool_free(big_pool);
+	big_pool = NULL;
+}
+
 int port_device_probe(struct port *p, struct err *err)
 {
-	char name[64];
+	char name[64], full[256];
 	const char *args;
 	bool vdev = strncmp(p->device, "vdev ", 5) == 0;
 
@@ -53,8 +112,13 @@ int port_device_probe(struct port *p, struct err *err)
 	snprintf(name, sizeof(name), "%.*s", (int)len, args);
 	if (rte_eth_dev_get_port_by_name(name, &p->dpdk) == 0 && !vdev)
 		return 0;  // found at start
+	p->big_frames = strncmp(name, "net_af_packet", 13) == 0 && !strstr(args, "framesz=");
+	snprintf(full, sizeof(full), "%s%s", args[len] ? args + len + 1 : "",
+		 p->big_frames ? FRAME_ARGS : "");
+	if (p->kernel_if[0])
+		kernel_silence(p->kernel_if);
 	eal_error_reset();
-	rc = rte_eal_hotplug_add(vdev ? "vdev" : "pci", name, args[len] ? args + len + 1 : "");
+	rc = rte_eal_hotplug_add(vdev ? "vdev" : "pci", name, full);
 	if (rc == -EEXIST)
 		return err_set(err, rc, "device %s is in use by another port", name);
 	if (rc || rte_eth_dev_get_port_by_name(name, &p->dpdk) != 0)
@@ -88,8 +152,11 @@ int port_device_start(struct port *p, unsigned workers, struct rte_mempool *pool
 	struct rte_eth_conf conf = {0};
 	int socket = rte_eth_dev_socket_id(p->dpdk);
 	struct rte_ether_addr mac;
-	int rc = rte_eth_dev_info_get(p->dpdk, &info);
+	int rc = p->big_frames ? big_pool_get(err) : 0;
 
+	if (rc)
+		return rc;
+	rc = rte_eth_dev_info_get(p->dpdk, &info);
 	if (rc)
 		return err_set(err, rc, "device of %s does not answer", p->name);
 	p->rx_queues = queue_count(workers, info.max_rx_queues);
@@ -103,7 +170,8 @@ int port_device_start(struct port *p, unsigned workers, struct rte_mempool *pool
 	}
 	rc = rte_eth_dev_configure(p->dpdk, p->rx_queues, p->tx_queues, &conf);
 	if (rc == 0)
-		rc = queues_setup(p, socket < 0 ? 0 : (unsigned)socket, pool);
+		rc = queues_setup(p, socket < 0 ? 0 : (unsigned)socket,
+				  p->big_frames ? big_pool : pool);
 	// Not every device can; then its own default stays and the tap's limit still holds.
 	if (rc == 0 && rte_eth_dev_set_mtu(p->dpdk, p->mtu) != 0 && p->mtu > 1500)
 		rc = -EMSGSIZE;
