@@ -111,10 +111,8 @@ static void check_build(const struct selector *s, struct sa_check *c)
 // ---- life --------------------------------------------------------------------------------------
 static int params_check(const struct dp_sa *p, struct err *err)
 {
-	if (p->spi < 256)
-		return p->spi && p->dir == DP_IN
-			       ? 0  // reserved by IANA, but manual keys of others use them
-			       : err_set(err, -EINVAL, "SPI 0x%08x is reserved", p->spi);
+	if (!p->spi)
+		return err_set(err, -EINVAL, "SPI 0 is no SPI");
 	if (!addr_is_set(&p->local) || p->local.family != p->remote.family)
 		return err_set(err, -EINVAL, "SA 0x%08x: outer addresses are missing or mixed",
 			       p->spi);

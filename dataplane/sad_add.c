@@ -140,6 +140,8 @@ int dp_sa_add(const struct dp_sa *p, uint32_t *sa, struct err *err)
 	if (!dp_sa_algorithm_supported(p->cipher, p->auth, p->key_len))
 		return err_set(err, crypto_can(p->cipher, p->auth, p->key_len) ? -EINVAL : -ENOTSUP,
 			       "SA 0x%08x: these algorithms are not offered", p->spi);
+	if (p->spi < 256)  // RFC 4303 2.1; captures of others may hold them, sad_add takes them
+		return err_set(err, -EINVAL, "SPI 0x%08x is reserved", p->spi);
 	return sad_add(p, sa, err);
 }
 

@@ -14,8 +14,10 @@ struct tally {
 };
 
 // Counts one case and prints "ok NAME", "FAILED NAME: why" or "skipped NAME: why".
-__attribute__((format(printf, 4, 5))) static inline void
-tally_line(struct tally *t, enum tally_result r, const char *name, const char *why, ...)
+__attribute__((format(printf, 4, 5))) static inline void tally_line(struct tally *t,
+								    enum tally_result r,
+								    const char *name,
+								    const char *why, ...)
 {
 	static const char *const word[] = {"ok", "FAILED", "skipped"};
 	unsigned *const count[] = {&t->passed, &t->failed, &t->skipped};
@@ -25,7 +27,7 @@ tally_line(struct tally *t, enum tally_result r, const char *name, const char *w
 	if (r == TALLY_PASSED && t->quiet)
 		return;
 	printf("%s %s", word[r], name);
-	if (why && why[0]) {
+	if (why && why[0] && r != TALLY_PASSED) {
 		printf(": ");
 		va_start(ap, why);
 		vprintf(why, ap);
