@@ -1,0 +1,141 @@
+// The life of a child SA by time and volume. Soft limits start a rekey at a random moment before
+// the hard ones; the end that initiated goes first, so that both rarely do it at once. A pair over
+// which nothing ever went is not renewed. Hard limits end it, and the peer is told.
+
+#include "ike/child_life.h"
+
+#include "ike/ike_sa.h"
+#include "ike/ike_want.h"
+
+#define OVERLAP_MS      10000  // a replaced pair, at the end that made the new one
+#define OVERLAP_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
+#define RETRY_MS        5000   // after a rekey that failed
+
+static void counts(const struct child_sa *c, uint64_t *in, uint64_t *out)
+{
+	const struct ike_env *env = &c->ike->env;
+	struct dp_sa_stats s;
+
+	*in = *out = 0;
+	if (env->sa_stats(env->ctx, c->sa_in, &s) == 0)
+		*in = s.packets;
+	if (env->sa_stats(env->ctx, c->sa_out, &s) == 0)
+		*out = s.packets;
+}
+
+static void rekey(struct child_sa *c)
+{
+	struct ike *ike = c->ike;
+
+	if (!c->up || c->old)
+		return;
+	c->rekeying = true;
+	ike_want_add(ike, c->policy, c->id);
+	ike_timer_set(&ike->timers, &c->soft,
+		      ike->now_ms + RETRY_MS + ike_jittered(RETRY_MS, 100, 100));
+}
+
+static void soft_due(void *obj)
+{
+	struct child_sa *c = obj;
+	uint64_t in, out;
+
+	counts(c, &in, &out);
+	if (in + out > 0)
+		rekey(c);
+	else  // looked at again, should traffic begin at the last moment
+		ike_timer_set(&c->ike->timers, &c->soft, c->ike->now_ms + RETRY_MS);
+}
+
+static void hard_due(void *obj)
+{
+	child_sa_delete(obj, "lifetime", true);
+}
+
+static void overlap_over(void *obj)
+{
+	child_sa_delete(obj, "replaced", true);
+}
+
+static void idle_due(void *obj)
+{
+	struct child_sa *c = obj;
+	uint64_t in, out;
+
+	counts(c, &in, &out);
+	if (in + out == c->idle_packets) {
+		child_sa_delete(c, "idle", true);
+		return;
+	}
+	c->idle_packets = in + out;
+	ike_timer_set(&c->ike->timers, &c->idle, c->ike->now_ms + c->idle_time_s * 1000ull);
+}
+
+void child_life_init(struct child_sa *c)
+{
+	ike_timer_init(&c->soft, soft_due, c);
+	ike_timer_init(&c->hard, hard_due, c);
+	ike_timer_init(&c->overlap, overlap_over, c);
+	ike_timer_init(&c->idle, idle_due, c);
+}
+
+void child_life_start(struct child_sa *c)
+{
+	struct ike_timers *h = &c->ike->timers;
+	uint64_t now = c->ike->now_ms, life_ms = c->lifetime_s * 1000ull;
+
+	c->hard_ms = now + life_ms;
+	ike_timer_set(h, &c->hard, c->hard_ms);
+	ike_timer_set(h, &c->soft,
+		      now + (c->initiator ? ike_jittered(life_ms, 92, 12)
+					  : ike_jittered(life_ms, 97, 3)));
+	if (c->idle_time_s)
+		ike_timer_set(h, &c->idle, now + c->idle_time_s * 1000ull);
+}
+
+void child_life_stop(struct child_sa *c)
+{
+	struct ike_timers *h = &c->ike->timers;
+
+	ike_timer_stop(h, &c->soft);
+	ike_timer_stop(h, &c->hard);
+	ike_timer_stop(h, &c->overlap);
+	ike_timer_stop(h, &c->idle);
+}
+
+void child_life_old(struct child_sa *c, const struct child_sa *by)
+{
+	struct ike_timers *h = &c->ike->timers;
+
+	c->old = true;
+	ike_timer_stop(h, &c->soft);
+	ike_timer_stop(h, &c->idle);
+	ike_timer_set(h, &c->overlap,
+		      c->ike->now_ms + (by->initiator ? OVERLAP_MS : OVERLAP_PEER_MS));
+}
+
+void child_sa_event(struct child_sa *c, const struct dp_event *ev)
+{
+	struct ike_sa *sa;
+
+	switch (ev->type) {
+	case DP_EVENT_SOFT_EXPIRE:
+	case DP_EVENT_LIM_LOW:  // the limit is where the sequence numbers end: a new pair
+	case DP_EVENT_LIM_REACHED:
+		if (!c->rekeying)
+			rekey(c);
+		break;
+	case DP_EVENT_HARD_EXPIRE: child_sa_delete(c, "lifetime (volume)", true); break;
+	case DP_EVENT_PEER_MOVED:
+		sa = ike_sa_by_id(c->ike, c->ike_id);
+		if (sa) {
+			struct dp_udp meta = {.remote = ev->remote, .remote_port = ev->remote_port};
+
+			ike_sa_moved(sa, &meta);
+		} else if (c->udp_encap) {
+			child_sa_moved(c, &ev->remote, ev->remote_port);
+		}
+		break;
+	default: break;
+	}
+}

@@ -1,0 +1,462 @@
+// Child SAs: reserved, installed in the data plane, bound to their policy, replaced by the next
+// one without a gap, deleted. Timers and events are in child_life.c.
+//
+//   create -> install in / out -> up ----------------------> delete
+//                                  \-> old (replaced) --^  after the overlap, or by the peer
+//
+// Two ends that rekey at once make two new pairs. Both keep for sending the one with the lower
+// rank, a hash over both nonces; the other is old from the start (RFC 2409 says nothing here; a
+// rule that both ends can compute keeps them from deleting one pair each).
+
+#include "ike/child_sa.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child_life.h"
+#include "ike/ike_sa.h"
+#include "ike/ike_want.h"
+#include "ike/peer_list.h"
+#include "ike/proposal.h"
+#include "log.h"
+#include "secret.h"
+
+#define SIMULTANEOUS_MS 30000
+// Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
+#define SEQ_LIM        (UINT32_MAX - 1024ull)
+#define SEQ_LOW_MARGIN (1ull << 26)
+
+static void register_new(struct child_sa *c)
+{
+	struct ike *ike = c->ike;
+
+	TAILQ_INSERT_TAIL(&ike->children, c, link);
+	ike_table_add(&ike->child_by_id, &c->id_node, c->id, c);
+	ike_table_add(&ike->child_by_policy, &c->policy_node, c->policy, c);
+	ike_table_add(&ike->child_by_peer, &c->peer_node, ike_table_addr_key(&c->remote), c);
+}
+
+struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow,
+				 const struct ip_addr *local, const struct ip_addr *remote)
+{
+	const struct tunnel *t = flow->tunnel;
+	struct child_sa *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->spi_in = ike->env.spi_alloc(ike->env.ctx);
+	if (c->spi_in == 0) {
+		free(c);
+		errno = ENOSPC;
+		return NULL;
+	}
+	c->ike = ike;
+	c->id = ++ike->last_child_id;
+	c->policy = flow->policy;
+	memcpy(c->map, t->map, sizeof(c->map));
+	memcpy(c->interface, t->interface, sizeof(c->interface));
+	c->seq = t->seq;
+	c->port = 0;
+	c->local = *local;
+	c->remote = *remote;
+	c->sel = flow->sel;
+	c->replay_window = t->replay_window;
+	c->idle_time_s = t->idle_time_s;
+	c->df = t->df;
+	c->fragment_after = t->fragment_after;
+	child_life_init(c);
+	register_new(c);
+	return c;
+}
+
+void child_sa_attach(struct child_sa *c, struct ike_sa *sa)
+{
+	struct ike_sa *before = ike_sa_by_id(c->ike, c->ike_id);
+
+	if (before)
+		before->children--;
+	c->ike_id = sa ? sa->id : 0;
+	if (sa)
+		sa->children++;
+}
+
+static uint64_t iv_prefix(const struct ike *ike)
+{
+	unsigned slot = 0;
+	uint32_t join = 0;
+	uint8_t restart = 0;
+
+	// ha-protocol rule 1: slot | join - join at birth | restart | counter. A new SA is born in
+	// this join, so the difference is zero.
+	ike->env.life(ike->env.ctx, &slot, &join, &restart);
+	return (uint64_t)(slot & 1) << 63 | (uint64_t)restart << 40;
+}
+
+static void volume_limits(const struct child_sa *c, struct dp_sa *p)
+{
+	// Replaced early enough by whoever of the two ends notices first (the jitter decides).
+	unsigned part = c->initiator ? 85 : 93, jitter = c->initiator ? 10 : 3;
+
+	p->hard_bytes = (uint64_t)c->lifetime_kb * 1024;
+	p->soft_bytes = ike_jittered(p->hard_bytes, part, jitter);
+	p->hard_packets = SEQ_LIM;
+	p->soft_packets = ike_jittered(SEQ_LIM, part, jitter);
+}
+
+static void fill(const struct child_sa *c, enum dp_dir dir, const struct esp_suite *s,
+		 struct dp_sa *p)
+{
+	struct ike *ike = c->ike;
+
+	p->id = ike->env.sa_identity(ike->env.ctx);
+	p->dir = dir;
+	p->mode = c->transform.transport ? DP_TRANSPORT : DP_TUNNEL;
+	p->spi = dir == DP_IN ? c->spi_in : c->spi_out;
+	p->local = c->local;
+	p->remote = c->remote;
+	p->udp_encap = c->udp_encap;
+	p->local_port = c->local_port;
+	p->remote_port = c->remote_port;
+	p->cipher = s->cipher;
+	p->auth = s->auth;
+	p->icv_len = s->icv_len;
+	p->replay_window = dir == DP_IN ? c->replay_window : 0;
+	p->sel[0] = c->sel;
+	p->sels = 1;
+	p->df = c->df;
+	p->fragment_after = c->fragment_after;
+	p->iv_prefix = iv_prefix(ike);
+	p->next = 1;
+	p->lim = SEQ_LIM;
+	p->lim_low_margin = SEQ_LOW_MARGIN;
+	p->state = DP_SA_ACTIVE;
+	p->worker = -1;
+	p->pair = c->id;
+	volume_limits(c, p);
+}
+
+int child_sa_install(struct child_sa *c, enum dp_dir dir, const uint8_t *keymat, size_t len,
+		     struct err *err)
+{
+	struct dp_sa p = {0};
+	struct esp_suite s;
+	uint32_t *handle = dir == DP_IN ? &c->sa_in : &c->sa_out;
+	int rc = esp_suite_of(&c->transform, &s);
+
+	if (rc < 0)
+		return err_set(err, rc, "transform %s cannot be used", c->transform.name);
+	if (len != (size_t)s.key_len + s.salt_len + s.auth_key_len)
+		return err_set(err, -EINVAL, "key material has the wrong length");
+	fill(c, dir, &s, &p);
+	p.key_len = s.key_len;
+	p.salt_len = s.salt_len;
+	p.auth_key_len = s.auth_key_len;
+	memcpy(p.key, keymat, s.key_len + s.salt_len);
+	memcpy(p.auth_key, keymat + s.key_len + s.salt_len, s.auth_key_len);
+	rc = c->ike->env.sa_add(c->ike->env.ctx, &p, handle, err);
+	secret_wipe(&p, sizeof(p));
+	if (rc < 0) {
+		*handle = 0;
+		return rc;
+	}
+	ike_table_add(&c->ike->child_by_sa, dir == DP_IN ? &c->in_node : &c->out_node, *handle, c);
+	return 0;
+}
+
+struct child_sa *child_sa_by_id(const struct ike *ike, uint32_t id)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_id, id);
+
+	return n ? n->owner : NULL;
+}
+
+struct child_sa *child_sa_by_handle(const struct ike *ike, uint32_t sa)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_sa, sa);
+
+	return n ? n->owner : NULL;
+}
+
+static bool is_between(const struct child_sa *c, const struct ip_addr *local,
+		       const struct ip_addr *remote)
+{
+	return addr_equal(&c->local, local) && addr_equal(&c->remote, remote);
+}
+
+struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
+				      const struct ip_addr *remote, uint32_t spi)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (c->spi_out == spi && c->up && is_between(c, local, remote))
+			return c;
+	}
+	return NULL;
+}
+
+static bool better(const struct child_sa *a, const struct child_sa *b)
+{
+	if (!b)
+		return true;
+	if (a->narrowed != b->narrowed)
+		return b->narrowed;  // the whole flow's SA serves the policy
+	return a->up_ms > b->up_ms || (a->up_ms == b->up_ms && a->id > b->id);
+}
+
+struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_policy, policy);
+	struct child_sa *best = NULL, *best_old = NULL;
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (!c->up)
+			continue;
+		if (c->old) {
+			if (better(c, best_old))
+				best_old = c;
+		} else if (better(c, best)) {
+			best = c;
+		}
+	}
+	return best ? best : best_old;  // an old one still carries traffic
+}
+
+void child_sa_rebind(struct ike *ike, uint32_t policy)
+{
+	const struct child_sa *c = child_sa_current(ike, policy);
+
+	ike->env.policy_bind(ike->env.ctx, policy, c ? c->sa_out : 0);
+}
+
+static bool is_simultaneous(const struct child_sa *a, const struct child_sa *b)
+{
+	uint64_t apart = a->up_ms > b->up_ms ? a->up_ms - b->up_ms : b->up_ms - a->up_ms;
+	uint64_t window = a->lifetime_s * 250ull;
+
+	if (window == 0 || window > SIMULTANEOUS_MS)
+		window = SIMULTANEOUS_MS;
+	return a->initiator != b->initiator && apart < window && !b->rekeying;
+}
+
+// Of the pairs for the same traffic with the same peer one serves; the others get old.
+static bool replace_others(struct child_sa *c)
+{
+	struct ike_node *n = ike_table_first(&c->ike->child_by_policy, c->policy);
+	struct child_sa *serving = c;
+	bool replaced = false;
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *o = n->owner;
+
+		if (o == c || !o->up || o->old || !is_between(o, &c->local, &c->remote) ||
+		    !selector_equal(&o->sel, &c->sel))
+			continue;
+		replaced = true;
+		if (is_simultaneous(c, o) && memcmp(o->rank, serving->rank, sizeof(o->rank)) < 0) {
+			child_life_old(serving, o);
+			serving = o;
+		} else {
+			child_life_old(o, serving);
+		}
+	}
+	return replaced;
+}
+
+static bool session_has_other(const struct child_sa *c)
+{
+	struct ike_node *n =
+		ike_table_first(&c->ike->child_by_peer, ike_table_addr_key(&c->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		const struct child_sa *o = n->owner;
+
+		if (o != c && o->up && !o->dead && is_between(o, &c->local, &c->remote))
+			return true;
+	}
+	return false;
+}
+
+static void session_log(const struct child_sa *c, bool up)
+{
+	const struct ike_sa *sa = ike_sa_by_id(c->ike, c->ike_id);
+	char peer[ADDR_STR_MAX];
+
+	addr_format(&c->remote, peer, sizeof(peer));
+	log_event("CRYPTO", LOG_L_NOTICE, "SESSION_STATUS",
+		  "Crypto tunnel is %s. Peer %s:%u Id: %s", up ? "UP" : "DOWN", peer,
+		  c->remote_port ? c->remote_port : IKE_PORT,
+		  sa && sa->remote_id[0] ? sa->remote_id : peer);
+}
+
+static void send_notice(const struct child_sa *c, enum ike_notice_type type, bool rekey,
+			const char *reason)
+{
+	const struct ike *ike = c->ike;
+	struct ike_notice n = {
+		.type = type,
+		.local = c->local,
+		.remote = c->remote,
+		.flow = ike->tunnels ? tunnels_flow(ike->tunnels, c->policy) : NULL,
+		.sel = c->sel,
+		.sa_in = c->sa_in,
+		.sa_out = c->sa_out,
+		.rekey = rekey,
+		.reason = reason,
+	};
+
+	ike_notice(c->ike, &n);
+}
+
+void child_sa_up(struct child_sa *c)
+{
+	struct ike *ike = c->ike;
+	const struct tunnel_flow *flow = tunnels_flow(ike->tunnels, c->policy);
+	bool first = !session_has_other(c), replaced;
+
+	c->up = true;
+	c->up_ms = ike->now_ms;
+	child_life_start(c);
+	replaced = replace_others(c);
+	ike->n.rekeys_child += replaced;
+	child_sa_rebind(ike, c->policy);
+	if (first)
+		session_log(c, true);
+	send_notice(c, IKE_CHILD_UP, replaced, NULL);
+	if (flow)
+		peer_list_worked(ike, flow->tunnel, &c->remote);
+	ike_want_child_up(ike, c->policy);
+}
+
+static void grave_free(struct ike_dead *d)
+{
+	free((char *)d - offsetof(struct child_sa, grave));
+}
+
+static void tell_peer(struct child_sa *c)
+{
+	struct ike_sa *sa = ike_sa_by_id(c->ike, c->ike_id);
+
+	if (!sa || !sa->established)
+		sa = ike_sa_usable(c->ike, &c->local, &c->remote);
+	if (sa && c->sa_in)
+		sa->ops->child_delete(sa, c);
+}
+
+void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
+{
+	struct ike *ike = c->ike;
+
+	if (c->dead)
+		return;
+	if (tell)
+		tell_peer(c);
+	c->dead = true;
+	child_life_stop(c);
+	TAILQ_REMOVE(&ike->children, c, link);
+	ike_table_del(&c->id_node);
+	ike_table_del(&c->in_node);
+	ike_table_del(&c->out_node);
+	ike_table_del(&c->policy_node);
+	ike_table_del(&c->peer_node);
+	if (c->up)
+		child_sa_rebind(ike, c->policy);  // before the SA goes: no gap
+	if (c->sa_out)
+		ike->env.sa_del(ike->env.ctx, c->sa_out);
+	if (c->sa_in)
+		ike->env.sa_del(ike->env.ctx, c->sa_in);
+	else
+		ike->env.spi_free(ike->env.ctx, c->spi_in);
+	ike_bury(ike, &c->grave, grave_free);
+	if (c->up) {
+		send_notice(c, IKE_CHILD_DOWN, c->old, reason);
+		if (!session_has_other(c))
+			session_log(c, false);
+	}
+	child_sa_attach(c, NULL);
+}
+
+void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
+			     const struct ip_addr *remote, const char *reason, uint64_t before_ms)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
+
+	while (n) {
+		struct child_sa *c = n->owner;
+
+		n = ike_table_next(n);
+		if (c->ike_id == 0 && c->up && c->up_ms <= before_ms &&
+		    is_between(c, local, remote))
+			child_sa_delete(c, reason, false);
+	}
+}
+
+bool child_sa_any(const struct ike_sa *sa)
+{
+	struct ike_node *n =
+		ike_table_first(&sa->ike->child_by_peer, ike_table_addr_key(&sa->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		const struct child_sa *c = n->owner;
+
+		if (c->up && is_between(c, &sa->local, &sa->remote))
+			return true;
+	}
+	return false;
+}
+
+void child_sa_adopt(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+		const struct ike_sa *now = ike_sa_by_id(ike, c->ike_id);
+
+		if (!c->up || !is_between(c, &sa->local, &sa->remote) ||
+		    (now && (now == sa || !now->superseded)))
+			continue;
+		child_sa_attach(c, sa);
+	}
+}
+
+void child_sa_orphan(const struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (c->ike_id == sa->id)
+			c->ike_id = 0;
+	}
+}
+
+void child_sa_peer_failed(struct child_sa *c)
+{
+	const struct tunnel_flow *flow = tunnels_flow(c->ike->tunnels, c->policy);
+
+	if (flow)
+		peer_list_failed(c->ike, flow->tunnel, &c->remote);
+}
+
+void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t port)
+{
+	struct ike *ike = c->ike;
+
+	if (c->sa_out)
+		ike->env.sa_set_remote(ike->env.ctx, c->sa_out, remote, port);
+	if (c->sa_in)
+		ike->env.sa_set_remote(ike->env.ctx, c->sa_in, remote, port);
+	c->remote = *remote;
+	c->remote_port = port;
+	ike_table_del(&c->peer_node);
+	ike_table_add(&ike->child_by_peer, &c->peer_node, ike_table_addr_key(remote), c);
+}

@@ -1,0 +1,65 @@
+// Child SA (a pair of ESP SAs): the object both IKE versions share.
+//
+// Life: child_sa_create() reserves the inbound SPI; the version fills what was negotiated and
+// installs inbound and outbound in the order its exchange demands; child_sa_up() binds the policy
+// and replaces the one before (make before break: that one stays for late packets, marked old).
+// Deleted by child_sa_delete() only. Owner: the engine. Keys are never kept here.
+#pragma once
+
+#include "ike/ike_engine.h"
+
+struct child_sa {
+	TAILQ_ENTRY(child_sa) link;
+	struct ike_node id_node, in_node, out_node, policy_node, peer_node;
+	struct ike_dead grave;
+	struct ike *ike;
+	uint32_t id, ike_id;  // ike_id 0: its IKE SA has gone
+	uint32_t policy;
+	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
+	uint32_t seq, port;
+	struct ip_addr local, remote;
+	uint16_t local_port, remote_port;
+	bool udp_encap;
+	struct selector sel;  // outbound direction
+	bool narrowed;        // smaller than its flow
+	struct tunnel_proposal transform;
+	uint16_t pfs_group;
+	uint32_t replay_window, idle_time_s;
+	uint8_t df;
+	bool fragment_after;
+	uint32_t spi_in, spi_out, sa_in, sa_out;
+	uint32_t lifetime_s, lifetime_kb;  // 0 kb = no volume limit
+	uint64_t up_ms, hard_ms;
+	bool initiator, up, old, rekeying, dead;
+	uint8_t rank[32];  // same number at both ends; settles simultaneous negotiations
+	uint64_t idle_packets;
+	struct ike_timer soft, hard, overlap, idle;
+};
+
+struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow,
+				 const struct ip_addr *local, const struct ip_addr *remote);
+// keymat: cipher key, salt, integrity key, in that order.
+int child_sa_install(struct child_sa *c, enum dp_dir dir, const uint8_t *keymat, size_t len,
+		     struct err *err);
+void child_sa_up(struct child_sa *c);
+// tell: send a Delete if there is an IKE SA to send it on. reason: for notices and logs.
+void child_sa_delete(struct child_sa *c, const char *reason, bool tell);
+void child_sa_rebind(struct ike *ike, uint32_t policy);
+struct child_sa *child_sa_by_id(const struct ike *ike, uint32_t id);
+struct child_sa *child_sa_by_handle(const struct ike *ike, uint32_t sa);
+// The pair whose outbound SPI the peer names; it must be the peer's own.
+struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
+				      const struct ip_addr *remote, uint32_t spi);
+// The one of the policy that sends, or NULL.
+struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy);
+// Those of the peer that have no IKE SA and were up before; no Delete is sent.
+void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
+			     const struct ip_addr *remote, const char *reason, uint64_t before_ms);
+// The peer does not answer any more: its tunnel goes to the next peer of the list.
+void child_sa_peer_failed(struct child_sa *c);
+void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t port);
+void child_sa_attach(struct child_sa *c, struct ike_sa *sa);  // NULL: none
+void child_sa_orphan(const struct ike_sa *sa);                // all of a dying IKE SA
+bool child_sa_any(const struct ike_sa *sa);  // any that is up between its addresses
+void child_sa_adopt(struct ike_sa *sa);      // orphans and those of superseded SAs move to `sa`
+void child_sa_event(struct child_sa *c, const struct dp_event *ev);

@@ -1,0 +1,13 @@
+// Dead peer detection (RFC 3706, and liveness of IKEv2): when to ask, when to give up.
+// How to ask is the version's (ops->dpd_probe).
+#pragma once
+
+#include "ike/ike_sa.h"
+
+void dpd_init(struct ike_sa *sa);
+void dpd_start(struct ike_sa *sa);  // IKE SA is up, or the configuration changed
+void dpd_stop(struct ike_sa *sa);
+// Sequence number of an R-U-THERE: 0 to answer, -EBADMSG for an old one (RFC 3706 5.4).
+int dpd_request_check(struct ike_sa *sa, uint32_t seq);
+// Of an R-U-THERE-ACK: 0 when it answers one that is outstanding.
+int dpd_ack(struct ike_sa *sa, uint32_t seq);

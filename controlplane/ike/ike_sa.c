@@ -1,0 +1,481 @@
+// IKE SAs: creation within the half-open limits, look-up, coming up, replacing each other
+// (reauthentication, both ends at once), going down. The exchanges that get an SA there are the
+// version's.
+
+#include "ike/ike_sa.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ike/child_sa.h"
+#include "ike/dpd.h"
+#include "ike/ike_want.h"
+#include "log.h"
+#include "rand.h"
+
+#define LINGER_MS      15000  // a replaced IKE SA, at the end that made the new one
+#define LINGER_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
+#define REKEY_RETRY_MS 30000
+#define KEEPALIVE_S    20  // RFC 3948 4
+
+static void setup_expired(void *obj)
+{
+	struct ike_sa *sa = obj;
+
+	sa->ike->n.failed_timeout++;
+	ike_sa_kill(sa, "set-up timed out", false);
+}
+
+static void rekey_due(void *obj)
+{
+	struct ike_sa *sa = obj;
+	struct ike *ike = sa->ike;
+
+	if (sa->superseded || (sa->children == 0 && !ike_want_on(ike, sa->id)))
+		return;  // unused: it ends with its lifetime
+	if (!ike_sa_pending(ike, &sa->local, &sa->remote))
+		ike_sa_initiate(ike, &sa->local, &sa->remote, sa);
+	if (!sa->dead)  // should this attempt fail, there is a next
+		ike_timer_set(&ike->timers, &sa->rekey, ike->now_ms + REKEY_RETRY_MS);
+}
+
+static void hard_expired(void *obj)
+{
+	ike_sa_kill(obj, "lifetime", true);
+}
+
+static void linger_over(void *obj)
+{
+	struct ike_sa *sa = obj;
+
+	if (sa->ops->busy(sa) && sa->ike->now_ms < sa->expires_ms) {
+		ike_timer_set(&sa->ike->timers, &sa->linger, sa->ike->now_ms + 1000);
+		return;
+	}
+	ike_sa_kill(sa, "replaced", true);
+}
+
+// RFC 3948 4: one byte 0xff keeps the mapping of a NAT before us.
+static void keepalive_due(void *obj)
+{
+	struct ike_sa *sa = obj;
+	struct ike *ike = sa->ike;
+	uint32_t s = ike->config ? ike->config->isakmp.nat_keepalive_s : 0;
+	struct dp_udp meta = {.local = sa->local,
+			      .remote = sa->remote,
+			      .local_port = sa->local_port,
+			      .remote_port = sa->remote_port,
+			      .port = sa->port};
+
+	ike->env.send(ike->env.ctx, &meta, (const uint8_t *)"\xff", 1);
+	ike_timer_set(&ike->timers, &sa->keepalive, ike->now_ms + (s ? s : KEEPALIVE_S) * 1000ull);
+}
+
+static unsigned half_open_of(const struct ike *ike, const struct ip_addr *remote)
+{
+	struct ike_node *n = ike_table_first(&ike->sa_by_peer, ike_table_addr_key(remote));
+	unsigned count = 0;
+
+	for (; n; n = ike_table_next(n)) {
+		const struct ike_sa *sa = n->owner;
+
+		count += sa->half_open && addr_equal(&sa->remote, remote);
+	}
+	return count;
+}
+
+// Both limits are about strangers: an SA that we initiate is our own doing.
+static int half_open_check(struct ike *ike, const struct ip_addr *remote)
+{
+	uint32_t limit = ike->config ? ike->config->isakmp.half_open_limit : 0;
+
+	if (limit == 0)
+		limit = IKE_HALF_OPEN_DEFAULT;
+	if (ike->half_open < limit && half_open_of(ike, remote) < IKE_HALF_OPEN_PER_SOURCE)
+		return 0;
+	ike->n.half_open_limit++;
+	ike->n.rx_dropped_limit++;
+	static struct log_ratelimit rl = LOG_RATELIMIT(1);
+	char peer[ADDR_STR_MAX];
+
+	log_event_limited(&rl, "CRYPTO", LOG_L_WARNING, "IKMP_HALF_OPEN_LIMIT",
+			  "%u IKE SAs are being set up (limit %u, %u per source); new one of peer "
+			  "%s refused",
+			  ike->half_open, limit, IKE_HALF_OPEN_PER_SOURCE,
+			  addr_format(remote, peer, sizeof(peer)));
+	return -EBUSY;
+}
+
+struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, bool initiator,
+			     const struct dp_udp *meta)
+{
+	if (!initiator && half_open_check(ike, &meta->remote) < 0) {
+		errno = EBUSY;
+		return NULL;
+	}
+	struct ike_sa *sa = calloc(1, sizeof(*sa));
+
+	if (!sa)
+		return NULL;
+	sa->ike = ike;
+	sa->ops = ops;
+	sa->id = ++ike->last_sa_id;
+	sa->initiator = initiator;
+	sa->local = meta->local;
+	sa->remote = meta->remote;
+	sa->local_port = meta->local_port;
+	sa->remote_port = meta->remote_port;
+	sa->port = meta->port;
+	sa->created_ms = ike->now_ms;
+	sa->half_open = !initiator;
+	ike->half_open += sa->half_open;
+	ike_timer_init(&sa->setup, setup_expired, sa);
+	ike_timer_init(&sa->rekey, rekey_due, sa);
+	ike_timer_init(&sa->hard, hard_expired, sa);
+	ike_timer_init(&sa->linger, linger_over, sa);
+	ike_timer_init(&sa->keepalive, keepalive_due, sa);
+	dpd_init(sa);
+	TAILQ_INSERT_TAIL(&ike->sas, sa, link);
+	ike_table_add(&ike->sa_by_id, &sa->id_node, sa->id, sa);
+	ike_table_add(&ike->sa_by_peer, &sa->peer_node, ike_table_addr_key(&sa->remote), sa);
+	// An initiator's retransmissions end it earlier; this is the bound for everything.
+	ike_timer_set(&ike->timers, &sa->setup,
+		      ike->now_ms + (initiator ? 2 : 1) * (uint64_t)IKE_HALF_OPEN_MS);
+	return sa;
+}
+
+void ike_sa_cookie_set(struct ike_sa *sa, uint64_t icookie, uint64_t rcookie)
+{
+	struct ike *ike = sa->ike;
+	uint64_t first = icookie ^ ike_table_addr_key(&sa->remote) ^ sa->remote_port;
+
+	sa->icookie = icookie;
+	sa->rcookie = rcookie;
+	ike_table_del(&sa->cookie_node);
+	ike_table_add(&ike->sa_by_cookie, &sa->cookie_node, sa->initiator ? icookie : rcookie, sa);
+	ike_table_del(&sa->first_node);
+	if (!sa->initiator)
+		ike_table_add(&ike->sa_by_first, &sa->first_node, first, sa);
+}
+
+struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id)
+{
+	struct ike_node *n = ike_table_first(&ike->sa_by_id, id);
+
+	return n ? n->owner : NULL;
+}
+
+struct ike_sa *ike_sa_by_cookie(const struct ike *ike, uint64_t own)
+{
+	struct ike_node *n = ike_table_first(&ike->sa_by_cookie, own);
+
+	return n ? n->owner : NULL;
+}
+
+struct ike_sa *ike_sa_by_first(const struct ike *ike, uint64_t icookie,
+			       const struct ip_addr *remote, uint16_t port)
+{
+	uint64_t key = icookie ^ ike_table_addr_key(remote) ^ port;
+	struct ike_node *n = ike_table_first(&ike->sa_by_first, key);
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *sa = n->owner;
+
+		if (sa->icookie == icookie && addr_equal(&sa->remote, remote))
+			return sa;
+	}
+	return NULL;
+}
+
+static bool is_between(const struct ike_sa *sa, const struct ip_addr *local,
+		       const struct ip_addr *remote)
+{
+	return addr_equal(&sa->local, local) && addr_equal(&sa->remote, remote);
+}
+
+struct ike_sa *ike_sa_usable(const struct ike *ike, const struct ip_addr *local,
+			     const struct ip_addr *remote)
+{
+	struct ike_node *n = ike_table_first(&ike->sa_by_peer, ike_table_addr_key(remote));
+	struct ike_sa *best = NULL;
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *sa = n->owner;
+
+		if (sa->established && !sa->superseded && is_between(sa, local, remote) &&
+		    (!best || sa->established_ms >= best->established_ms))
+			best = sa;
+	}
+	return best;
+}
+
+struct ike_sa *ike_sa_pending(const struct ike *ike, const struct ip_addr *local,
+			      const struct ip_addr *remote)
+{
+	struct ike_node *n = ike_table_first(&ike->sa_by_peer, ike_table_addr_key(remote));
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *sa = n->owner;
+
+		if (!sa->established && sa->initiator && is_between(sa, local, remote))
+			return sa;
+	}
+	return NULL;
+}
+
+struct ike_sa *ike_sa_initiate(struct ike *ike, const struct ip_addr *local,
+			       const struct ip_addr *remote, const struct ike_sa *like)
+{
+	struct dp_udp meta = {.local = *local,
+			      .remote = *remote,
+			      .local_port = like ? like->local_port : IKE_PORT,
+			      .remote_port = like ? like->remote_port : IKE_PORT};
+	struct ike_sa *sa = ike_sa_create(ike, &ikev1_version, true, &meta);
+	int rc;
+
+	if (!sa)
+		return NULL;
+	ike->n.initiated++;
+	rc = sa->ops->start(sa);
+	if (rc == 0)
+		return sa;
+	ike_sa_kill(sa, "cannot start", false);
+	errno = -rc;
+	return NULL;
+}
+
+const char *ike_sa_label(const struct ike_sa *sa, char *buf, size_t cap)
+{
+	char peer[ADDR_STR_MAX];
+
+	snprintf(buf, cap, "peer %s:%u (SPIs %016llx, %016llx)",
+		 addr_format(&sa->remote, peer, sizeof(peer)), sa->remote_port,
+		 (unsigned long long)sa->icookie, (unsigned long long)sa->rcookie);
+	return buf;
+}
+
+// Two IKE SAs with one peer: does `a` stay? Both ends must say the same when both were begun at
+// about the same time from both ends: then the lower initiator cookie stays.
+static bool outlives(const struct ike_sa *a, const struct ike_sa *b)
+{
+	uint64_t apart = a->established_ms > b->established_ms
+				 ? a->established_ms - b->established_ms
+				 : b->established_ms - a->established_ms;
+
+	if (a->initiator != b->initiator && apart < IKE_HALF_OPEN_MS)
+		return a->icookie < b->icookie;
+	return a->established_ms > b->established_ms ||
+	       (a->established_ms == b->established_ms && a->id > b->id);
+}
+
+static void supersede(struct ike_sa *loser, const struct ike_sa *winner)
+{
+	loser->superseded = true;
+	dpd_stop(loser);
+	ike_timer_stop(&loser->ike->timers, &loser->rekey);
+	ike_timer_set(&loser->ike->timers, &loser->linger,
+		      loser->ike->now_ms + (winner->initiator ? LINGER_MS : LINGER_PEER_MS));
+}
+
+// Settles which IKE SA with this peer serves from now on. Returns it.
+static struct ike_sa *settle_duplicates(struct ike_sa *sa)
+{
+	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
+	struct ike_sa *serving = sa;
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *other = n->owner;
+
+		if (other == sa || !other->established || other->superseded ||
+		    !is_between(other, &sa->local, &sa->remote) ||
+		    strcmp(other->remote_id, sa->remote_id) != 0)
+			continue;
+		if (outlives(serving, other)) {
+			sa->ike->n.rekeys_ike++;
+			supersede(other, serving);
+		} else {
+			supersede(serving, other);
+			serving = other;
+		}
+	}
+	return serving;
+}
+
+static void send_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason)
+{
+	struct ike_notice n = {.type = type,
+			       .local = sa->local,
+			       .remote = sa->remote,
+			       .rekey = sa->superseded,
+			       .reason = reason};
+
+	ike_notice(sa->ike, &n);
+}
+
+void ike_sa_up(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	uint64_t life_ms = sa->suite.lifetime_s * 1000ull;
+	char label[IKE_LABEL_MAX];
+
+	ike->half_open -= sa->half_open;
+	sa->half_open = false;
+	sa->established = true;
+	sa->established_ms = ike->now_ms;
+	sa->expires_ms = ike->now_ms + life_ms;
+	ike->n.established++;
+	ike_timer_stop(&ike->timers, &sa->setup);
+	ike_timer_set(&ike->timers, &sa->hard, sa->expires_ms);
+	// The initiator goes first, so that both ends rarely do it at once.
+	ike_timer_set(&ike->timers, &sa->rekey,
+		      ike->now_ms + (sa->initiator ? ike_jittered(life_ms, 90, 10)
+						   : ike_jittered(life_ms, 97, 3)));
+	if (sa->nat_local)
+		ike_timer_set(&ike->timers, &sa->keepalive, ike->now_ms + KEEPALIVE_S * 1000);
+	sa->dpd.heard_ms = ike->now_ms;
+	log_event("CRYPTO", LOG_L_INFO, "IKMP_SA_UP", "IKE SA %u with %s is up, identity %s",
+		  sa->id, ike_sa_label(sa, label, sizeof(label)), sa->remote_id);
+	struct ike_sa *serving = settle_duplicates(sa);
+
+	child_sa_adopt(serving);
+	dpd_start(serving);
+	send_notice(sa, IKE_SA_UP, NULL);
+	ike_want_ike_up(serving);
+}
+
+// Child SAs on this IKE SA; before_ms: only those that were up then.
+static void children_delete(const struct ike_sa *sa, const char *reason, uint64_t before_ms,
+			    bool peer_failed)
+{
+	struct ike *ike = sa->ike;
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
+
+	while (n) {
+		struct child_sa *c = n->owner;
+
+		n = ike_table_next(n);
+		if (c->ike_id != sa->id || !c->up || c->up_ms > before_ms)
+			continue;
+		if (peer_failed)
+			child_sa_peer_failed(c);
+		child_sa_delete(c, reason, false);
+	}
+}
+
+// One that was up before the peer began to set up `sa`. At that time the peer knew of nothing; an
+// SA that both made meanwhile (simultaneous set-up) is known to it and stays.
+static struct ike_sa *forgotten_by_peer(const struct ike_sa *sa)
+{
+	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *other = n->owner;
+
+		if (other != sa && other->established && other->established_ms <= sa->created_ms &&
+		    is_between(other, &sa->local, &sa->remote) &&
+		    strcmp(other->remote_id, sa->remote_id) == 0)
+			return other;
+	}
+	return NULL;
+}
+
+void ike_sa_initial_contact(struct ike_sa *sa)
+{
+	struct ike_sa *other;
+
+	while ((other = forgotten_by_peer(sa))) {
+		children_delete(other, "peer restarted", sa->created_ms, false);
+		ike_sa_kill(other, "peer restarted", false);
+	}
+	child_sa_delete_orphans(sa->ike, &sa->local, &sa->remote, "peer restarted", sa->created_ms);
+}
+
+static void grave_free(struct ike_dead *d)
+{
+	struct ike_sa *sa = (struct ike_sa *)((char *)d - offsetof(struct ike_sa, grave));
+
+	sa->ops->fini(sa);
+	secret_clear(&sa->psk);
+	free(sa);
+}
+
+static void timers_stop(struct ike_sa *sa)
+{
+	struct ike_timers *h = &sa->ike->timers;
+
+	ike_timer_stop(h, &sa->setup);
+	ike_timer_stop(h, &sa->rekey);
+	ike_timer_stop(h, &sa->hard);
+	ike_timer_stop(h, &sa->linger);
+	ike_timer_stop(h, &sa->keepalive);
+	dpd_stop(sa);
+	sa->ops->stop(sa);
+}
+
+void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
+{
+	struct ike *ike = sa->ike;
+	char label[IKE_LABEL_MAX];
+
+	if (sa->dead)
+		return;
+	if (tell_peer && sa->established)
+		sa->ops->sa_delete(sa);
+	sa->dead = true;
+	ike->half_open -= sa->half_open;
+	timers_stop(sa);
+	TAILQ_REMOVE(&ike->sas, sa, link);
+	ike_table_del(&sa->id_node);
+	ike_table_del(&sa->cookie_node);
+	ike_table_del(&sa->first_node);
+	ike_table_del(&sa->peer_node);
+	ike_bury(ike, &sa->grave, grave_free);
+	// RFC 2409 leaves IPsec SAs alive without their ISAKMP SA.
+	child_sa_orphan(sa);
+	struct ike_sa *heir = ike_sa_usable(ike, &sa->local, &sa->remote);
+
+	if (heir)
+		child_sa_adopt(heir);
+	if (sa->established) {
+		log_event("CRYPTO", LOG_L_INFO, "IKMP_SA_DOWN", "IKE SA %u with %s is down: %s",
+			  sa->id, ike_sa_label(sa, label, sizeof(label)), reason);
+		send_notice(sa, IKE_SA_DOWN, reason);
+	}
+	ike_want_ike_failed(sa);
+}
+
+void ike_sa_peer_dead(struct ike_sa *sa, const char *reason)
+{
+	children_delete(sa, reason, UINT64_MAX, true);
+	ike_sa_kill(sa, reason, false);
+}
+
+void ike_sa_heard(struct ike_sa *sa)
+{
+	sa->dpd.heard_ms = sa->ike->now_ms;
+}
+
+void ike_sa_moved(struct ike_sa *sa, const struct dp_udp *meta)
+{
+	struct ike *ike = sa->ike;
+	struct child_sa *c;
+	char label[IKE_LABEL_MAX], to[ADDR_STR_MAX];
+
+	// Only a peer behind a NAT moves; everybody else keeps the address its key is bound to.
+	if (!sa->nat_remote ||
+	    (addr_equal(&sa->remote, &meta->remote) && sa->remote_port == meta->remote_port))
+		return;
+	log_event("CRYPTO", LOG_L_INFO, "IKMP_PEER_MOVED", "%s is now at %s:%u",
+		  ike_sa_label(sa, label, sizeof(label)),
+		  addr_format(&meta->remote, to, sizeof(to)), meta->remote_port);
+	// The list, not the table by address: that one changes under way.
+	TAILQ_FOREACH (c, &ike->children, link)
+		if (c->ike_id == sa->id && c->udp_encap)
+			child_sa_moved(c, &meta->remote, meta->remote_port);
+	sa->remote = meta->remote;
+	sa->remote_port = meta->remote_port;
+	ike_table_del(&sa->peer_node);
+	ike_table_add(&ike->sa_by_peer, &sa->peer_node, ike_table_addr_key(&sa->remote), sa);
+}

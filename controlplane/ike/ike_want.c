@@ -1,0 +1,236 @@
+// Flows that wait for a child SA. They wait for an IKE SA with the peer, then for the child's
+// exchange; when the peer fails they go on with the next of the tunnel's list, each peer once.
+// When all failed, held packets are given up and the flow rests for a moment, so that traffic
+// towards a dead peer costs one set-up at a time.
+
+#include "ike/ike_want.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ike/child_sa.h"
+#include "ike/ike_sa.h"
+#include "ike/peer_list.h"
+#include "log.h"
+
+#define REST_MS 2000
+
+static void grave_free(struct ike_dead *d)
+{
+	free((char *)d - offsetof(struct ike_want, grave));
+}
+
+static void drop(struct ike_want *w)
+{
+	struct ike *ike = w->ike;
+
+	if (w->dead)
+		return;
+	w->dead = true;
+	ike_timer_stop(&ike->timers, &w->rest);
+	TAILQ_REMOVE(&ike->wants, w, link);
+	ike_table_del(&w->node);
+	ike_bury(ike, &w->grave, grave_free);
+}
+
+static void rest_over(void *obj)
+{
+	drop(obj);
+}
+
+static void give_up(struct ike_want *w, const char *reason)
+{
+	struct ike *ike = w->ike;
+	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, w->policy);
+	char sel[SELECTOR_STR_MAX];
+	static struct log_ratelimit rl = LOG_RATELIMIT(20);
+
+	log_event_limited(&rl, "CRYPTO", LOG_L_WARNING, "IPSEC_NEGOTIATION_FAILED",
+			  "No IPsec SA for %s (map %s %u): %s",
+			  f ? selector_format(&f->sel, sel, sizeof(sel)) : "a flow that is gone",
+			  f ? f->tunnel->map : "?", f ? f->tunnel->seq : 0, reason);
+	if (w->rekey_of) {
+		drop(w);  // the child SA's own timer tries again
+		return;
+	}
+	ike->env.policy_flush_held(ike->env.ctx, w->policy);
+	w->failed = true;
+	w->running = false;
+	w->ike_id = 0;
+	if (ike_timer_set(&ike->timers, &w->rest, ike->now_ms + REST_MS) < 0)
+		drop(w);
+}
+
+static void run(struct ike_want *w, struct ike_sa *sa)
+{
+	int rc;
+
+	w->ike_id = sa->id;
+	w->running = true;
+	rc = sa->ops->child_start(sa, w);
+	if (rc < 0 && !w->dead)
+		give_up(w, rc == -ENOSPC ? "no free SPI" : "the exchange could not be started");
+}
+
+static bool remote_of(const struct ike_want *w, struct ip_addr *local, struct ip_addr *remote)
+{
+	struct ike *ike = w->ike;
+	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, w->policy);
+	const struct child_sa *c = w->rekey_of ? child_sa_by_id(ike, w->rekey_of) : NULL;
+
+	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || f->tunnel->peer_count == 0 ||
+	    f->tunnel->proposal_count == 0)
+		return false;
+	*local = f->tunnel->local;
+	*remote = c ? c->remote : peer_list_current(ike, f->tunnel);
+	return true;
+}
+
+static void connect_peer(struct ike_want *w)
+{
+	struct ike *ike = w->ike;
+	struct ip_addr local, remote;
+	struct ike_sa *sa;
+
+	w->running = false;
+	if (!remote_of(w, &local, &remote)) {
+		drop(w);
+		return;
+	}
+	sa = ike_sa_usable(ike, &local, &remote);
+	if (sa) {
+		run(w, sa);
+		return;
+	}
+	sa = ike_sa_pending(ike, &local, &remote);
+	if (!sa)
+		sa = ike_sa_initiate(ike, &local, &remote, NULL);
+	if (sa)
+		w->ike_id = sa->id;
+	else
+		give_up(w, errno == ENOKEY        ? "no pre-shared key for the peer"
+			   : errno == ENOPROTOOPT ? "no usable isakmp policy is configured"
+						  : "the IKE SA could not be started");
+}
+
+struct ike_want *ike_want_by_policy(const struct ike *ike, uint32_t policy)
+{
+	struct ike_node *n = ike_table_first(&ike->want_by_policy, policy);
+
+	return n ? n->owner : NULL;
+}
+
+int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of)
+{
+	struct ike_want *w = ike_want_by_policy(ike, policy);
+	const struct tunnel_flow *f = ike->tunnels ? tunnels_flow(ike->tunnels, policy) : NULL;
+
+	if (w && w->failed) {
+		ike->env.policy_flush_held(ike->env.ctx, policy);
+		return -EAGAIN;
+	}
+	if (w)
+		return 0;
+	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || f->tunnel->peer_count == 0 ||
+	    f->tunnel->proposal_count == 0 || ike->stopping) {
+		ike->env.policy_flush_held(ike->env.ctx, policy);
+		return -ENOENT;
+	}
+	if (!rekey_of && child_sa_current(ike, policy)) {
+		child_sa_rebind(ike, policy);  // the event crossed the SA's coming up
+		return 0;
+	}
+	w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	w->ike = ike;
+	w->policy = policy;
+	w->rekey_of = rekey_of;
+	ike_timer_init(&w->rest, rest_over, w);
+	TAILQ_INSERT_TAIL(&ike->wants, w, link);
+	ike_table_add(&ike->want_by_policy, &w->node, policy, w);
+	connect_peer(w);
+	return 0;
+}
+
+void ike_want_ike_up(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_want *w, *next;
+
+	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
+		const struct ike_sa *its = ike_sa_by_id(ike, w->ike_id);
+
+		next = TAILQ_NEXT(w, link);
+		if (w->running || w->failed)
+			continue;
+		if (w->ike_id == sa->id || (its && addr_equal(&its->remote, &sa->remote) &&
+					    addr_equal(&its->local, &sa->local)))
+			run(w, sa);
+	}
+}
+
+void ike_want_ike_failed(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_want *w, *next;
+
+	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
+		const struct tunnel_flow *f;
+		unsigned limit;
+
+		next = TAILQ_NEXT(w, link);
+		if (w->ike_id != sa->id || w->failed || ike->stopping)
+			continue;
+		f = tunnels_flow(ike->tunnels, w->policy);
+		if (!f) {
+			drop(w);
+			continue;
+		}
+		// An SA that was up says nothing against its peer: that one gets another chance.
+		limit = f->tunnel->peer_count + (sa->established ? 1 : 0);
+		if (!sa->established && !w->rekey_of)
+			peer_list_failed(ike, f->tunnel, &sa->remote);
+		if (++w->tried < limit)
+			connect_peer(w);
+		else
+			give_up(w, "no peer answered or none accepted our IKE policies");
+	}
+}
+
+void ike_want_child_up(struct ike *ike, uint32_t policy)
+{
+	struct ike_want *w = ike_want_by_policy(ike, policy);
+
+	if (w)
+		drop(w);
+}
+
+void ike_want_child_failed(struct ike *ike, uint32_t policy, const char *reason)
+{
+	struct ike_want *w = ike_want_by_policy(ike, policy);
+
+	if (w && !w->failed)
+		give_up(w, reason);
+}
+
+void ike_want_clear(struct ike *ike, uint32_t policy)
+{
+	struct ike_want *w, *next;
+
+	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (policy == 0 || w->policy == policy)
+			drop(w);
+	}
+}
+
+bool ike_want_on(const struct ike *ike, uint32_t ike_id)
+{
+	const struct ike_want *w;
+
+	TAILQ_FOREACH (w, &ike->wants, link)
+		if (w->ike_id == ike_id)
+			return true;
+	return false;
+}

@@ -1,0 +1,31 @@
+// A flow that wants a child SA: from ACQUIRE (or a command, or a rekey) until the child SA is up
+// or every peer was tried. At most one per policy. Owner: the engine.
+#pragma once
+
+#include "ike/ike_engine.h"
+
+struct ike_want {
+	TAILQ_ENTRY(ike_want) link;
+	struct ike_node node;
+	struct ike_dead grave;
+	struct ike *ike;
+	uint32_t policy;
+	uint32_t ike_id;  // IKE SA it waits for or negotiates on; 0 while it rests
+	bool running;     // the child's exchange is under way
+	bool failed;      // resting: new requests are refused until the timer
+	bool dead;
+	unsigned tried;     // peers tried
+	uint32_t rekey_of;  // child id, 0 = new
+	struct ike_timer rest;
+};
+
+int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of);
+struct ike_want *ike_want_by_policy(const struct ike *ike, uint32_t policy);
+void ike_want_ike_up(struct ike_sa *sa);      // start what waits for this peer
+void ike_want_ike_failed(struct ike_sa *sa);  // next peer, or give up
+void ike_want_child_up(struct ike *ike, uint32_t policy);
+// The child's exchange ended without a child SA. (No answer at all: the version kills the IKE SA
+// instead, and the flow starts again.)
+void ike_want_child_failed(struct ike *ike, uint32_t policy, const char *reason);
+void ike_want_clear(struct ike *ike, uint32_t policy);     // 0 = all; silently
+bool ike_want_on(const struct ike *ike, uint32_t ike_id);  // anything waits for this IKE SA
