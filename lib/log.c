@@ -92,7 +92,7 @@ static void stamp_format(char *buf, size_t cap)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	if (localtime_r(&now.tv_sec, &tm))
 		(void)strftime(date, sizeof(date), "%b %e %H:%M:%S", &tm);
-	(void)snprintf(buf, cap, "%s.%03ld: ", date, now.tv_nsec / 1000000);
+	(void)snprintf(buf, cap, "%s.%03u: ", date, (unsigned)(now.tv_nsec / 1000000) % 1000);
 }
 
 // systemd.exec(5): JOURNAL_STREAM holds device:inode of the journal's socket.
