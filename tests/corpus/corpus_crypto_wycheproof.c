@@ -174,7 +174,9 @@ static void ecdh_test(struct tally *t, const char *label, const json_t *group, c
 		const int rc = dh_compute(kp, ke, len, &z);
 		const bool same =
 			rc == 0 && z.len == shared.len && memcmp(z.bytes, shared.bytes, z.len) == 0;
-		if (rc == 0 && !same && strcmp(text(test, "result"), "invalid") != 0)
+		// A value that must be refused is not saved by giving another secret than the
+		// file's.
+		if (rc == 0 && !same)
 			tally_line(t, TALLY_FAILED, label, "another secret");
 		else
 			result(t, label, test, same);
