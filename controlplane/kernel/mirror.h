@@ -105,5 +105,5 @@ void route_link_down(struct kernel *k, int ifindex);
 void neigh_push_all(struct kernel *k);
 void neigh_refresh(struct kernel *k);
 void route_fini(struct kernel *k);
-void neigh_fini(struct kernel *k);
+void mirror_neigh_fini(struct kernel *k);
 int route_init(struct kernel *k);

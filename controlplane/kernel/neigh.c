@@ -180,7 +180,7 @@ void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr)
 	}
 }
 
-void neigh_fini(struct kernel *k)
+void mirror_neigh_fini(struct kernel *k)
 {
 	for (uint32_t b = 0; b < NEIGH_BUCKETS; b++)
 		while (!LIST_EMPTY(&k->neighs[b]))

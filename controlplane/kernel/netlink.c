@@ -280,7 +280,7 @@ void kernel_destroy(struct kernel *k)
 	k->ops.addr = NULL;
 	link_sweep(k);
 	addr_sweep(k);
-	neigh_fini(k);
+	mirror_neigh_fini(k);
 	route_fini(k);
 	free(k);
 }
