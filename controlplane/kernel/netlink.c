@@ -12,9 +12,9 @@
 
 #include "mirror.h"
 
-#define RECEIVE_BUFFER   (4 << 20)
-#define BUFFERS_PER_TURN 8
-#define DUMP_TIMEOUT_MS  10000
+#define RECEIVE_BUFFER  (4 << 20)
+#define TURN_BUDGET_US  2000  // reading per loop turn; the socket keeps the rest
+#define DUMP_TIMEOUT_MS 10000
 
 static const struct {
 	uint16_t type;
@@ -136,7 +136,8 @@ static void mirror_readable(void *ctx, int fd, unsigned events)
 	static uint8_t buf[64 << 10] __attribute__((aligned(8)));
 	struct kernel *k = ctx;
 
-	for (int i = 0; i < BUFFERS_PER_TURN; i++) {
+	uint64_t end = loop_clock_us() + TURN_BUDGET_US;
+	while (loop_clock_us() < end) {
 		struct sockaddr_nl from = {0};
 		socklen_t from_len = sizeof(from);
 		ssize_t n = recvfrom(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_TRUNC,

@@ -266,28 +266,32 @@ static void test_sweep(void **state)
 	assert_non_null(route("10.58.0.1/32"));
 }
 
+static unsigned mirrored_under(const char *text)
+{
+	static struct kernel_route out[256];
+	struct ip_prefix outer = prefix(text);
+	uint64_t cursor = 0;
+	unsigned found = 0;
+	size_t n;
+
+	while ((n = kernel_routes_read(kernel, &cursor, out, 256)))
+		for (size_t i = 0; i < n; i++)
+			found += prefix_covers(&outer, &out[i].dst);
+	return found;
+}
+
 static void test_many_routes(void **state)
 {
 	NEED_KERNEL();
-	struct kernel_stats before, after;
-	kernel_get_stats(kernel, &before);
 	assert_int_equal(system("for i in $(seq 1 250); do for j in 1 2 3 4; do "
-				"echo route add 172.16.$i.$((j*16))/28 via 198.51.100.9; done; done"
+				"echo route add 172.16.$i.$((j*16))/28 dev gi0-1; done; done"
 				" | ip -batch -"),
 			 0);
-	turns(60);
-	kernel_get_stats(kernel, &after);
-	assert_int_equal(after.routes, before.routes + 1000);
-	uint64_t cursor = 0;
-	static struct kernel_route out[4096];
-	size_t n = 0, k;
-	while ((k = kernel_routes_read(kernel, &cursor, out + n, 100)))
-		n += k;
-	assert_int_equal(n, after.routes);
+	turns(30);
+	assert_int_equal(mirrored_under("172.16.0.0/16"), 1000);
 	assert_int_equal(system("ip route flush root 172.16.0.0/16"), 0);
-	turns(60);
-	kernel_get_stats(kernel, &after);
-	assert_int_equal(after.routes, before.routes);
+	turns(30);
+	assert_int_equal(mirrored_under("172.16.0.0/16"), 0);
 }
 
 int main(void)
