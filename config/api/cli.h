@@ -8,7 +8,8 @@
 //   HEX             hex digits          INTERFACE       interface name, blank allowed inside
 //   LINE            rest of the line    {a|b|c}         exactly one of    [ ... ]  optional
 // Each keyword and argument has a help text for `?`. `no` and `default` are handled by the
-// engine: a row with CLI_NO is also reachable as "no ..." (args->no is then true).
+// engine: a row with CLI_NO is also reachable as "no ..." (args->no is then true), and may then
+// stop before any argument (`no description`): its handler looks at args->values.
 // Handlers of configuration rows change the candidate model only. Exec handlers print.
 // Thread: control thread. A handler may run 5 ms; longer output continues in slices (CLI_MORE).
 #pragma once
@@ -38,6 +39,7 @@ enum cli_mode {
 	CLI_IPC_LOCAL,   // (config-ipc-local-sctp)#
 	CLI_IPC_REMOTE,  // (config-ipc-remote-sctp)#
 	CLI_RED,         // (config-red-interdevice)#
+	CLI_LATER,       // (config-...)#: a block that is kept and printed, without effect yet
 	CLI_MODE_COUNT,
 };
 
@@ -46,6 +48,7 @@ enum cli_flags {
 	CLI_JSON = 1u << 1,    // has a JSON form
 	CLI_HIDDEN = 1u << 2,  // accepted, not offered by ? (old syntax)
 	CLI_SECRET = 1u << 3,  // the line holds a secret: never in history or logs
+	CLI_NO_ONLY = 1u << 4,  // the row exists only in its `no` form (implies CLI_NO)
 };
 
 struct cli_args {
@@ -55,6 +58,7 @@ struct cli_args {
 	const char *value[16];  // the arguments only (NAME, NUMBER, ...), in pattern order
 	unsigned values;
 	uint32_t chosen;  // bit i: the i-th optional group or alternative taken (pattern order)
+	uint32_t keywords;  // bit i: word[i] is a keyword
 };
 // True when keyword kw is among the matched tokens (optional words, alternatives).
 bool cli_has(const struct cli_args *a, const char *kw);
@@ -91,6 +95,7 @@ void *cli_ctx(const struct cli *cli);                  // the row's ctx
 struct config *cli_candidate(struct cli *cli);         // model to change (configuration rows)
 const struct config *cli_running(struct cli *cli);     // committed model
 void *cli_object(struct cli *cli);                     // the object the mode is about (map entry, ...)
+// Enters a sub-mode of the row's mode. label: NULL, or the text of the prompt instead of the mode's.
 int cli_enter(struct cli *cli, enum cli_mode mode, void *object, const char *label);
 // State of a handler that returns CLI_MORE: zeroed before the first call, `release` (may be NULL)
 // is called at the end or when the client goes away.
@@ -103,6 +108,9 @@ struct cli_server;
 // Registers the configuration commands and builtin exec commands of config/ itself.
 int cli_init(struct err *err);
 void cli_fini(void);
+// Where `write memory` writes and `show startup-config` reads; NULL = nowhere. Copied.
+int cli_set_startup_file(const char *path);
+const char *cli_startup_file(void);  // or NULL
 // Listens on path (mode 0660). -EADDRINUSE with a clear sentence when another process serves it.
 struct cli_server *cli_server_create(struct loop *loop, const char *path, struct err *err);
 void cli_server_destroy(struct cli_server *s);

@@ -19,6 +19,12 @@
 
 #define CONFIG_NAME_MAX 64  // longest name (map, set, ACL, trustpoint), with NUL
 
+struct config_string {
+	TAILQ_ENTRY(config_string) link;
+	const char *text;
+};
+TAILQ_HEAD(config_strings, config_string);
+
 // ---- crypto isakmp policy N (RFC 2409 appendix A names) --------------------------------------
 enum ike_encr { IKE_ENCR_DES, IKE_ENCR_3DES, IKE_ENCR_AES };  // the reference's default: DES
 enum ike_hash { IKE_HASH_SHA, IKE_HASH_MD5, IKE_HASH_SHA256, IKE_HASH_SHA384, IKE_HASH_SHA512 };
@@ -101,7 +107,7 @@ struct acl {
 	TAILQ_ENTRY(acl) link;
 	char name[CONFIG_NAME_MAX];  // "HA_VPN" or "101"
 	bool numbered;               // written `access-list 101 permit ...`
-	TAILQ_HEAD(, acl_entry) entries;
+	TAILQ_HEAD(acl_entry_list, acl_entry) entries;
 };
 
 // ---- crypto map ------------------------------------------------------------------------------
@@ -152,6 +158,7 @@ struct crypto_map_entry {
 	struct session_key key_in, key_out;  // MAP_IPSEC_MANUAL
 	struct reverse_route reverse_route;
 	const char *description;  // or NULL
+	struct config_strings ignored;  // accepted lines without effect, printed back
 };
 
 struct crypto_map {
@@ -180,7 +187,7 @@ struct standby_group {
 	bool number_given;                // `standby 0 ip` against `standby ip`
 	bool ip_set;
 	struct ip_addr ip;  // unset = learn
-	TAILQ_HEAD(, config_string) secondary;
+	struct config_strings secondary;
 	uint8_t priority;  // default 100
 	bool preempt;
 	uint32_t preempt_min_s, preempt_reload_s, preempt_sync_s;
@@ -196,11 +203,6 @@ struct standby_group {
 	bool use_bia;
 	TAILQ_HEAD(, standby_track) tracks;
 };
-struct config_string {
-	TAILQ_ENTRY(config_string) link;
-	const char *text;
-};
-
 struct interface_config {
 	TAILQ_ENTRY(interface_config) link;
 	char name[CONFIG_NAME_MAX];  // canonical: "GigabitEthernet0/1"
@@ -208,7 +210,7 @@ struct interface_config {
 	enum if_device device;
 	const char *device_arg;  // "net_af_packet0,iface=veth1", "0000:03:00.0", "eth0"; or NULL
 	struct ip_prefix addr;   // family 0 = none
-	TAILQ_HEAD(, config_string) secondary;  // "A/len"
+	struct config_strings secondary;  // "A/len"
 	uint16_t mtu;            // 0 = default 1500
 	bool shutdown;
 	const char *description;  // or NULL
@@ -218,6 +220,7 @@ struct interface_config {
 	uint8_t standby_version;  // 1 (default) or 2
 	uint32_t standby_delay_min_s, standby_delay_reload_s;
 	TAILQ_HEAD(, standby_group) standby;
+	struct config_strings ignored;  // accepted lines without effect, printed back
 };
 
 // ---- routes, tracking, redundancy, ipc -------------------------------------------------------
@@ -258,7 +261,7 @@ struct ipc_association {
 	bool no_shutdown;
 	bool sctp;
 	uint16_t local_port, remote_port;
-	TAILQ_HEAD(, config_string) local_ips, remote_ips;
+	struct config_strings local_ips, remote_ips;
 	bool local_timers_set, remote_timers_set;
 	uint32_t retransmit_min_ms, retransmit_max_ms;  // default 300, 10000
 	uint32_t path_retransmit, assoc_retransmit;     // default 5, 5
@@ -300,13 +303,16 @@ struct config {
 	TAILQ_HEAD(, track_config) tracks;
 	struct redundancy_config redundancy;
 	TAILQ_HEAD(, ipc_zone) ipc_zones;
-	TAILQ_HEAD(, config_string) ignored;  // accepted lines without a meaning here, printed back
+	struct config_strings ignored;  // accepted lines without a meaning here, printed back
 };
 
 // NULL and errno on failure. A new config holds the defaults.
 struct config *config_create(void);
 struct config *config_clone(const struct config *c);
 void config_destroy(struct config *c);  // wipes; NULL is fine
+
+// Appends a copy of text. 0 or -ENOMEM.
+int config_string_add(struct config *c, struct config_strings *list, const char *text);
 
 // Look-ups by name; borrowed, NULL when absent.
 struct interface_config *config_interface(const struct config *c, const char *name);

@@ -1,0 +1,36 @@
+// Words x command table -> row and arguments; else what was expected and where.
+#pragma once
+
+#include "ifname.h"
+#include "lex.h"
+#include "pattern.h"
+
+#define MATCH_EXPECT_MAX 400
+
+enum match_verdict { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS };
+
+struct match_result {
+	enum match_verdict verdict;
+	unsigned word;    // INVALID, AMBIGUOUS: index of the offending word; else count of words
+	unsigned column;  // of that word, or the end of the line
+	const struct pattern_row *row;  // OK
+	struct cli_args args;           // OK; its strings live as long as the line and the result
+	char interface[4][CONFIG_NAME_MAX];
+	char expected[MATCH_EXPECT_MAX];  // INVALID, INCOMPLETE: "a, b or <1-10>"; AMBIGUOUS: which
+};
+
+// Matches line's words from first on (words before are `no`, `do`). exec_too: rows of the parents
+// are not looked at; the caller walks modes. With no, only rows with CLI_NO are candidates.
+void match_line(struct match_result *out, enum cli_mode mode, const struct lex_line *line,
+		unsigned first, bool no);
+
+// The `?` candidates after the words of line: each word and its help text, sorted, each once.
+struct match_candidate {
+	const char *word;  // keyword, or how an argument is displayed
+	const char *help;
+	bool is_keyword;
+};
+#define MATCH_CANDIDATES_MAX 128
+// Returns how many were stored; -ENOENT when the words before the last already match nothing.
+int match_candidates(struct match_candidate *out, enum cli_mode mode, const struct lex_line *line,
+		     unsigned first, bool no);
