@@ -10,6 +10,7 @@
 #include "loop.h"
 #include "pkt.h"
 #include "port.h"
+#include "port_device.h"
 #include "punt.h"
 #include "rcu.h"
 #include "sad.h"
@@ -120,6 +121,7 @@ static void tables_stop(void)
 		worker_destroy(worker_table[i]);
 	sad_fini();
 	rcu_fini();
+	port_device_fini();
 	fib_fini();
 	spd_fini();
 	neigh_fini();

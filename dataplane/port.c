@@ -226,7 +226,6 @@ void port_close_all(void)
 		host_if_close(&p->host);
 		port_release(p);
 	}
-	port_device_fini();
 }
 
 uint32_t port_add_sink(const uint8_t mac[6], uint16_t mtu)
