@@ -10,6 +10,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "burst.h"
 #include "dp.h"
@@ -21,17 +22,21 @@
 // One packet in a crypto pass. esp points to the ESP header; it is followed by the IV, `len` bytes
 // of payload (plain or ciphertext, in place) and icv_len bytes of ICV, all in one piece.
 struct crypto_op {
-	const void *key;  // struct sa's key
+	const void *key;    // struct sa's key
 	uint8_t *esp;
+	// Salt and IV of the counter modes. Written when the headers are made, long before the library
+	// reads it in one piece: a load that spans stores still on their way costs as much as a block.
+	alignas(16) uint8_t nonce[16];
 	uint32_t len;
-	uint32_t seq_hi_be;  // with esn: authenticated, not sent
-	uint8_t iv_len;      // bytes on the wire
+	uint32_t seq_hi_be; // with esn: authenticated, not sent
+	uint8_t iv_len;     // bytes on the wire
 	uint8_t icv_len;
 	uint8_t esn;
-	uint8_t ok;     // out: sealed, or opened and the ICV was right
-	uint32_t salt;  // as in the key, first bytes of the nonce
-	uint64_t spare;
+	uint8_t ok;         // out: sealed, or opened and the ICV was right
+	uint32_t spare;
+	uint8_t tag[16];    // computed ICV of the direct calls
 };
+_Static_assert(sizeof(struct crypto_op) == 64, "one op, one line");
 
 struct crypto_ctx;
 // Works on ops[0..n), which share this function but not necessarily the key. n <= BURST_MAX.
@@ -39,7 +44,7 @@ typedef void (*crypto_fn)(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_
 
 struct crypto_ctx {
 	IMB_MGR *mgr;
-	struct crypto_op ops[BURST_MAX];
+	alignas(64) struct crypto_op ops[BURST_MAX];
 	crypto_fn fns[BURST_MAX];  // function of ops[i]
 	struct gcm_context_data gcm;
 	struct chacha20_poly1305_context_data chacha;
@@ -129,11 +134,24 @@ void crypto_ccm_open(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_t n);
 // Nothing to encrypt and nothing to authenticate: manual keys of test captures only.
 void crypto_null_seal(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_t n);
 
+// Fills in what the packet's bytes say: IV behind the ESP header.
+static inline void crypto_op_nonce(struct crypto_op *op, uint32_t salt)
+{
+	memcpy(op->nonce, &salt, 4);
+	memcpy(op->nonce + 4, op->esp + 8, 8);
+}
+
 // Constant time in the contents. len <= CRYPTO_ICV_MAX.
 static inline bool crypto_icv_equal(const uint8_t *a, const uint8_t *b, uint32_t len)
 {
+	uint64_t x[2], y[2];
 	uint32_t diff = 0;
 
+	if (len == 16) {
+		memcpy(x, a, 16);
+		memcpy(y, b, 16);
+		return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+	}
 	for (uint32_t i = 0; i < len; i++)
 		diff |= a[i] ^ b[i];
 	return diff == 0;

@@ -66,13 +66,6 @@ void crypto_gcm_expand(IMB_MGR *mgr, const struct dp_sa *p, void *key)
 	secret_wipe(&full, sizeof(full));
 }
 
-// Nonce: salt | explicit IV (RFC 4106 4). The library adds the block counter.
-static inline void make_nonce(const struct crypto_op *op, uint8_t nonce[16])
-{
-	memcpy(nonce, &op->salt, 4);
-	memcpy(nonce + 4, op->esp + 8, 8);
-}
-
 // AAD: the ESP header as it stands, or with the upper half of the number inside (RFC 4106 5).
 static inline const uint8_t *make_aad(const struct crypto_op *op, uint8_t aad[16], uint64_t *len)
 {
@@ -102,7 +95,7 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 							   struct crypto_op *ops, uint32_t n,
 							   aes_gcm_enc_dec_t enc)
 {
-	uint8_t nonce[16], aad[16];
+	uint8_t aad[16];
 	uint64_t aad_len;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -111,8 +104,7 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
 		key_prefetch(ops, i, n);
-		make_nonce(op, nonce);
-		enc(op->key, &ctx->gcm, data, data, op->len, nonce, a, aad_len, data + op->len,
+		enc(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, data + op->len,
 		    op->icv_len);
 		op->ok = 1;
 	}
@@ -122,7 +114,7 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 							   struct crypto_op *ops, uint32_t n,
 							   aes_gcm_enc_dec_t dec)
 {
-	uint8_t nonce[16], aad[16], tag[16];
+	uint8_t aad[16];
 	uint64_t aad_len;
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -131,9 +123,13 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
 		key_prefetch(ops, i, n);
-		make_nonce(op, nonce);
-		dec(op->key, &ctx->gcm, data, data, op->len, nonce, a, aad_len, tag, op->icv_len);
-		op->ok = crypto_icv_equal(tag, data + op->len, op->icv_len);
+		dec(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, op->tag,
+		    op->icv_len);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		struct crypto_op *op = &ops[i];
+
+		op->ok = crypto_icv_equal(op->tag, op->esp + 16 + op->len, op->icv_len);
 	}
 }
 
@@ -143,18 +139,17 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 static inline __attribute__((always_inline)) void gmac(struct crypto_ctx *ctx, struct crypto_op *op,
 						       aes_gcm_enc_dec_t enc, uint8_t *tag)
 {
-	uint8_t nonce[16], saved[8];
+	uint8_t saved[8];
 
-	make_nonce(op, nonce);
 	if (likely(!op->esn)) {
-		enc(op->key, &ctx->gcm, tag, tag, 0, nonce, op->esp, 16 + op->len, tag,
+		enc(op->key, &ctx->gcm, tag, tag, 0, op->nonce, op->esp, 16 + op->len, tag,
 		    op->icv_len);
 		return;
 	}
 	memcpy(saved, op->esp - 4, 8);
 	memcpy(op->esp - 4, saved + 4, 4);
 	memcpy(op->esp, &op->seq_hi_be, 4);
-	enc(op->key, &ctx->gcm, tag, tag, 0, nonce, op->esp - 4, 20 + op->len, tag, op->icv_len);
+	enc(op->key, &ctx->gcm, tag, tag, 0, op->nonce, op->esp - 4, 20 + op->len, tag, op->icv_len);
 	memcpy(op->esp - 4, saved, 8);
 }
 
@@ -172,13 +167,11 @@ static inline __attribute__((always_inline)) void gmac_open(struct crypto_ctx *c
 							    struct crypto_op *ops, uint32_t n,
 							    aes_gcm_enc_dec_t enc)
 {
-	uint8_t tag[16];
-
 	for (uint32_t i = 0; i < n; i++) {
 		struct crypto_op *op = &ops[i];
 
-		gmac(ctx, op, enc, tag);
-		op->ok = crypto_icv_equal(tag, op->esp + 16 + op->len, op->icv_len);
+		gmac(ctx, op, enc, op->tag);
+		op->ok = crypto_icv_equal(op->tag, op->esp + 16 + op->len, op->icv_len);
 	}
 }
 

@@ -46,7 +46,7 @@ static inline void op_fill(struct open *o, const struct sa *sa, uint8_t *esp, ui
 	op->iv_len = sa->iv_len;
 	op->icv_len = sa->icv_len;
 	op->esn = sa->esn;
-	op->salt = sa->salt;
+	crypto_op_nonce(op, sa->salt);
 	o->ctx->fns[o->n] = sa->crypt;
 	o->seq[o->n] = seq;
 }

@@ -124,7 +124,7 @@ static inline void op_add(struct seal *s, struct sa *sa, struct rte_mbuf *m, uin
 	op->iv_len = sa->iv_len;
 	op->icv_len = sa->icv_len;
 	op->esn = sa->esn;
-	op->salt = sa->salt;
+	crypto_op_nonce(op, sa->salt);
 	s->ctx->fns[s->n] = sa->crypt;
 	s->out->pkt[s->n++] = m;
 }
