@@ -250,7 +250,7 @@ static void take_delete(struct v1_rx *r, const struct ikev1_payload *p, bool *ik
 	}
 }
 
-// A quick mode of ours that the peer refuses: named by its SPI, else the only one under way.
+// A quick mode that the peer refuses to go on with: named by its SPI, else the only one under way.
 static struct v1_exchange *refused_exchange(const struct ike_sa *sa, const struct ikev1_notify *n)
 {
 	struct v1_exchange *x, *only = NULL;
@@ -263,7 +263,8 @@ static struct v1_exchange *refused_exchange(const struct ike_sa *sa, const struc
 	TAILQ_FOREACH (x, &v1_of(sa)->exchanges, link) {
 		const struct child_sa *c;
 
-		if (x->type != ISAKMP_XCHG_QUICK_MODE || !x->initiator || x->state != V1_QM_I1)
+		if (x->type != ISAKMP_XCHG_QUICK_MODE ||
+		    (x->state != V1_QM_I1 && x->state != V1_QM_R2))
 			continue;
 		c = child_sa_by_id(sa->ike, x->child);
 		if (spi && c && c->spi_in == spi)
