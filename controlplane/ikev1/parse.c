@@ -66,6 +66,8 @@ static bool payload_type_known(uint8_t type)
 	case ISAKMP_PAYLOAD_D:
 	case ISAKMP_PAYLOAD_VID:
 	case ISAKMP_PAYLOAD_ATTR:
+	case ISAKMP_PAYLOAD_NAT_D_DRAFT_04:
+	case ISAKMP_PAYLOAD_NAT_OA_DRAFT_04:
 	case ISAKMP_PAYLOAD_NAT_D:
 	case ISAKMP_PAYLOAD_NAT_OA: return true;
 	default: return type >= 128;

@@ -2,12 +2,12 @@
 // RFC 3947 (NAT traversal), RFC 3706 (DPD) and the IANA registries. No code.
 #pragma once
 
-#define ISAKMP_VERSION		  0x10 // major 1, minor 0 (RFC 2408 3.1)
-#define ISAKMP_HDR_LEN		  28
-#define ISAKMP_PAYLOAD_HDR_LEN	  4
-#define ISAKMP_PORT		  500
-#define ISAKMP_NATT_PORT	  4500
-#define ISAKMP_NON_ESP_MARKER_LEN 4 // RFC 3948 2.2
+#define ISAKMP_VERSION            0x10  // major 1, minor 0 (RFC 2408 3.1)
+#define ISAKMP_HDR_LEN            28
+#define ISAKMP_PAYLOAD_HDR_LEN    4
+#define ISAKMP_PORT               500
+#define ISAKMP_NATT_PORT          4500
+#define ISAKMP_NON_ESP_MARKER_LEN 4  // RFC 3948 2.2
 
 // RFC 2408 3.1
 enum isakmp_payload {
@@ -26,39 +26,42 @@ enum isakmp_payload {
 	ISAKMP_PAYLOAD_D = 12,
 	ISAKMP_PAYLOAD_VID = 13,
 	ISAKMP_PAYLOAD_ATTR = 14,  // draft-ietf-ipsec-isakmp-mode-cfg
-	ISAKMP_PAYLOAD_NAT_D = 20, // RFC 3947
+	ISAKMP_PAYLOAD_NAT_D_DRAFT_04 =
+		15,  // draft-ietf-ipsec-nat-t-ike-04 to -08; we do not announce it
+	ISAKMP_PAYLOAD_NAT_OA_DRAFT_04 = 16,
+	ISAKMP_PAYLOAD_NAT_D = 20,  // RFC 3947
 	ISAKMP_PAYLOAD_NAT_OA = 21,
-	ISAKMP_PAYLOAD_NAT_D_DRAFT = 130, // draft-ietf-ipsec-nat-t-ike-02, -03
+	ISAKMP_PAYLOAD_NAT_D_DRAFT = 130,  // draft-ietf-ipsec-nat-t-ike-02, -03
 	ISAKMP_PAYLOAD_NAT_OA_DRAFT = 131,
-	ISAKMP_PAYLOAD_FRAGMENT = 132, // the vendor fragment payload
+	ISAKMP_PAYLOAD_FRAGMENT = 132,  // the vendor fragment payload
 };
 
 // RFC 2408 3.1, RFC 2409 appendix A
 enum isakmp_exchange {
 	ISAKMP_XCHG_BASE = 1,
-	ISAKMP_XCHG_IDENTITY_PROTECTION = 2, // Main Mode
+	ISAKMP_XCHG_IDENTITY_PROTECTION = 2,  // Main Mode
 	ISAKMP_XCHG_AUTHENTICATION_ONLY = 3,
 	ISAKMP_XCHG_AGGRESSIVE = 4,
 	ISAKMP_XCHG_INFORMATIONAL = 5,
-	ISAKMP_XCHG_TRANSACTION = 6, // Mode Config, XAUTH
+	ISAKMP_XCHG_TRANSACTION = 6,  // Mode Config, XAUTH
 	ISAKMP_XCHG_QUICK_MODE = 32,
 	ISAKMP_XCHG_NEW_GROUP_MODE = 33,
 };
 
 // RFC 2408 3.1
-#define ISAKMP_FLAG_ENCRYPTION		0x01u
-#define ISAKMP_FLAG_COMMIT		0x02u
+#define ISAKMP_FLAG_ENCRYPTION          0x01u
+#define ISAKMP_FLAG_COMMIT              0x02u
 #define ISAKMP_FLAG_AUTHENTICATION_ONLY 0x04u
 
 // RFC 2407 4.2, 4.4.1
-#define IPSEC_DOI	  1u
+#define IPSEC_DOI         1u
 #define SIT_IDENTITY_ONLY 1u
-#define PROTO_ISAKMP	  1
-#define PROTO_IPSEC_AH	  2
-#define PROTO_IPSEC_ESP	  3
-#define PROTO_IPCOMP	  4
+#define PROTO_ISAKMP      1
+#define PROTO_IPSEC_AH    2
+#define PROTO_IPSEC_ESP   3
+#define PROTO_IPCOMP      4
 
-#define KEY_IKE 1 // RFC 2407 4.4.2.1, the only ISAKMP transform
+#define KEY_IKE 1  // RFC 2407 4.4.2.1, the only ISAKMP transform
 
 // RFC 2407 4.4.4 and the IANA registry "IPSEC ESP Transform Identifiers"
 enum esp_transform_id {
@@ -73,11 +76,11 @@ enum esp_transform_id {
 	ESP_AES_GCM_8 = 18,
 	ESP_AES_GCM_12 = 19,
 	ESP_AES_GCM_16 = 20,
-	ESP_NULL_AUTH_AES_GMAC = 23, // RFC 4543 9
+	ESP_NULL_AUTH_AES_GMAC = 23,  // RFC 4543 9
 };
 
 // RFC 2408 3.3: attribute format bit
-#define ISAKMP_ATTR_AF 0x8000u // set: value in the length field ("TV", basic)
+#define ISAKMP_ATTR_AF 0x8000u  // set: value in the length field ("TV", basic)
 
 // RFC 2409 appendix A: attributes of phase 1
 enum oakley_attr {
@@ -110,7 +113,7 @@ enum oakley_auth {
 	OAKLEY_PRESHARED_KEY = 1,
 	OAKLEY_DSS_SIG = 2,
 	OAKLEY_RSA_SIG = 3,
-	OAKLEY_XAUTH_INIT_PRESHARED = 65001, // draft-beaulieu-ike-xauth
+	OAKLEY_XAUTH_INIT_PRESHARED = 65001,  // draft-beaulieu-ike-xauth
 	OAKLEY_XAUTH_RESP_PRESHARED = 65002,
 };
 #define OAKLEY_LIFE_SECONDS   1
@@ -127,22 +130,22 @@ enum ipsec_attr {
 	IPSEC_KEY_ROUNDS = 7,
 	IPSEC_COMPRESS_DICTIONARY_SIZE = 8,
 	IPSEC_COMPRESS_PRIVATE_ALGORITHM = 9,
-	IPSEC_ESN = 11, // RFC 4304
+	IPSEC_ESN = 11,  // RFC 4304
 };
 #define IPSEC_LIFE_SECONDS   1
 #define IPSEC_LIFE_KILOBYTES 2
 enum ipsec_encapsulation {
 	ENCAPSULATION_TUNNEL = 1,
 	ENCAPSULATION_TRANSPORT = 2,
-	ENCAPSULATION_UDP_TUNNEL = 3, // RFC 3947 5.1
+	ENCAPSULATION_UDP_TUNNEL = 3,  // RFC 3947 5.1
 	ENCAPSULATION_UDP_TRANSPORT = 4,
-	ENCAPSULATION_UDP_TUNNEL_DRAFT = 61443, // draft-ietf-ipsec-nat-t-ike-02, -03
+	ENCAPSULATION_UDP_TUNNEL_DRAFT = 61443,  // draft-ietf-ipsec-nat-t-ike-02, -03
 	ENCAPSULATION_UDP_TRANSPORT_DRAFT = 61444,
 };
 enum ipsec_auth {
 	AUTH_HMAC_MD5 = 1,
 	AUTH_HMAC_SHA = 2,
-	AUTH_HMAC_SHA2_256 = 5, // RFC 4868
+	AUTH_HMAC_SHA2_256 = 5,  // RFC 4868
 	AUTH_HMAC_SHA2_384 = 6,
 	AUTH_HMAC_SHA2_512 = 7,
 };
