@@ -11,7 +11,7 @@
 #define MIN_MTU6 1280  // RFC 8200 5
 #define DF_CLEAR 1     // struct dp_sa df
 
-// Largest inner packet that fits: overhead varies with padding, so it is sought downwards.
+// Largest inner packet that fits. The overhead varies with padding: a few steps to the edge.
 static uint32_t inner_mtu(const struct sa *sa, uint32_t mtu)
 {
 	uint32_t len = mtu;
@@ -20,6 +20,8 @@ static uint32_t inner_mtu(const struct sa *sa, uint32_t mtu)
 		len = mtu - sa_overhead(sa, len);
 	while (len > MIN_MTU4 && len + sa_overhead(sa, len) > mtu)
 		len--;
+	while (len + 1 + sa_overhead(sa, len + 1) <= mtu)
+		len++;
 	return len;
 }
 
