@@ -59,9 +59,10 @@ static void route_install(struct gateway *g, struct route_state *s)
 {
 	struct err err = {0};
 	s->spec.interface = s->kernel_if[0] ? s->kernel_if : NULL;
-	s->installed = kernel_route_add(g->kernel, &s->spec, &err) == 0;
-	if (!s->installed)
-		log_debug(DEBUG_KERNEL, "%s", err.msg);
+	int rc = kernel_route_add(g->kernel, &s->spec, &err);
+	if (rc && !s->waiting)
+		log_event("KERNEL", LOG_L_NOTICE, "ROUTE", "%s", err.msg);
+	s->waiting = rc != 0;
 }
 
 static void route_remove(struct gateway *g, struct route_state *s)

@@ -44,7 +44,8 @@ struct route_state {
 	TAILQ_ENTRY(route_state) link;
 	struct kernel_route_spec spec;  // spec.interface points to kernel_if
 	char kernel_if[16];
-	bool installed, wanted;
+	bool waiting;  // the kernel did not take it; said once
+	bool wanted;
 };
 
 struct manual_sa {
