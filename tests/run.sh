@@ -3,10 +3,12 @@
 #   1. build/ (release) and build-asan/ (address, undefined, leaks) are built
 #   2. unit, exchange, golden, fuzz-replay and corpus tests run in both (meson test)
 #   3. namespace tests with real peers run in build/, a subset in build-asan/ (needs root)
+#   tests/run.sh [PATTERN]   only the namespace tests whose name matches (a quick look)
 # Exit status 0 only when nothing failed. A skip names its reason. Ctrl-C stops what runs, and each
 # part removes what it made.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+pattern=("$@")
 
 passed=0 failed=0 skipped=0
 child=
@@ -87,7 +89,7 @@ netns_tests() { # NAME VARIABLE=VALUE...
 	shift
 	log=$(mktemp)
 	say "$name"
-	run env "$@" tests/netns/run.sh > >(tee "$log" | sed -u '/^[0-9]* passed, [0-9]* failed, /d')
+	run env "$@" tests/netns/run.sh "${pattern[@]}" > >(tee "$log" | sed -u '/^[0-9]* passed, [0-9]* failed, /d')
 	sleep 0.2 # tee's last line
 	last=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1)
 	rm -f "$log"
