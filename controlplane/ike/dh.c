@@ -21,8 +21,8 @@ struct group {
 	uint16_t id;
 	uint16_t public_len, secret_len;
 	bool ecp;
-	bool subgroup;	  // the order of g is no (p-1)/2: check membership (RFC 6989 2.2)
-	const char *name; // OpenSSL's group name, or NULL: prime() and generator 2
+	bool subgroup;     // the order of g is no (p-1)/2: check membership (RFC 6989 2.2)
+	const char *name;  // OpenSSL's group name, or NULL: prime() and generator 2
 	BIGNUM *(*prime)(BIGNUM *);
 };
 
@@ -91,7 +91,7 @@ static const char *group_type(const struct group *g)
 static EVP_PKEY *pkey_make(const struct group *g, const uint8_t *pub, size_t pub_len,
 			   const BIGNUM *pub_bn, const BIGNUM *priv)
 {
-	const int selection = priv	      ? EVP_PKEY_KEYPAIR
+	const int selection = priv            ? EVP_PKEY_KEYPAIR
 			      : pub || pub_bn ? EVP_PKEY_PUBLIC_KEY
 					      : EVP_PKEY_KEY_PARAMETERS;
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
@@ -121,7 +121,7 @@ static EVP_PKEY *pkey_make(const struct group *g, const uint8_t *pub, size_t pub
 	if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
 	    EVP_PKEY_fromdata(ctx, &pkey, selection, params) != 1) {
 		pkey = NULL;
-		ERR_clear_error(); // a stranger's bad point must not surface in somebody's TLS
+		ERR_clear_error();  // a stranger's bad point must not surface in somebody's TLS
 	}
 
 	OSSL_PARAM_free(params);
@@ -144,7 +144,7 @@ static int public_export(struct dh_keypair *kp)
 						    sizeof(point), &n) != 1 ||
 		    n != 1 + len || point[0] != POINT_CONVERSION_UNCOMPRESSED)
 			return -EIO;
-		memcpy(kp->public, point + 1, len); // RFC 5903 section 7: x | y, no first octet
+		memcpy(kp->public, point + 1, len);  // RFC 5903 section 7: x | y, no first octet
 		return 0;
 	}
 	BIGNUM *y = NULL;
@@ -254,7 +254,7 @@ void dh_destroy(struct dh_keypair *kp)
 {
 	if (!kp)
 		return;
-	EVP_PKEY_free(kp->pkey); // clears the private value
+	EVP_PKEY_free(kp->pkey);  // clears the private value
 	secret_wipe(kp, sizeof(*kp));
 	free(kp);
 }

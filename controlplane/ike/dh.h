@@ -12,19 +12,19 @@
 
 #include "secret.h"
 
-#define DH_PUBLIC_MAX 512 // group 16
+#define DH_PUBLIC_MAX 512  // group 16
 
 struct dh_keypair;
 
 bool dh_group_supported(uint16_t group);
-size_t dh_public_len(uint16_t group); // bytes on the wire (KE payload); 0 = unknown group
-size_t dh_secret_len(uint16_t group); // g^xy: MODP as long as p, ECP the x coordinate alone
+size_t dh_public_len(uint16_t group);  // bytes on the wire (KE payload); 0 = unknown group
+size_t dh_secret_len(uint16_t group);  // g^xy: MODP as long as p, ECP the x coordinate alone
 
 // A fresh ephemeral pair. NULL and errno (EINVAL: unknown group; EIO).
 struct dh_keypair *dh_generate(uint16_t group);
 // A pair from a known private value, big-endian (test vectors). NULL and errno.
 struct dh_keypair *dh_import(uint16_t group, const uint8_t *private_be, size_t len);
-void dh_destroy(struct dh_keypair *kp); // wipes; NULL is fine
+void dh_destroy(struct dh_keypair *kp);  // wipes; NULL is fine
 uint16_t dh_group(const struct dh_keypair *kp);
 // Our public value in the fixed-length encoding of the KE payload: dh_public_len(group) bytes,
 // MODP left-padded with zeros, ECP x | y. Borrowed until dh_destroy.

@@ -8,7 +8,7 @@ static const struct {
 	const char *name;
 	uint8_t len;
 } hashes[] = {
-	[IKE_HASH_SHA] = {"sha", 20},	    [IKE_HASH_MD5] = {"md5", 16},
+	[IKE_HASH_SHA] = {"sha", 20},       [IKE_HASH_MD5] = {"md5", 16},
 	[IKE_HASH_SHA256] = {"sha256", 32}, [IKE_HASH_SHA384] = {"sha384", 48},
 	[IKE_HASH_SHA512] = {"sha512", 64},
 };

@@ -14,19 +14,19 @@
 #include <unistd.h>
 
 #define THREADS_MAX    16
-#define THREADS_CHOSEN 4    // more only compete with the workers
-#define DONE_BUDGET_US 2000 // of one loop callback; the rest waits for the next turn
+#define THREADS_CHOSEN 4     // more only compete with the workers
+#define DONE_BUDGET_US 2000  // of one loop callback; the rest waits for the next turn
 
-struct task_list { // linked through task->queue
+struct task_list {  // linked through task->queue
 	struct ike_task *first, *last;
 };
 
 struct ike_pool {
 	struct loop_fd ready_fd;
 	pthread_t threads[THREADS_MAX];
-	unsigned thread_count; // loop's thread only, as is pending
+	unsigned thread_count;  // loop's thread only, as is pending
 	unsigned pending;
-	pthread_mutex_t lock; // guards what follows
+	pthread_mutex_t lock;  // guards what follows
 	pthread_cond_t work;
 	struct task_list todo, finished;
 	bool stopping;
@@ -104,7 +104,7 @@ static void ready_event(void *ctx, int fd, unsigned events)
 		return;
 	while ((t = finished_take(p)) != NULL) {
 		p->pending--;
-		t->done(t); // frees t; may submit again
+		t->done(t);  // frees t; may submit again
 		if (loop_clock_us() - start > DONE_BUDGET_US) {
 			ready_signal(p);
 			return;

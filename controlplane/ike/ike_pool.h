@@ -18,4 +18,4 @@ struct ike_pool *ike_pool_create(struct loop *l, unsigned threads, struct err *e
 void ike_pool_destroy(struct ike_pool *p);
 // Signature of ike_env.offload; ctx is the pool.
 void ike_pool_submit(void *ctx, struct ike_task *t);
-unsigned ike_pool_pending(const struct ike_pool *p); // submitted and not yet done
+unsigned ike_pool_pending(const struct ike_pool *p);  // submitted and not yet done

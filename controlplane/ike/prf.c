@@ -9,7 +9,7 @@
 #include <pthread.h>
 
 static pthread_once_t hmac_once = PTHREAD_ONCE_INIT;
-static EVP_MAC *hmac; // written once, then read by every thread
+static EVP_MAC *hmac;  // written once, then read by every thread
 
 static void hmac_fetch(void)
 {
@@ -43,7 +43,7 @@ int prf_compute(enum ike_hash h, const void *key, size_t key_len, const struct c
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0),
 		OSSL_PARAM_construct_end(),
 	};
-	static const uint8_t no_key[1]; // NULL would mean "keep the key of before"
+	static const uint8_t no_key[1];  // NULL would mean "keep the key of before"
 	bool ok = EVP_MAC_init(ctx, key_len ? key : no_key, key_len, params) == 1;
 	for (size_t i = 0; ok && i < n; i++)
 		ok = c[i].len == 0 || EVP_MAC_update(ctx, c[i].data, c[i].len) == 1;

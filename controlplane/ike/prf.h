@@ -9,7 +9,7 @@
 #include "secret.h"
 
 #define PRF_LEN_MAX  HASH_LEN_MAX
-#define PRF_PLUS_MAX 1024 // more than any set of keys of IKEv2 needs
+#define PRF_PLUS_MAX 1024  // more than any set of keys of IKEv2 needs
 
 static inline size_t prf_len(enum ike_hash h)
 {

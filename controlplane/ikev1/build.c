@@ -194,7 +194,7 @@ int ikev1_build_encrypt(struct ikev1_build *b, enum ike_encr encr, const struct 
 	if (rc != 0)
 		return rc;
 	if (*len == ISAKMP_HDR_LEN)
-		return -EINVAL; // nothing to encrypt
+		return -EINVAL;  // nothing to encrypt
 	b->w.base[HDR_FLAGS_AT] |= ISAKMP_FLAG_ENCRYPTION;
 	rc = cipher_cbc_encrypt(encr, key->bytes, key->len, iv, b->w.base + ISAKMP_HDR_LEN,
 				*len - ISAKMP_HDR_LEN);

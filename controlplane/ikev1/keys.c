@@ -49,7 +49,7 @@ int ikev1_skeyid_psk(enum ike_hash h, const void *psk, size_t psk_len, struct ch
 int ikev1_skeyid_sig(enum ike_hash h, struct chunk ni, struct chunk nr, struct chunk gxy,
 		     struct secret *skeyid)
 {
-	uint8_t key[2 * 256], out[PRF_LEN_MAX]; // two nonces of the longest kind
+	uint8_t key[2 * 256], out[PRF_LEN_MAX];  // two nonces of the longest kind
 
 	if (ni.len + nr.len > sizeof(key))
 		return -EINVAL;

@@ -16,7 +16,7 @@ struct ikev1_keys {
 	enum ike_encr encr;
 	uint16_t aes_bits;
 	struct secret skeyid, skeyid_d, skeyid_a, skeyid_e;
-	struct secret key; // encryption key, expanded from SKEYID_e
+	struct secret key;  // encryption key, expanded from SKEYID_e
 };
 void ikev1_keys_clear(struct ikev1_keys *k);
 

@@ -20,15 +20,15 @@
 
 #define IKEV1_PAYLOADS_MAX   32
 #define IKEV1_PROPOSALS_MAX  32
-#define IKEV1_TRANSFORMS_MAX 128   // in all proposals of one SA payload together
-#define IKEV1_ATTRS_MAX	     32	   // of one transform
-#define IKEV1_ID_DATA_MAX    512   // security table, row 5
-#define IKEV1_MSG_MAX	     65507 // a UDP datagram
-#define IKEV1_NONCE_MIN	     8	   // RFC 2409 section 5
-#define IKEV1_NONCE_MAX	     256
+#define IKEV1_TRANSFORMS_MAX 128    // in all proposals of one SA payload together
+#define IKEV1_ATTRS_MAX      32     // of one transform
+#define IKEV1_ID_DATA_MAX    512    // security table, row 5
+#define IKEV1_MSG_MAX        65507  // a UDP datagram
+#define IKEV1_NONCE_MIN      8      // RFC 2409 section 5
+#define IKEV1_NONCE_MAX      256
 
 struct ikev1_hdr {
-	uint64_t icookie, rcookie; // host order
+	uint64_t icookie, rcookie;  // host order
 	uint8_t next_payload;
 	uint8_t exchange;
 	uint8_t flags;
@@ -37,16 +37,16 @@ struct ikev1_hdr {
 };
 
 struct ikev1_payload {
-	uint8_t type;	     // enum isakmp_payload
-	uint16_t len;	     // of the body
-	const uint8_t *body; // behind the generic header (which is body - 4)
+	uint8_t type;         // enum isakmp_payload
+	uint16_t len;         // of the body
+	const uint8_t *body;  // behind the generic header (which is body - 4)
 };
 
 struct ikev1_msg {
 	struct ikev1_hdr hdr;
 	struct ikev1_payload payloads[IKEV1_PAYLOADS_MAX];
 	unsigned count;
-	const uint8_t *data; // the datagram from the header on
+	const uint8_t *data;  // the datagram from the header on
 	const uint8_t *end;  // behind the last payload: padding of an encrypted message begins here
 };
 
@@ -94,8 +94,8 @@ uint32_t ikev1_proposal_spi(const struct ikev1_proposal *p);
 // Attributes of phase 1 (RFC 2409 appendix A). 0 = absent.
 struct ikev1_isakmp_attrs {
 	uint16_t encr, hash, auth, group, key_len;
-	uint32_t life_s, life_kb; // saturated at UINT32_MAX
-	bool unknown;		  // an attribute or life type we do not know, or one twice
+	uint32_t life_s, life_kb;  // saturated at UINT32_MAX
+	bool unknown;              // an attribute or life type we do not know, or one twice
 };
 // Attributes of phase 2 (RFC 2407 4.5). 0 = absent.
 struct ikev1_ipsec_attrs {
@@ -115,7 +115,7 @@ struct ikev1_id {
 	uint8_t type, protocol;
 	uint16_t port;
 	const uint8_t *data;
-	uint16_t len; // at most IKEV1_ID_DATA_MAX, right for the address types
+	uint16_t len;  // at most IKEV1_ID_DATA_MAX, right for the address types
 };
 BUF_MUST int ikev1_id_decode(const struct ikev1_payload *p, struct ikev1_id *out);
 // Addresses, subnets, ranges that are one prefix, of a phase 2 ID; -ENOTSUP for other types,
@@ -126,53 +126,53 @@ struct ikev1_notify {
 	uint8_t protocol, spi_len;
 	uint16_t type;
 	const uint8_t *spi, *data;
-	uint16_t len; // of data
+	uint16_t len;  // of data
 };
 BUF_MUST int ikev1_notify_decode(const struct ikev1_payload *p, struct ikev1_notify *out);
 struct ikev1_delete {
 	uint32_t doi;
-	uint8_t protocol, spi_len; // 4 for ESP, 16 for ISAKMP
-	uint16_t count;		   // at least 1
-	const uint8_t *spis;	   // count * spi_len bytes
+	uint8_t protocol, spi_len;  // 4 for ESP, 16 for ISAKMP
+	uint16_t count;             // at least 1
+	const uint8_t *spis;        // count * spi_len bytes
 };
 BUF_MUST int ikev1_delete_decode(const struct ikev1_payload *p, struct ikev1_delete *out);
-uint32_t ikev1_delete_spi(const struct ikev1_delete *d, unsigned i); // spi_len 4; host order
+uint32_t ikev1_delete_spi(const struct ikev1_delete *d, unsigned i);  // spi_len 4; host order
 BUF_MUST int ikev1_natoa_decode(const struct ikev1_payload *p, struct ip_addr *out);
 struct ikev1_fragment {
 	uint16_t id;
-	uint8_t number; // from 1
+	uint8_t number;  // from 1
 	bool last;
 	const uint8_t *data;
-	uint16_t len; // at least 1
+	uint16_t len;  // at least 1
 };
 BUF_MUST int ikev1_fragment_decode(const struct ikev1_payload *p, struct ikev1_fragment *out);
 
 // ---- vendor ids ------------------------------------------------------------------------------
-enum ikev1_vendor {			       // bits
-	IKEV1_VENDOR_NATT_RFC = 1u << 0,       // RFC 3947
-	IKEV1_VENDOR_NATT_DRAFT_02N = 1u << 1, // draft-ietf-ipsec-nat-t-ike-02\n
+enum ikev1_vendor {                             // bits
+	IKEV1_VENDOR_NATT_RFC = 1u << 0,        // RFC 3947
+	IKEV1_VENDOR_NATT_DRAFT_02N = 1u << 1,  // draft-ietf-ipsec-nat-t-ike-02\n
 	IKEV1_VENDOR_NATT_DRAFT_03 = 1u << 2,
-	IKEV1_VENDOR_DPD = 1u << 3, // RFC 3706
+	IKEV1_VENDOR_DPD = 1u << 3,  // RFC 3706
 	IKEV1_VENDOR_XAUTH = 1u << 4,
 	IKEV1_VENDOR_FRAGMENTATION = 1u << 5,
 	IKEV1_VENDOR_UNITY = 1u << 6,
 	IKEV1_VENDOR_NATT_DRAFT_02 = 1u << 7,
 };
-unsigned ikev1_vendor_lookup(const uint8_t *data, size_t len); // 0 = unknown
-unsigned ikev1_msg_vendors(const struct ikev1_msg *m);	       // all of a message
+unsigned ikev1_vendor_lookup(const uint8_t *data, size_t len);  // 0 = unknown
+unsigned ikev1_msg_vendors(const struct ikev1_msg *m);          // all of a message
 const char *ikev1_vendor_name(enum ikev1_vendor v);
 
 // ---- building --------------------------------------------------------------------------------
 // A whole message in the caller's memory. Write freely, ask once: ikev1_build_finish.
 struct ikev1_build {
 	struct wbuf w;
-	size_t next_at;	   // where the type of the next payload goes
-	size_t payload_at; // start of the open payload; 0 = none
-	size_t hash_at;	   // end of the payload of ikev1_build_hash; 0 = none
+	size_t next_at;     // where the type of the next payload goes
+	size_t payload_at;  // start of the open payload; 0 = none
+	size_t hash_at;     // end of the payload of ikev1_build_hash; 0 = none
 };
 // length in h is ignored; next_payload too.
 void ikev1_build_init(struct ikev1_build *b, void *mem, size_t cap, const struct ikev1_hdr *h);
-void ikev1_build_begin(struct ikev1_build *b, uint8_t type); // then put bytes into b->w
+void ikev1_build_begin(struct ikev1_build *b, uint8_t type);  // then put bytes into b->w
 void ikev1_build_end(struct ikev1_build *b);
 // A payload with this body. Returns the offset of the body in the message.
 size_t ikev1_build_payload(struct ikev1_build *b, uint8_t type, const void *body, size_t len);

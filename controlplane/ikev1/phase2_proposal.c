@@ -14,7 +14,7 @@ static uint8_t cipher_wire(const struct tunnel_proposal *t)
 	case ESP_CIPHER_3DES: return ESP_3DES;
 	case ESP_CIPHER_AES_CBC: return ESP_AES_CBC;
 	case ESP_CIPHER_AES_GCM:
-		return t->gcm_icv == 8	  ? ESP_AES_GCM_8
+		return t->gcm_icv == 8    ? ESP_AES_GCM_8
 		       : t->gcm_icv == 12 ? ESP_AES_GCM_12
 					  : ESP_AES_GCM_16;
 	case ESP_CIPHER_AES_GMAC: return ESP_NULL_AUTH_AES_GMAC;
@@ -242,7 +242,7 @@ size_t ikev1_keymat_salt_len(const struct tunnel_proposal *t)
 
 size_t ikev1_keymat_cipher_len(const struct tunnel_proposal *t)
 {
-	const size_t key = t->cipher == ESP_CIPHER_DES	  ? 8
+	const size_t key = t->cipher == ESP_CIPHER_DES    ? 8
 			   : t->cipher == ESP_CIPHER_3DES ? 24
 							  : key_bits(t) / 8;
 	return key + ikev1_keymat_salt_len(t);

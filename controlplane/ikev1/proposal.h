@@ -14,17 +14,17 @@
 // What was agreed. hash, encr, auth in the configuration's terms.
 struct ikev1_phase1_choice {
 	enum ike_encr encr;
-	uint16_t aes_bits; // 0 unless AES
+	uint16_t aes_bits;  // 0 unless AES
 	enum ike_hash hash;
 	enum ike_auth auth;
 	uint16_t group;
-	uint32_t lifetime_s;		   // the smaller of ours and the peer's
-	uint32_t lifetime_kb;		   // the peer's, 0 = none
-	uint8_t proposal, transform;	   // numbers, to be repeated in the answer
-	uint8_t proposal_at, transform_at; // positions in the offer, from 0
-	uint32_t priority;		   // of the policy that matched
+	uint32_t lifetime_s;                // the smaller of ours and the peer's
+	uint32_t lifetime_kb;               // the peer's, 0 = none
+	uint8_t proposal, transform;        // numbers, to be repeated in the answer
+	uint8_t proposal_at, transform_at;  // positions in the offer, from 0
+	uint32_t priority;                  // of the policy that matched
 };
-struct ikev1_policies { // the policies to offer or to accept, best first; borrowed
+struct ikev1_policies {  // the policies to offer or to accept, best first; borrowed
 	const struct isakmp_policy *const *list;
 	unsigned count;
 };
@@ -43,24 +43,24 @@ BUF_MUST int ikev1_phase1_verify(const struct ikev1_sa *answer, const struct ike
 				 struct ikev1_phase1_choice *out);
 
 // ---- phase 2 ---------------------------------------------------------------------------------
-struct ikev1_phase2_offer {			 // ours
-	const struct tunnel_proposal *proposals; // borrowed; best first
+struct ikev1_phase2_offer {                       // ours
+	const struct tunnel_proposal *proposals;  // borrowed; best first
 	unsigned count;
-	uint32_t spi;			  // our inbound SPI, host order
-	uint16_t pfs_group;		  // 0 = none
-	uint32_t lifetime_s, lifetime_kb; // kb 0 = none
-	bool udp;			  // UDP encapsulation modes (a NAT was found)
-	bool udp_draft;			  // with the draft's numbers instead of RFC 3947's
+	uint32_t spi;                      // our inbound SPI, host order
+	uint16_t pfs_group;                // 0 = none
+	uint32_t lifetime_s, lifetime_kb;  // kb 0 = none
+	bool udp;                          // UDP encapsulation modes (a NAT was found)
+	bool udp_draft;                    // with the draft's numbers instead of RFC 3947's
 };
 struct ikev1_phase2_choice {
 	struct tunnel_proposal transform;
-	unsigned index;	   // into offer->proposals
-	uint32_t peer_spi; // host order
+	unsigned index;     // into offer->proposals
+	uint32_t peer_spi;  // host order
 	bool transport, udp;
-	uint32_t lifetime_s, lifetime_kb;	    // the smaller of both; kb 0 = none
-	uint32_t peer_lifetime_s, peer_lifetime_kb; // what the peer said, 0 = nothing
+	uint32_t lifetime_s, lifetime_kb;            // the smaller of both; kb 0 = none
+	uint32_t peer_lifetime_s, peer_lifetime_kb;  // what the peer said, 0 = nothing
 	uint8_t proposal, transform_number;
-	uint8_t proposal_at, transform_at; // positions in the offer, from 0
+	uint8_t proposal_at, transform_at;  // positions in the offer, from 0
 };
 // One proposal per transform set, numbers from 1, all with our SPI.
 void ikev1_build_sa_phase2(struct ikev1_build *b, const struct ikev1_phase2_offer *o);
@@ -82,6 +82,6 @@ BUF_MUST int ikev1_phase2_verify(const struct ikev1_sa *answer,
 uint16_t ikev1_phase2_offered_group(const struct ikev1_sa *offer);
 
 // Bytes of keying material of a transform: cipher key (with salt) then authentication key.
-size_t ikev1_keymat_cipher_len(const struct tunnel_proposal *t); // key and salt
+size_t ikev1_keymat_cipher_len(const struct tunnel_proposal *t);  // key and salt
 size_t ikev1_keymat_salt_len(const struct tunnel_proposal *t);
 size_t ikev1_keymat_auth_len(const struct tunnel_proposal *t);

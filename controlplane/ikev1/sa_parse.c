@@ -10,8 +10,8 @@
 struct attr {
 	uint16_t type;
 	bool basic;
-	uint32_t value; // basic, or variable of at most eight bytes; saturated at UINT32_MAX
-	bool has_value; // false: variable and longer, or empty
+	uint32_t value;  // basic, or variable of at most eight bytes; saturated at UINT32_MAX
+	bool has_value;  // false: variable and longer, or empty
 };
 
 static int attr_get(struct rbuf *b, struct attr *a)
@@ -181,7 +181,7 @@ static void attr_store(uint16_t *field, const struct attr *a, bool *unknown)
 
 // A duration belongs to the life type before it (RFC 2407 4.5: "MUST always follow").
 struct life {
-	uint32_t type; // 0 = none pending
+	uint32_t type;  // 0 = none pending
 };
 
 static void life_type(struct life *l, const struct attr *a, bool *unknown)
@@ -195,7 +195,7 @@ static void life_type(struct life *l, const struct attr *a, bool *unknown)
 static void life_duration(struct life *l, const struct attr *a, uint32_t *seconds,
 			  uint32_t *kilobytes, bool *unknown)
 {
-	uint32_t *field = l->type == IPSEC_LIFE_SECONDS	    ? seconds
+	uint32_t *field = l->type == IPSEC_LIFE_SECONDS     ? seconds
 			  : l->type == IPSEC_LIFE_KILOBYTES ? kilobytes
 							    : NULL;
 

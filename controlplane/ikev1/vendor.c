@@ -6,8 +6,8 @@
 
 static const struct vendor {
 	enum ikev1_vendor bit;
-	uint8_t len;	 // bytes of id
-	uint8_t max_len; // longest payload body that counts
+	uint8_t len;      // bytes of id
+	uint8_t max_len;  // longest payload body that counts
 	const char *name;
 	const char *id;
 } vendors[] = {

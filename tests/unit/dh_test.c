@@ -150,21 +150,21 @@ static void test_hostile_modp(void **state)
 
 		assert_non_null(kp);
 		assert_non_null(p);
-		refused(kp, v, len); // 0
+		refused(kp, v, len);  // 0
 		v[len - 1] = 1;
-		refused(kp, v, len); // 1
-		v[len - 1] = 2;	     // the smallest value there is
+		refused(kp, v, len);  // 1
+		v[len - 1] = 2;       // the smallest value there is
 		assert_int_equal(dh_check_public(g, v, len), 0);
 		memset(v, 0xff, sizeof(v));
-		refused(kp, v, len); // >= p
+		refused(kp, v, len);  // >= p
 		BN_bn2binpad(p, v, (int)len);
-		refused(kp, v, len); // p
+		refused(kp, v, len);  // p
 		BN_sub_word(p, 1);
 		BN_bn2binpad(p, v, (int)len);
-		refused(kp, v, len); // p - 1
+		refused(kp, v, len);  // p - 1
 		BN_sub_word(p, 1);
 		BN_bn2binpad(p, v, (int)len);
-		assert_int_equal(dh_check_public(g, v, len), 0); // p - 2
+		assert_int_equal(dh_check_public(g, v, len), 0);  // p - 2
 
 		memcpy(v, dh_public(kp), len);
 		refused(kp, v, len - 1);
@@ -184,7 +184,7 @@ static void test_hostile_subgroup(void **state)
 	refused(kp, v, 256);
 	v[255] = 1;
 	refused(kp, v, 256);
-	v[255] = 2; // not in the subgroup of order q (RFC 6989 2.2)
+	v[255] = 2;  // not in the subgroup of order q (RFC 6989 2.2)
 	refused(kp, v, 256);
 	refused(kp, dh_public(kp), 255);
 	dh_destroy(kp);
@@ -198,11 +198,11 @@ static void test_hostile_ecp(void **state)
 		uint8_t v[DH_PUBLIC_MAX] = {0};
 
 		assert_non_null(kp);
-		refused(kp, v, len); // (0, 0) is on none of the curves
+		refused(kp, v, len);  // (0, 0) is on none of the curves
 		memcpy(v, dh_public(kp), len);
-		v[len - 1] ^= 1; // off the curve
+		v[len - 1] ^= 1;  // off the curve
 		refused(kp, v, len);
-		memset(v, 0xff, len); // coordinates >= p
+		memset(v, 0xff, len);  // coordinates >= p
 		refused(kp, v, len);
 		refused(kp, dh_public(kp), len - 1);
 		refused(kp, dh_public(kp), len / 2);
@@ -227,8 +227,8 @@ static void test_unknown_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_agreement),	 cmocka_unit_test(test_modp_known),
-		cmocka_unit_test(test_ecp_known),	 cmocka_unit_test(test_hostile_modp),
+		cmocka_unit_test(test_agreement),        cmocka_unit_test(test_modp_known),
+		cmocka_unit_test(test_ecp_known),        cmocka_unit_test(test_hostile_modp),
 		cmocka_unit_test(test_hostile_subgroup), cmocka_unit_test(test_hostile_ecp),
 		cmocka_unit_test(test_unknown_group),
 	};

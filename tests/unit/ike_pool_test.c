@@ -18,11 +18,11 @@ struct counter {
 	pthread_t loop_thread;
 	atomic_uint computed, computed_on_loop, signals_open;
 	unsigned done, done_elsewhere;
-	struct ike_pool *resubmit; // the next done() submits one more task here
+	struct ike_pool *resubmit;  // the next done() submits one more task here
 };
 
 struct test_task {
-	struct ike_task task; // first
+	struct ike_task task;  // first
 	struct counter *c;
 	unsigned computed;
 };
@@ -83,7 +83,7 @@ static void test_all_done(void **state)
 	for (unsigned i = 0; i < TASKS; i++)
 		ike_pool_submit(p, task_make(&c));
 	assert_int_equal(ike_pool_pending(p), TASKS);
-	assert_int_equal(c.done, 0); // never from inside submit
+	assert_int_equal(c.done, 0);  // never from inside submit
 	for (unsigned turns = 0; c.done < TASKS && turns < 10000; turns++)
 		assert_int_equal(loop_turn(l, 100), 0);
 	assert_int_equal(c.done, TASKS);
@@ -113,7 +113,7 @@ static void test_destroy_busy(void **state)
 	assert_int_equal(c.done, TASKS + 1);
 	assert_int_equal(atomic_load(&c.computed), TASKS + 1);
 	assert_int_equal(c.done_elsewhere, 0);
-	assert_int_equal(loop_turn(l, 0), 0); // nothing of the pool is left in the loop
+	assert_int_equal(loop_turn(l, 0), 0);  // nothing of the pool is left in the loop
 	loop_destroy(l);
 }
 

@@ -58,7 +58,7 @@ static void test_cavs_psk(void **state)
 	equals(&k.skeyid_d, "369e5aad1bdb5faf6a3d929d500cdc236710a9ab");
 	equals(&k.skeyid_a, "588e957d8d790d093b3a39f121473473af78e9bb");
 	equals(&k.skeyid_e, "cd74b0c048219db81384d3fda8f6cda51e398a2b");
-	assert_int_equal(k.key.len, 24); // longer than SKEYID_e: expanded
+	assert_int_equal(k.key.len, 24);  // longer than SKEYID_e: expanded
 	assert_memory_not_equal(k.key.bytes, k.skeyid_e.bytes, 20);
 	ikev1_keys_clear(&k);
 	assert_false(secret_is_set(&k.key));
@@ -205,7 +205,7 @@ static void test_refused(void **state)
 	assert_int_equal(ikev1_skeyid_sig(IKE_HASH_SHA, half, over, half, &s), -EINVAL);
 	assert_int_equal(ikev1_iv_phase1(IKE_HASH_MD5, half, half, iv, 17), -EINVAL);
 	assert_int_equal(ikev1_skeyid_psk(k.hash, "x", 1, half, half, &k.skeyid), 0);
-	assert_int_equal(ikev1_keys_derive(&k, half, 1, 2), -EINVAL); // no such key length
+	assert_int_equal(ikev1_keys_derive(&k, half, 1, 2), -EINVAL);  // no such key length
 	ikev1_keys_clear(&k);
 }
 

@@ -113,8 +113,8 @@ static void test_prf_plus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hmac),	 cmocka_unit_test(test_empty_key),
-		cmocka_unit_test(test_hash),	 cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_hmac),     cmocka_unit_test(test_empty_key),
+		cmocka_unit_test(test_hash),     cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_prf_plus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
