@@ -28,7 +28,7 @@ static void say(const struct sink *s, const char *fmt, ...)
 static bool has_standby(const struct config *c)
 {
 	const struct interface_config *i;
-	TAILQ_FOREACH(i, &c->interfaces, link) {
+	TAILQ_FOREACH (i, &c->interfaces, link) {
 		if (!TAILQ_EMPTY(&i->standby))
 			return true;
 	}
@@ -62,16 +62,17 @@ static const struct {
 
 // First words of kept lines that ask for nothing an operator could miss.
 static const char *const harmless[] = {
-	"version ", "service ", "boot ", "logging ", "clock ", "memory-size ", "ip subnet-zero",
-	"ip classless", "ip cef", "ip routing", "ip domain", "ip http ", "vlan ", "line ",
-	"crypto engine ", "ntp ",
+	"version ", "service ",     "boot ",          "logging ",
+	"clock ",   "memory-size ", "ip subnet-zero", "ip classless",
+	"ip cef",   "ip routing",   "ip domain",      "ip http ",
+	"vlan ",    "line ",        "crypto engine ", "ntp ",
 };
 
 static void check_kept(const struct config *c, const struct sink *s)
 {
 	const struct config_string *line;
 
-	TAILQ_FOREACH(line, &c->ignored, link) {
+	TAILQ_FOREACH (line, &c->ignored, link) {
 		const char *text = strncmp(line->text, "no ", 3) == 0 ? line->text + 3 : line->text;
 		bool quiet = text[0] == ' ' || text != line->text;
 		for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]) && !quiet; i++)
@@ -95,10 +96,10 @@ static void check_policies(const struct config *c, const struct sink *s)
 {
 	const struct isakmp_policy *p;
 
-	TAILQ_FOREACH(p, &c->isakmp_policies, link) {
+	TAILQ_FOREACH (p, &c->isakmp_policies, link) {
 		if (p->encr != IKE_ENCR_AES)
-			say(s, "crypto isakmp policy %u: weak algorithm: encryption %s", p->priority,
-			    p->encr == IKE_ENCR_DES ? "des" : "3des");
+			say(s, "crypto isakmp policy %u: weak algorithm: encryption %s",
+			    p->priority, p->encr == IKE_ENCR_DES ? "des" : "3des");
 		if (p->hash == IKE_HASH_SHA || p->hash == IKE_HASH_MD5)
 			say(s, "crypto isakmp policy %u: weak algorithm: hash %s", p->priority,
 			    p->hash == IKE_HASH_MD5 ? "md5" : "sha");
@@ -115,7 +116,7 @@ static void check_transform_sets(const struct config *c, const struct sink *s)
 {
 	const struct transform_set *t;
 
-	TAILQ_FOREACH(t, &c->transform_sets, link) {
+	TAILQ_FOREACH (t, &c->transform_sets, link) {
 		if (t->cipher == ESP_CIPHER_DES || t->cipher == ESP_CIPHER_3DES)
 			say(s, "crypto ipsec transform-set %s: weak algorithm: %s", t->name,
 			    t->cipher == ESP_CIPHER_DES ? "esp-des" : "esp-3des");
@@ -124,8 +125,10 @@ static void check_transform_sets(const struct config *c, const struct sink *s)
 			    t->auth == ESP_AUTH_MD5 ? "esp-md5-hmac" : "esp-sha-hmac");
 		if (t->auth == ESP_AUTH_NONE && t->cipher != ESP_CIPHER_AES_GCM &&
 		    t->cipher != ESP_CIPHER_AES_GMAC)
-			say(s, "crypto ipsec transform-set %s: packets are not authenticated: add an "
-			       "hmac", t->name);
+			say(s,
+			    "crypto ipsec transform-set %s: packets are not authenticated: add an "
+			    "hmac",
+			    t->name);
 		if (t->cipher == ESP_CIPHER_NULL || t->cipher == ESP_CIPHER_AES_GMAC)
 			say(s, "crypto ipsec transform-set %s: packets are not encrypted", t->name);
 	}
@@ -139,26 +142,27 @@ static void check_entry(const struct config *c, const struct crypto_map *m,
 
 	if (e->dynamic_map[0] != '\0') {
 		if (config_crypto_map(c, e->dynamic_map, true) == NULL)
-			say(s, "crypto map %s %u: there is no crypto dynamic-map %s", m->name, e->seq,
-			    e->dynamic_map);
+			say(s, "crypto map %s %u: there is no crypto dynamic-map %s", m->name,
+			    e->seq, e->dynamic_map);
 		return;
 	}
 	if (!m->is_dynamic_template && (TAILQ_EMPTY(&e->peers) || e->acl[0] == '\0'))
 		say(s, "crypto map %s %u stays disabled until it has a peer and an access list",
 		    m->name, e->seq);
 	if (e->acl[0] != '\0' && config_acl(c, e->acl) == NULL)
-		say(s, "crypto %s %s %u: there is no access list %s", kind, m->name, e->seq, e->acl);
+		say(s, "crypto %s %s %u: there is no access list %s", kind, m->name, e->seq,
+		    e->acl);
 	for (unsigned i = 0; i < e->transform_set_count; i++) {
 		if (config_transform_set(c, e->transform_sets[i]) == NULL)
-			say(s, "crypto %s %s %u: there is no transform set %s", kind, m->name, e->seq,
-			    e->transform_sets[i]);
+			say(s, "crypto %s %s %u: there is no transform set %s", kind, m->name,
+			    e->seq, e->transform_sets[i]);
 	}
 	if (e->pfs && weak_group(e->pfs_group))
 		say(s, "crypto %s %s %u: weak algorithm: pfs group%u", kind, m->name, e->seq,
 		    e->pfs_group);
-	TAILQ_FOREACH(line, &e->ignored, link)
-		say(s, "crypto %s %s %u: \"%s\" is kept but has no effect yet", kind, m->name, e->seq,
-		    line->text);
+	TAILQ_FOREACH (line, &e->ignored, link)
+		say(s, "crypto %s %s %u: \"%s\" is kept but has no effect yet", kind, m->name,
+		    e->seq, line->text);
 }
 
 static void check_acls(const struct config *c, const struct sink *s)
@@ -166,12 +170,14 @@ static void check_acls(const struct config *c, const struct sink *s)
 	const struct acl *a;
 	const struct acl_entry *e;
 
-	TAILQ_FOREACH(a, &c->acls, link) {
-		TAILQ_FOREACH(e, &a->entries, link) {
-			if (!e->is_remark && e->permit && e->sel.proto == 0 && e->sel.src.len == 0 &&
-			    e->sel.dst.len == 0)
-				say(s, "access list %s: permit ip any any protects everything, also "
-				       "routing and management traffic", a->name);
+	TAILQ_FOREACH (a, &c->acls, link) {
+		TAILQ_FOREACH (e, &a->entries, link) {
+			if (!e->is_remark && e->permit && e->sel.proto == 0 &&
+			    e->sel.src.len == 0 && e->sel.dst.len == 0)
+				say(s,
+				    "access list %s: permit ip any any protects everything, also "
+				    "routing and management traffic",
+				    a->name);
 		}
 	}
 }
@@ -181,13 +187,14 @@ static void check_interfaces(const struct config *c, const struct sink *s)
 	const struct interface_config *i;
 	const struct config_string *line;
 
-	TAILQ_FOREACH(i, &c->interfaces, link) {
+	TAILQ_FOREACH (i, &c->interfaces, link) {
 		if (i->crypto_map[0] != '\0' && config_crypto_map(c, i->crypto_map, false) == NULL)
 			say(s, "interface %s: there is no crypto map %s", i->name, i->crypto_map);
-		TAILQ_FOREACH(line, &i->ignored, link) {
-			if (strncmp(line->text, "tunnel ", 7) == 0 || strstr(line->text, " ssp ") != NULL)
-				say(s, "interface %s: \"%s\" is kept but has no effect yet", i->name,
-				    line->text);
+		TAILQ_FOREACH (line, &i->ignored, link) {
+			if (strncmp(line->text, "tunnel ", 7) == 0 ||
+			    strstr(line->text, " ssp ") != NULL)
+				say(s, "interface %s: \"%s\" is kept but has no effect yet",
+				    i->name, line->text);
 		}
 	}
 }
@@ -204,8 +211,8 @@ void check_config(const struct config *c, commit_warn_fn fn, void *ctx)
 	}
 	check_policies(c, &s);
 	check_transform_sets(c, &s);
-	TAILQ_FOREACH(m, &c->crypto_maps, link) {
-		TAILQ_FOREACH(e, &m->entries, link)
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
+		TAILQ_FOREACH (e, &m->entries, link)
 			check_entry(c, m, e, &s);
 	}
 	check_acls(c, &s);
@@ -286,8 +293,10 @@ static unsigned cipher_key_bytes(const struct transform_set *t)
 
 static unsigned auth_key_bytes(const struct transform_set *t)
 {
-	static const uint8_t bytes[] = {[ESP_AUTH_MD5] = 16,    [ESP_AUTH_SHA1] = 20,
-					[ESP_AUTH_SHA256] = 32, [ESP_AUTH_SHA384] = 48,
+	static const uint8_t bytes[] = {[ESP_AUTH_MD5] = 16,
+					[ESP_AUTH_SHA1] = 20,
+					[ESP_AUTH_SHA256] = 32,
+					[ESP_AUTH_SHA384] = 48,
 					[ESP_AUTH_SHA512] = 64};
 	return bytes[t->auth];
 }
@@ -303,11 +312,14 @@ static int check_key(const struct crypto_map *m, const struct crypto_map_entry *
 	if (k->cipher_key_len != cipher && !(cipher == 0 && t->cipher == ESP_CIPHER_NULL))
 		return err_set(err, -EINVAL,
 			       "crypto map %s %u: the %s cipher key has %u bytes, transform set %s "
-			       "needs %u", m->name, e->seq, dir, k->cipher_key_len, t->name, cipher);
+			       "needs %u",
+			       m->name, e->seq, dir, k->cipher_key_len, t->name, cipher);
 	if (k->auth_key_len != auth)
-		return err_set(err, -EINVAL,
-			       "crypto map %s %u: the %s authenticator key has %u bytes, transform set "
-			       "%s needs %u", m->name, e->seq, dir, k->auth_key_len, t->name, auth);
+		return err_set(
+			err, -EINVAL,
+			"crypto map %s %u: the %s authenticator key has %u bytes, transform set "
+			"%s needs %u",
+			m->name, e->seq, dir, k->auth_key_len, t->name, auth);
 	return 0;
 }
 
@@ -316,11 +328,12 @@ int check_validate(const struct config *c, struct err *err)
 	const struct crypto_map *m;
 	const struct crypto_map_entry *e;
 
-	TAILQ_FOREACH(m, &c->crypto_maps, link) {
-		TAILQ_FOREACH(e, &m->entries, link) {
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
+		TAILQ_FOREACH (e, &m->entries, link) {
 			if (e->kind != MAP_IPSEC_MANUAL || e->transform_set_count == 0)
 				continue;
-			const struct transform_set *t = config_transform_set(c, e->transform_sets[0]);
+			const struct transform_set *t =
+				config_transform_set(c, e->transform_sets[0]);
 			int rc = t == NULL ? 0 : check_key(m, e, t, &e->key_in, "inbound", err);
 			if (rc == 0 && t != NULL)
 				rc = check_key(m, e, t, &e->key_out, "outbound", err);

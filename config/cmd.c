@@ -56,7 +56,7 @@ int cmd_prefix(struct cli *cli, const char *addr, const char *mask, struct ip_pr
 bool cmd_string_has(const struct config_strings *list, const char *text)
 {
 	const struct config_string *s;
-	TAILQ_FOREACH(s, list, link) {
+	TAILQ_FOREACH (s, list, link) {
 		if (strcmp(s->text, text) == 0)
 			return true;
 	}
@@ -66,7 +66,7 @@ bool cmd_string_has(const struct config_strings *list, const char *text)
 bool cmd_string_remove(struct config_strings *list, const char *text)
 {
 	struct config_string *s;
-	TAILQ_FOREACH(s, list, link) {
+	TAILQ_FOREACH (s, list, link) {
 		if (strcmp(s->text, text) == 0) {
 			TAILQ_REMOVE(list, s, link);
 			return true;

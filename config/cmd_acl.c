@@ -13,18 +13,33 @@ static const struct {
 	const char *name;
 	uint8_t number;
 } protocols[] = {
-	{"ip", 0},    {"tcp", 6},   {"udp", 17},   {"icmp", 1}, {"igmp", 2},  {"ipinip", 4},
-	{"gre", 47},  {"esp", 50},  {"ahp", 51},   {"eigrp", 88}, {"ospf", 89}, {"pim", 103},
-	{"sctp", 132},
+	{"ip", 0},     {"tcp", 6},   {"udp", 17},   {"icmp", 1}, {"igmp", 2},
+	{"ipinip", 4}, {"gre", 47},  {"esp", 50},   {"ahp", 51}, {"eigrp", 88},
+	{"ospf", 89},  {"pim", 103}, {"sctp", 132},
 };
 static const struct {
 	const char *name;
 	uint16_t port;
 } ports[] = {
-	{"ftp-data", 20}, {"ftp", 21},     {"ssh", 22},   {"telnet", 23}, {"smtp", 25},
-	{"domain", 53},   {"bootps", 67},  {"bootpc", 68}, {"tftp", 69},  {"www", 80},
-	{"pop3", 110},    {"ntp", 123},    {"snmp", 161}, {"snmptrap", 162}, {"bgp", 179},
-	{"isakmp", 500},  {"syslog", 514}, {"rip", 520},  {"non500-isakmp", 4500},
+	{"ftp-data", 20},
+	{"ftp", 21},
+	{"ssh", 22},
+	{"telnet", 23},
+	{"smtp", 25},
+	{"domain", 53},
+	{"bootps", 67},
+	{"bootpc", 68},
+	{"tftp", 69},
+	{"www", 80},
+	{"pop3", 110},
+	{"ntp", 123},
+	{"snmp", 161},
+	{"snmptrap", 162},
+	{"bgp", 179},
+	{"isakmp", 500},
+	{"syslog", 514},
+	{"rip", 520},
+	{"non500-isakmp", 4500},
 };
 
 const char *acl_protocol_name(uint8_t number)
@@ -84,8 +99,10 @@ static int take_network(struct cli *cli, struct entry_words *w, struct ip_prefix
 	if (cmd_addr(cli, word, &out->addr) != 0)
 		return -1;
 	if (prefix_parse_wildcard(wildcard, &out->len) != 0)
-		return cli_error(cli, "%% %s is not a usable wildcard mask: only masks like 0.0.0.255 "
-				      "(ones at the end) can describe what a tunnel protects", wildcard);
+		return cli_error(cli,
+				 "%% %s is not a usable wildcard mask: only masks like 0.0.0.255 "
+				 "(ones at the end) can describe what a tunnel protects",
+				 wildcard);
 	*out = prefix_mask(out);
 	return 0;
 }
@@ -164,7 +181,7 @@ static bool entry_equal(const struct acl_entry *a, const struct acl_entry *b)
 static struct acl_entry *entry_find(struct acl *acl, const struct acl_entry *like)
 {
 	struct acl_entry *e;
-	TAILQ_FOREACH(e, &acl->entries, link) {
+	TAILQ_FOREACH (e, &acl->entries, link) {
 		if (like->seq != 0 ? e->seq == like->seq : entry_equal(e, like))
 			return e;
 	}
@@ -202,7 +219,7 @@ static int entry_insert(struct cli *cli, struct acl *acl, const struct acl_entry
 				 last->seq);
 	if (e->seq == 0)
 		e->seq = last == NULL ? 10 : last->seq + 10;
-	TAILQ_FOREACH(after, &acl->entries, link) {
+	TAILQ_FOREACH (after, &acl->entries, link) {
 		if (after->seq > e->seq)
 			break;
 	}
@@ -259,8 +276,9 @@ static int cmd_named(struct cli *cli, const struct cli_args *a)
 	if (strspn(name, "0123456789") == strlen(name)) {
 		uint32_t n = strlen(name) > 5 ? 0 : cmd_u32(name);
 		if (!((n >= 100 && n <= 199) || (n >= 2000 && n <= 2699)) || name[0] == '0')
-			return cli_error(cli, "%% extended access lists have the numbers 100-199 and "
-					      "2000-2699");
+			return cli_error(cli,
+					 "%% extended access lists have the numbers 100-199 and "
+					 "2000-2699");
 	}
 	struct acl *acl = acl_get(cli, name);
 	return acl == NULL ? -1 : cli_enter(cli, CLI_ACL, acl, NULL);
@@ -287,11 +305,10 @@ static int cmd_numbered(struct cli *cli, const struct cli_args *a)
 	return rc;
 }
 
-#define PROTO                                                                                      \
-	"{ip|tcp|udp|icmp|igmp|ipinip|gre|esp|ahp|eigrp|ospf|pim|sctp|NUMBER<1-255>}"
-#define NET "{any|host A.B.C.D|A.B.C.D WILDCARD}"
-#define PORT "[eq NAME|range NAME NAME|gt NAME|lt NAME]"
-#define ENTRY "{permit|deny} " PROTO " " NET " " PORT " " NET " " PORT " [log]"
+#define PROTO      "{ip|tcp|udp|icmp|igmp|ipinip|gre|esp|ahp|eigrp|ospf|pim|sctp|NUMBER<1-255>}"
+#define NET        "{any|host A.B.C.D|A.B.C.D WILDCARD}"
+#define PORT       "[eq NAME|range NAME NAME|gt NAME|lt NAME]"
+#define ENTRY      "{permit|deny} " PROTO " " NET " " PORT " " NET " " PORT " [log]"
 #define ACL_NUMBER "{NUMBER<100-199>|NUMBER<2000-2699>}"
 
 static const struct cli_cmd rows[] = {

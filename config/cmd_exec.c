@@ -10,8 +10,9 @@ static int cmd_enable(struct cli *cli, const struct cli_args *a)
 {
 	(void)a;
 	if (!cli->privileged)
-		return cli_error(cli, "%% access denied: only root and members of the group tandem may "
-				      "enable");
+		return cli_error(cli,
+				 "%% access denied: only root and members of the group tandem may "
+				 "enable");
 	cli->depth = 1;
 	cli->stack[0].mode = CLI_ENABLE;
 	return 0;
@@ -137,7 +138,8 @@ static int cmd_debug_all(struct cli *cli, const struct cli_args *a)
 static int cmd_reload(struct cli *cli, const struct cli_args *a)
 {
 	(void)a;
-	return cli_error(cli, "%% this system is not reloaded from here: restart the tandemd service");
+	return cli_error(cli,
+			 "%% this system is not reloaded from here: restart the tandemd service");
 }
 
 static enum log_debug debug_isakmp = DEBUG_ISAKMP, debug_ipsec = DEBUG_IPSEC,
@@ -146,10 +148,12 @@ static enum log_debug debug_isakmp = DEBUG_ISAKMP, debug_ipsec = DEBUG_IPSEC,
 		      debug_redundancy = DEBUG_REDUNDANCY, debug_kernel = DEBUG_KERNEL,
 		      debug_cli = DEBUG_CLI;
 
-#define DEBUG_ROWS(what, facility)                                                                 \
-	{CLI_ENABLE, "debug " what, NULL, cmd_debug, 0, &(facility)},                              \
-	{CLI_ENABLE, "undebug " what, NULL, cmd_debug, 0, &(facility)},                            \
-	{CLI_ENABLE, "no debug " what, NULL, cmd_debug, 0, &(facility)}
+#define DEBUG_ROWS(what, facility)                                              \
+	{CLI_ENABLE, "debug " what, NULL, cmd_debug, 0, &(facility)},           \
+		{CLI_ENABLE, "undebug " what, NULL, cmd_debug, 0, &(facility)}, \
+	{                                                                       \
+		CLI_ENABLE, "no debug " what, NULL, cmd_debug, 0, &(facility)   \
+	}
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "enable", NULL, cmd_enable, 0, NULL},

@@ -135,8 +135,9 @@ static int file_path(struct cli *cli, const char *name, char *path, size_t cap)
 
 	if (strchr(name, '/') != NULL) {
 		if (!cli->owner)
-			return cli_error(cli, "%% files outside the configuration directory are for root "
-					      "only");
+			return cli_error(
+				cli, "%% files outside the configuration directory are for root "
+				     "only");
 		n = snprintf(path, cap, "%s", name);
 	} else if (name[0] == '.' || name[0] == '\0') {
 		return cli_error(cli, "%% %s is not a usable file name", name);
@@ -179,7 +180,8 @@ static int cmd_write(struct cli *cli, const struct cli_args *a)
 {
 	(void)a;
 	if (startup_path == NULL)
-		return cli_error(cli, "%% not saved: the daemon was started without a startup file");
+		return cli_error(cli,
+				 "%% not saved: the daemon was started without a startup file");
 	return save_to(cli, startup_path);
 }
 

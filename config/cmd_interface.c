@@ -127,7 +127,8 @@ static int cmd_ip_address(struct cli *cli, const struct cli_args *a)
 
 static int cmd_mtu(struct cli *cli, const struct cli_args *a)
 {
-	((struct interface_config *)cli_object(cli))->mtu = a->no ? 0 : (uint16_t)cmd_u32(a->value[0]);
+	((struct interface_config *)cli_object(cli))->mtu =
+		a->no ? 0 : (uint16_t)cmd_u32(a->value[0]);
 	return 0;
 }
 
@@ -153,11 +154,12 @@ static const char *only_group(struct cli *cli, const struct interface_config *i)
 {
 	const struct standby_group *g, *found = NULL;
 
-	TAILQ_FOREACH(g, &i->standby, link) {
+	TAILQ_FOREACH (g, &i->standby, link) {
 		if (g->name[0] == '\0')
 			continue;
 		if (found != NULL) {
-			cli_error(cli, "%% the interface has several named standby groups: say which");
+			cli_error(cli,
+				  "%% the interface has several named standby groups: say which");
 			return NULL;
 		}
 		found = g;
@@ -242,7 +244,8 @@ static const struct cli_cmd rows[] = {
 	{CLI_IF, "ip mtu NUMBER<576-9216>", NULL, cmd_mtu, CLI_NO | CLI_HIDDEN, NULL},
 	{CLI_IF, "shutdown", NULL, cmd_shutdown, CLI_NO, NULL},
 	{CLI_IF, "description LINE", NULL, cmd_description, CLI_NO, NULL},
-	{CLI_IF, "crypto map NAME [redundancy [NAME] [stateful]]", NULL, cmd_crypto_map, CLI_NO, NULL},
+	{CLI_IF, "crypto map NAME [redundancy [NAME] [stateful]]", NULL, cmd_crypto_map, CLI_NO,
+	 NULL},
 	{CLI_IF, "crypto map", NULL, cmd_crypto_map, CLI_NO_ONLY, NULL},
 	{CLI_IF, "crypto map NAME ssp NUMBER<1-100>", NULL, cmd_crypto_map_ssp, CLI_HIDDEN, NULL},
 	{CLI_IF, "duplex {auto|full|half}", NULL, cmd_kept, CLI_NO, NULL},

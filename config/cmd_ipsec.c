@@ -36,7 +36,8 @@ static int take_transform(struct cli *cli, struct transform_set *t, const char *
 			continue;
 		if (transforms[i].cipher != ESP_CIPHER_NONE) {
 			if (t->cipher != ESP_CIPHER_NONE)
-				return cli_error(cli, "%% a transform set has one encryption transform");
+				return cli_error(cli,
+						 "%% a transform set has one encryption transform");
 			t->cipher = transforms[i].cipher;
 			t->key_bits = transforms[i].sized ? 128 : 0;
 			t->gcm_icv = is_combined(t->cipher) ? 16 : 0;
@@ -83,8 +84,9 @@ static int parse_transforms(struct cli *cli, const struct cli_args *a, struct tr
 		return cli_error(cli, "%% the set encrypts nothing: add an encryption transform "
 				      "(esp-null for none)");
 	if (is_combined(t->cipher) && t->auth != ESP_AUTH_NONE)
-		return cli_error(cli, "%% esp-gcm and esp-gmac authenticate by themselves: leave out "
-				      "the hmac");
+		return cli_error(cli,
+				 "%% esp-gcm and esp-gmac authenticate by themselves: leave out "
+				 "the hmac");
 	if (t->cipher == ESP_CIPHER_NULL && t->auth == ESP_AUTH_NONE)
 		return cli_error(cli, "%% esp-null without an authentication transform protects "
 				      "nothing");
@@ -155,7 +157,7 @@ static int cmd_idle_time(struct cli *cli, const struct cli_args *a)
 
 static int cmd_df_bit(struct cli *cli, const struct cli_args *a)
 {
-	cli_candidate(cli)->ipsec.df_bit = a->no               ? DF_BIT_COPY
+	cli_candidate(cli)->ipsec.df_bit = a->no                 ? DF_BIT_COPY
 					   : cli_has(a, "clear") ? DF_BIT_CLEAR
 					   : cli_has(a, "set")   ? DF_BIT_SET
 								 : DF_BIT_COPY;
@@ -174,14 +176,15 @@ static int cmd_nat(struct cli *cli, const struct cli_args *a)
 	return 0;
 }
 
-#define T                                                                                          \
-	"{esp-aes|esp-gcm|esp-gmac|esp-3des|esp-des|esp-null|esp-md5-hmac|esp-sha-hmac|"           \
+#define T                                                                                \
+	"{esp-aes|esp-gcm|esp-gmac|esp-3des|esp-des|esp-null|esp-md5-hmac|esp-sha-hmac|" \
 	"esp-sha256-hmac|esp-sha384-hmac|esp-sha512-hmac} [128|192|256] [icv {8|12|16}]"
-#define SA_LIFETIME                                                                                \
+#define SA_LIFETIME \
 	"lifetime {seconds NUMBER<120-2592000>|kilobytes {NUMBER<2560-4294967295>|disable}}"
 
 static const struct cli_cmd rows[] = {
-	{CLI_CONFIG, "crypto ipsec transform-set NAME " T " [" T "]", NULL, cmd_transform_set, 0, NULL},
+	{CLI_CONFIG, "crypto ipsec transform-set NAME " T " [" T "]", NULL, cmd_transform_set, 0,
+	 NULL},
 	{CLI_CONFIG, "crypto ipsec transform-set NAME [LINE]", NULL, cmd_transform_set, CLI_NO_ONLY,
 	 NULL},
 	{CLI_TRANSFORM, "mode {tunnel|transport}", NULL, cmd_mode, CLI_NO, NULL},
@@ -195,7 +198,8 @@ static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "crypto ipsec df-bit {clear|copy|set}", NULL, cmd_df_bit, CLI_NO, NULL},
 	{CLI_CONFIG, "crypto ipsec fragmentation {before-encryption|after-encryption}", NULL,
 	 cmd_fragmentation, CLI_NO, NULL},
-	{CLI_CONFIG, "crypto ipsec nat-transparency udp-encapsulation", NULL, cmd_nat, CLI_NO, NULL},
+	{CLI_CONFIG, "crypto ipsec nat-transparency udp-encapsulation", NULL, cmd_nat, CLI_NO,
+	 NULL},
 };
 
 int cmd_ipsec_register(struct err *err)

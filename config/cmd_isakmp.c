@@ -7,7 +7,7 @@
 static struct isakmp_policy *policy_find(const struct config *c, uint32_t priority)
 {
 	struct isakmp_policy *p;
-	TAILQ_FOREACH(p, &c->isakmp_policies, link) {
+	TAILQ_FOREACH (p, &c->isakmp_policies, link) {
 		if (p->priority == priority)
 			return p;
 	}
@@ -33,7 +33,7 @@ static int cmd_policy(struct cli *cli, const struct cli_args *a)
 		p->group = 1;
 		p->lifetime_s = 86400;
 		struct isakmp_policy *after;
-		TAILQ_FOREACH(after, &c->isakmp_policies, link) {
+		TAILQ_FOREACH (after, &c->isakmp_policies, link) {
 			if (after->priority > p->priority)
 				break;
 		}
@@ -66,7 +66,7 @@ static int cmd_hash(struct cli *cli, const struct cli_args *a)
 {
 	struct isakmp_policy *p = cli_object(cli);
 
-	p->hash = a->no               ? IKE_HASH_SHA
+	p->hash = a->no                  ? IKE_HASH_SHA
 		  : cli_has(a, "md5")    ? IKE_HASH_MD5
 		  : cli_has(a, "sha256") ? IKE_HASH_SHA256
 		  : cli_has(a, "sha384") ? IKE_HASH_SHA384
@@ -111,7 +111,8 @@ static int key_peer(struct cli *cli, const struct cli_args *a, struct isakmp_key
 	k->by_hostname = name != NULL;
 	if (name != NULL) {
 		if (strlen(name) > 253 || lex_needs_quotes(name))
-			return cli_error(cli, "%% a host name has at most 253 characters, no blanks");
+			return cli_error(cli,
+					 "%% a host name has at most 253 characters, no blanks");
 		k->hostname = cmd_strdup(cli, name);
 		return k->hostname != NULL ? 0 : -1;
 	}
@@ -133,7 +134,7 @@ static int key_peer(struct cli *cli, const struct cli_args *a, struct isakmp_key
 static struct isakmp_key *key_find(const struct config *c, const struct isakmp_key *like)
 {
 	struct isakmp_key *k;
-	TAILQ_FOREACH(k, &c->isakmp_keys, link) {
+	TAILQ_FOREACH (k, &c->isakmp_keys, link) {
 		if (k->by_hostname != like->by_hostname)
 			continue;
 		if (k->by_hostname ? strcmp(k->hostname, like->hostname) == 0
@@ -195,7 +196,8 @@ static int cmd_keepalive(struct cli *cli, const struct cli_args *a)
 static int cmd_identity(struct cli *cli, const struct cli_args *a)
 {
 	if (!a->no && cli_has(a, "dn"))
-		return cli_error(cli, "%% identity dn needs certificates, which are not supported yet");
+		return cli_error(cli,
+				 "%% identity dn needs certificates, which are not supported yet");
 	cli_candidate(cli)->isakmp.identity_hostname = !a->no && cli_has(a, "hostname");
 	return 0;
 }
@@ -236,17 +238,16 @@ static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "crypto isakmp policy NUMBER<1-10000>", NULL, cmd_policy, CLI_NO, NULL},
 	{CLI_ISAKMP, "encryption {des|3des|aes [128|192|256]}", NULL, cmd_encr, CLI_NO, NULL},
 	{CLI_ISAKMP, "hash {sha|md5|sha256|sha384|sha512}", NULL, cmd_hash, CLI_NO, NULL},
-	{CLI_ISAKMP, "authentication {pre-share|rsa-sig|rsa-encr}", NULL, cmd_authentication, CLI_NO,
-	 NULL},
+	{CLI_ISAKMP, "authentication {pre-share|rsa-sig|rsa-encr}", NULL, cmd_authentication,
+	 CLI_NO, NULL},
 	{CLI_ISAKMP, "group " GROUPS, NULL, cmd_group, CLI_NO, NULL},
 	{CLI_ISAKMP, "lifetime NUMBER<60-86400>", NULL, cmd_lifetime, CLI_NO, NULL},
-	{CLI_CONFIG,
-	 "crypto isakmp key [0|6] NAME {address ADDR [MASK]|hostname NAME} [no-xauth]", NULL,
-	 cmd_key, CLI_NO | CLI_SECRET, NULL},
-	{CLI_CONFIG,
-	 "crypto isakmp keepalive NUMBER<10-3600> [NUMBER<2-60>] [periodic|on-demand]", NULL,
-	 cmd_keepalive, CLI_NO, NULL},
-	{CLI_CONFIG, "crypto isakmp identity {address|hostname|dn}", NULL, cmd_identity, CLI_NO, NULL},
+	{CLI_CONFIG, "crypto isakmp key [0|6] NAME {address ADDR [MASK]|hostname NAME} [no-xauth]",
+	 NULL, cmd_key, CLI_NO | CLI_SECRET, NULL},
+	{CLI_CONFIG, "crypto isakmp keepalive NUMBER<10-3600> [NUMBER<2-60>] [periodic|on-demand]",
+	 NULL, cmd_keepalive, CLI_NO, NULL},
+	{CLI_CONFIG, "crypto isakmp identity {address|hostname|dn}", NULL, cmd_identity, CLI_NO,
+	 NULL},
 	{CLI_CONFIG, "crypto isakmp nat keepalive NUMBER<5-3600>", NULL, cmd_nat_keepalive, CLI_NO,
 	 NULL},
 	{CLI_CONFIG, "crypto isakmp invalid-spi-recovery", NULL, cmd_invalid_spi, CLI_NO, NULL},

@@ -12,7 +12,7 @@
 static struct config_string *header_find(struct config *c, const char *text)
 {
 	struct config_string *s;
-	TAILQ_FOREACH(s, &c->ignored, link) {
+	TAILQ_FOREACH (s, &c->ignored, link) {
 		if (strcmp(s->text, text) == 0)
 			return s;
 	}
@@ -110,9 +110,18 @@ int later_capture(struct cli *s, const struct lex_line *line, bool no)
 	return 0;
 }
 
-#define LINE_ROW(pattern) {CLI_CONFIG, pattern, NULL, cmd_line, CLI_NO, NULL}
-#define SECRET_ROW(pattern) {CLI_CONFIG, pattern, NULL, cmd_line, CLI_NO | CLI_SECRET, NULL}
-#define BLOCK_ROW(pattern) {CLI_CONFIG, pattern, NULL, cmd_block, CLI_NO, NULL}
+#define LINE_ROW(pattern)                                         \
+	{                                                         \
+		CLI_CONFIG, pattern, NULL, cmd_line, CLI_NO, NULL \
+	}
+#define SECRET_ROW(pattern)                                                    \
+	{                                                                      \
+		CLI_CONFIG, pattern, NULL, cmd_line, CLI_NO | CLI_SECRET, NULL \
+	}
+#define BLOCK_ROW(pattern)                                         \
+	{                                                          \
+		CLI_CONFIG, pattern, NULL, cmd_block, CLI_NO, NULL \
+	}
 
 static const struct cli_cmd rows[] = {
 	LINE_ROW("version LINE"),

@@ -38,7 +38,7 @@ static struct crypto_map_entry *entry_add(struct cli *cli, struct crypto_map *m,
 	e->pfs_group = 1;
 	TAILQ_INIT(&e->peers);
 	TAILQ_INIT(&e->ignored);
-	TAILQ_FOREACH(after, &m->entries, link) {
+	TAILQ_FOREACH (after, &m->entries, link) {
 		if (after->seq > seq)
 			break;
 	}
@@ -66,16 +66,20 @@ static int cmd_map_entry(struct cli *cli, const struct cli_args *a)
 	bool kind_given = manual || cli_has(a, "ipsec-isakmp") || is_template;
 	if (e == NULL && !kind_given) {
 		map_drop_empty(cli_candidate(cli), m);
-		return cli_error(cli, "%% crypto map %s has no entry %u: say ipsec-isakmp or "
-				      "ipsec-manual", a->value[0], seq);
+		return cli_error(cli,
+				 "%% crypto map %s has no entry %u: say ipsec-isakmp or "
+				 "ipsec-manual",
+				 a->value[0], seq);
 	}
 	if (e != NULL && kind_given && manual != (e->kind == MAP_IPSEC_MANUAL))
-		return cli_error(cli, "%% crypto map %s %u is of the other kind (%s); remove it first",
+		return cli_error(cli,
+				 "%% crypto map %s %u is of the other kind (%s); remove it first",
 				 m->name, seq,
 				 e->kind == MAP_IPSEC_MANUAL ? "ipsec-manual" : "ipsec-isakmp");
 	if (e != NULL && strcmp(e->dynamic_map, dynamic) != 0 && kind_given &&
 	    (e->dynamic_map[0] != '\0' || !TAILQ_EMPTY(&e->peers) || e->acl[0] != '\0'))
-		return cli_error(cli, "%% crypto map %s %u exists %s a dynamic map; remove it first",
+		return cli_error(cli,
+				 "%% crypto map %s %u exists %s a dynamic map; remove it first",
 				 m->name, seq, e->dynamic_map[0] != '\0' ? "with" : "without");
 	if (e == NULL)
 		e = entry_add(cli, m, seq);
@@ -137,8 +141,8 @@ static int cmd_replay_interval(struct cli *cli, const struct cli_args *a)
 }
 
 #define SEQ "NUMBER<1-65535>"
-#define INTERVAL                                                                                   \
-	"replay-interval {inbound NUMBER<1-100000>|in NUMBER<1-100000>} "                          \
+#define INTERVAL                                                          \
+	"replay-interval {inbound NUMBER<1-100000>|in NUMBER<1-100000>} " \
 	"{outbound NUMBER<1-1000000>|out NUMBER<1-1000000>}"
 
 static const struct cli_cmd rows[] = {
@@ -149,8 +153,10 @@ static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "crypto map NAME [" SEQ " [LINE]]", NULL, cmd_no_map, CLI_NO_ONLY, NULL},
 	{CLI_CONFIG, "crypto dynamic-map NAME " SEQ, NULL, cmd_map_entry, 0, NULL},
 	{CLI_CONFIG, "crypto dynamic-map NAME [" SEQ "]", NULL, cmd_no_map, CLI_NO_ONLY, NULL},
-	{CLI_CONFIG, "crypto map NAME local-address INTERFACE", NULL, cmd_local_address, CLI_NO, NULL},
-	{CLI_CONFIG, "crypto map NAME redundancy " INTERVAL, NULL, cmd_replay_interval, CLI_NO, NULL},
+	{CLI_CONFIG, "crypto map NAME local-address INTERFACE", NULL, cmd_local_address, CLI_NO,
+	 NULL},
+	{CLI_CONFIG, "crypto map NAME redundancy " INTERVAL, NULL, cmd_replay_interval, CLI_NO,
+	 NULL},
 	{CLI_CONFIG, "crypto map NAME ha " INTERVAL, NULL, cmd_replay_interval, CLI_NO | CLI_HIDDEN,
 	 NULL},
 };

@@ -20,7 +20,7 @@ static int cmd_match(struct cli *cli, const struct cli_args *a)
 static struct map_peer *peer_find(struct crypto_map_entry *e, const struct map_peer *like)
 {
 	struct map_peer *p;
-	TAILQ_FOREACH(p, &e->peers, link) {
+	TAILQ_FOREACH (p, &e->peers, link) {
 		if (like->hostname != NULL
 			    ? p->hostname != NULL && strcmp(p->hostname, like->hostname) == 0
 			    : p->hostname == NULL && addr_equal(&p->addr, &like->addr))
@@ -48,7 +48,8 @@ static int peer_check(struct cli *cli, struct crypto_map_entry *e, const struct 
 static int cmd_peer(struct cli *cli, const struct cli_args *a)
 {
 	struct crypto_map_entry *e = cli_object(cli);
-	struct map_peer peer = {.dynamic = cli_has(a, "dynamic"), .is_default = cli_has(a, "default")};
+	struct map_peer peer = {.dynamic = cli_has(a, "dynamic"),
+				.is_default = cli_has(a, "default")};
 
 	if (a->values == 0)
 		return cli_error(cli, "%% which peer?");
@@ -146,7 +147,8 @@ static int take_key(struct cli *cli, const char *hex, uint8_t *key, uint16_t *le
 	size_t digits = strlen(hex);
 
 	if (digits % 2 != 0 || digits / 2 > 64 || digits == 0)
-		return cli_error(cli, "%% the %s key must be an even number of at most 128 hex digits",
+		return cli_error(cli,
+				 "%% the %s key must be an even number of at most 128 hex digits",
 				 what);
 	for (size_t i = 0; i < digits; i += 2)
 		key[i / 2] = (uint8_t)(hex_value(hex[i]) << 4 | hex_value(hex[i + 1]));
@@ -227,11 +229,10 @@ static int cmd_kept(struct cli *cli, const struct cli_args *a)
 	return config_string_add(cli_candidate(cli), &e->ignored, text);
 }
 
-#define GROUPS                                                                                     \
-	"group1|group2|group5|group14|group15|group16|group19|group20|group21|group24"
-#define N6 "NAME [NAME [NAME [NAME [NAME [NAME]]]]]"
-#define SA "set security-association "
-#define KEY "NUMBER<256-4294967295> cipher HEX [authenticator HEX]"
+#define GROUPS "group1|group2|group5|group14|group15|group16|group19|group20|group21|group24"
+#define N6     "NAME [NAME [NAME [NAME [NAME [NAME]]]]]"
+#define SA     "set security-association "
+#define KEY    "NUMBER<256-4294967295> cipher HEX [authenticator HEX]"
 
 static const struct cli_cmd rows[] = {
 	{CLI_MAP, "match address NAME", NULL, cmd_match, CLI_NO, NULL},
@@ -239,17 +240,20 @@ static const struct cli_cmd rows[] = {
 	{CLI_MAP, "set transform-set " N6, NULL, cmd_transform_sets, CLI_NO, NULL},
 	{CLI_MAP, "set pfs [" GROUPS "]", NULL, cmd_pfs, CLI_NO, NULL},
 	{CLI_MAP, SA "lifetime seconds NUMBER<120-2592000>", NULL, cmd_lifetime, CLI_NO, NULL},
-	{CLI_MAP, SA "lifetime kilobytes NUMBER<2560-4294967295>", NULL, cmd_lifetime, CLI_NO, NULL},
-	{CLI_MAP, SA "replay {window-size NUMBER<64-4096>|disable}", NULL, cmd_replay, CLI_NO, NULL},
+	{CLI_MAP, SA "lifetime kilobytes NUMBER<2560-4294967295>", NULL, cmd_lifetime, CLI_NO,
+	 NULL},
+	{CLI_MAP, SA "replay {window-size NUMBER<64-4096>|disable}", NULL, cmd_replay, CLI_NO,
+	 NULL},
 	{CLI_MAP, SA "idle-time NUMBER<60-86400> [default]", NULL, cmd_idle, CLI_NO, NULL},
-	{CLI_MAP, SA "idletime NUMBER<60-86400> [default]", NULL, cmd_idle, CLI_NO | CLI_HIDDEN, NULL},
+	{CLI_MAP, SA "idletime NUMBER<60-86400> [default]", NULL, cmd_idle, CLI_NO | CLI_HIDDEN,
+	 NULL},
 	{CLI_MAP, "set session-key {inbound|outbound} esp " KEY, NULL, cmd_session_key,
 	 CLI_NO | CLI_SECRET, NULL},
 	{CLI_MAP, "set isakmp-profile LINE", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_MAP, "set ikev2-profile LINE", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_MAP, "reverse-route [static]", NULL, cmd_reverse_route, CLI_NO, NULL},
-	{CLI_MAP, "reverse-route tag NUMBER<1-4294967295> [static]", NULL, cmd_reverse_route, CLI_NO,
-	 NULL},
+	{CLI_MAP, "reverse-route tag NUMBER<1-4294967295> [static]", NULL, cmd_reverse_route,
+	 CLI_NO, NULL},
 	{CLI_MAP, "reverse-route [tag NUMBER<1-4294967295>] remote-peer [A.B.C.D] [static]", NULL,
 	 cmd_reverse_route, CLI_NO, NULL},
 	{CLI_MAP, "reverse-route remote peer [A.B.C.D] [static]", NULL, cmd_reverse_route,

@@ -30,7 +30,7 @@ static int cmd_scheme(struct cli *cli, const struct cli_args *a)
 static struct ipc_zone *zone_find(const struct config *c, const char *name)
 {
 	struct ipc_zone *z;
-	TAILQ_FOREACH(z, &c->ipc_zones, link) {
+	TAILQ_FOREACH (z, &c->ipc_zones, link) {
 		if (strcmp(z->name, name) == 0)
 			return z;
 	}
@@ -64,7 +64,7 @@ static int cmd_association(struct cli *cli, const struct cli_args *a)
 	uint32_t number = a->values > 0 ? cmd_u32(a->value[0]) : 0;
 	struct ipc_association *s;
 
-	TAILQ_FOREACH(s, &z->associations, link) {
+	TAILQ_FOREACH (s, &z->associations, link) {
 		if (s->number == number)
 			break;
 	}
@@ -112,7 +112,8 @@ static int cmd_security(struct cli *cli, const struct cli_args *a)
 	bool psk = cli_has(a, "psk");
 	const char *text = a->value[0];
 	if (psk && (strlen(text) < 16 || strlen(text) > 128))
-		return cli_error(cli, "%% the key of the replication link has 16 to 128 characters");
+		return cli_error(cli,
+				 "%% the key of the replication link has 16 to 128 characters");
 	if (!psk && strlen(text) >= CONFIG_NAME_MAX)
 		return cli_error(cli, "%% the name of a trustpoint is too long");
 	text = cmd_strdup(cli, text);
@@ -127,7 +128,7 @@ static int cmd_transport(struct cli *cli, const struct cli_args *a)
 {
 	struct ipc_association *s = cli_object(cli);
 
-	s->transport = a->no               ? IPC_TRANSPORT_AUTO
+	s->transport = a->no                  ? IPC_TRANSPORT_AUTO
 		       : cli_has(a, "kernel") ? IPC_TRANSPORT_KERNEL
 		       : cli_has(a, "user")   ? IPC_TRANSPORT_USER
 					      : IPC_TRANSPORT_AUTO;
@@ -178,7 +179,9 @@ static int set_ip(struct cli *cli, const struct cli_args *a, struct config_strin
 		return cli_error(cli, "%% this address cannot be an end of the replication link");
 	addr_format(&addr, text, sizeof(text));
 	if (a->no)
-		return cmd_string_remove(list, text) ? 0 : cli_error(cli, "%% there is no such address");
+		return cmd_string_remove(list, text)
+			       ? 0
+			       : cli_error(cli, "%% there is no such address");
 	if (cmd_string_has(list, text))
 		return 0;
 	return config_string_add(cli_candidate(cli), list, text);
@@ -197,7 +200,8 @@ static int cmd_remote_ip(struct cli *cli, const struct cli_args *a)
 static int cmd_retransmit(struct cli *cli, const struct cli_args *a)
 {
 	struct ipc_association *s = cli_object(cli);
-	uint32_t min = a->no ? 300 : cmd_u32(a->value[0]), max = a->no ? 10000 : cmd_u32(a->value[1]);
+	uint32_t min = a->no ? 300 : cmd_u32(a->value[0]),
+		 max = a->no ? 10000 : cmd_u32(a->value[1]);
 
 	if (min > max)
 		return cli_error(cli, "%% the least timeout is above the greatest");
@@ -227,13 +231,19 @@ static int cmd_assoc_retransmit(struct cli *cli, const struct cli_args *a)
 
 // The end-point lines are known in the local and remote modes, and in the mode above for
 // configurations that leave out the port.
-#define LOCAL_ROWS(mode, flags)                                                                    \
-	{mode, "local-ip ADDR", NULL, cmd_local_ip, CLI_NO | (flags), NULL},                       \
-	{mode, "retransmit-timeout NUMBER<100-60000> NUMBER<100-60000>", NULL, cmd_retransmit,     \
-	 (flags), NULL},                                                                           \
-	{mode, "retransmit-timeout [LINE]", NULL, cmd_retransmit, CLI_NO_ONLY | (flags), NULL},    \
-	{mode, "path-retransmit NUMBER<2-20>", NULL, cmd_path_retransmit, CLI_NO | (flags), NULL}, \
-	{mode, "assoc-retransmit NUMBER<2-20>", NULL, cmd_assoc_retransmit, CLI_NO | (flags), NULL}
+#define LOCAL_ROWS(mode, flags)                                                                     \
+	{mode, "local-ip ADDR", NULL, cmd_local_ip, CLI_NO | (flags), NULL},                        \
+		{mode,    "retransmit-timeout NUMBER<100-60000> NUMBER<100-60000>",                 \
+		 NULL,    cmd_retransmit,                                                           \
+		 (flags), NULL},                                                                    \
+		{mode,           "retransmit-timeout [LINE]", NULL,                                 \
+		 cmd_retransmit, CLI_NO_ONLY | (flags),       NULL},                                \
+		{mode, "path-retransmit NUMBER<2-20>", NULL, cmd_path_retransmit, CLI_NO | (flags), \
+		 NULL},                                                                             \
+	{                                                                                           \
+		mode, "assoc-retransmit NUMBER<2-20>", NULL, cmd_assoc_retransmit,                  \
+			CLI_NO | (flags), NULL                                                      \
+	}
 
 static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "redundancy inter-device", NULL, cmd_inter_device, CLI_NO, NULL},

@@ -9,7 +9,7 @@
 static struct standby_group *group_find(const struct interface_config *i, uint16_t number)
 {
 	struct standby_group *g;
-	TAILQ_FOREACH(g, &i->standby, link) {
+	TAILQ_FOREACH (g, &i->standby, link) {
 		if (g->number == number)
 			return g;
 	}
@@ -29,7 +29,7 @@ static struct standby_group *group_add(struct cli *cli, struct interface_config 
 	strcpy(g->auth_text, "cisco");
 	TAILQ_INIT(&g->secondary);
 	TAILQ_INIT(&g->tracks);
-	TAILQ_FOREACH(after, &i->standby, link) {
+	TAILQ_FOREACH (after, &i->standby, link) {
 		if (after->number > number)
 			break;
 	}
@@ -179,11 +179,15 @@ static int cmd_timers(struct cli *cli, const struct cli_args *a)
 	w += hello_msec ? 2 : 1;
 	bool hold_msec = strcmp(a->word[w], "msec") == 0;
 	uint32_t hello = cmd_u32(a->value[v]), hold = cmd_u32(a->value[v + 1]);
-	uint32_t hello_ms = hello_msec ? hello : hello * 1000, hold_ms = hold_msec ? hold : hold * 1000;
+	uint32_t hello_ms = hello_msec ? hello : hello * 1000,
+		 hold_ms = hold_msec ? hold : hold * 1000;
 	if ((!hello_msec && hello > 254) || (!hold_msec && hold > 255))
-		return cli_error(cli, "%% timers in seconds are at most 254 (hello) and 255 (hold)");
-	if ((hello_msec && (hello < 15 || hello > 999)) || (hold_msec && (hold < 50 || hold > 3000)))
-		return cli_error(cli, "%% timers in milliseconds are 15-999 (hello) and 50-3000 (hold)");
+		return cli_error(cli,
+				 "%% timers in seconds are at most 254 (hello) and 255 (hold)");
+	if ((hello_msec && (hello < 15 || hello > 999)) ||
+	    (hold_msec && (hold < 50 || hold > 3000)))
+		return cli_error(cli,
+				 "%% timers in milliseconds are 15-999 (hello) and 50-3000 (hold)");
 	if (hold_ms <= hello_ms)
 		return cli_error(cli, "%% the hold time must be longer than the hello time");
 	g->timers_set = true;
@@ -224,7 +228,7 @@ static int cmd_track(struct cli *cli, const struct cli_args *a)
 		strcpy(like.interface, a->value[v]);
 	if (a->values > v + 1)
 		like.decrement = cmd_u32(a->value[v + 1]);
-	TAILQ_FOREACH(t, &g->tracks, link) {
+	TAILQ_FOREACH (t, &g->tracks, link) {
 		if (t->object == like.object && strcmp(t->interface, like.interface) == 0)
 			break;
 	}
@@ -295,7 +299,8 @@ static int cmd_mac(struct cli *cli, const struct cli_args *a)
 	const char *s = a->value[v];
 	if (sscanf(s, "%4x.%4x.%4x%n", &x, &y, &z, &used) != 3 || s[used] != '\0' ||
 	    (x & 0x100) != 0)
-		return cli_error(cli, "%% a MAC address looks like 0000.0c07.ac01, and is not a group's");
+		return cli_error(
+			cli, "%% a MAC address looks like 0000.0c07.ac01, and is not a group's");
 	const unsigned part[3] = {x, y, z};
 	for (unsigned i = 0; i < 6; i++)
 		g->mac[i] = (uint8_t)(part[i / 2] >> (i % 2 == 0 ? 8 : 0));
@@ -308,7 +313,7 @@ static int cmd_version(struct cli *cli, const struct cli_args *a)
 	struct interface_config *i = cli_object(cli);
 	struct standby_group *g;
 
-	TAILQ_FOREACH(g, &i->standby, link) {
+	TAILQ_FOREACH (g, &i->standby, link) {
 		if (g->number > 255 && (a->no || cli_has(a, "1")))
 			return cli_error(cli, "%% group %u needs version 2", g->number);
 	}
@@ -337,34 +342,36 @@ static int cmd_use_bia(struct cli *cli, const struct cli_args *a)
 	return 0;
 }
 
-static cli_fn run_ip = cmd_ip, run_priority = cmd_priority, run_preempt = cmd_preempt, run_timers = cmd_timers, run_standby_name = cmd_standby_name, run_track = cmd_track, run_authentication = cmd_authentication, run_mac = cmd_mac, run_use_bia = cmd_use_bia;
+static cli_fn run_ip = cmd_ip, run_priority = cmd_priority, run_preempt = cmd_preempt,
+	      run_timers = cmd_timers, run_standby_name = cmd_standby_name, run_track = cmd_track,
+	      run_authentication = cmd_authentication, run_mac = cmd_mac, run_use_bia = cmd_use_bia;
 
-#define G "standby [NUMBER<0-4095>] "
+#define G     "standby [NUMBER<0-4095>] "
 #define DELAY "NUMBER<0-3600>"
 
 static const struct cli_cmd rows[] = {
 	{CLI_IF, "standby NUMBER<0-4095>", NULL, cmd_no_group, CLI_NO_ONLY, NULL},
 	{CLI_IF, G "ip [A.B.C.D [secondary]]", NULL, cmd_group, CLI_NO, &run_ip},
 	{CLI_IF, G "priority NUMBER<0-255> [preempt]", NULL, cmd_group, CLI_NO, &run_priority},
-	{CLI_IF,
-	 G "preempt [delay [minimum " DELAY "] [reload " DELAY "] [sync " DELAY "]]", NULL,
+	{CLI_IF, G "preempt [delay [minimum " DELAY "] [reload " DELAY "] [sync " DELAY "]]", NULL,
 	 cmd_group, CLI_NO, &run_preempt},
-	{CLI_IF, G "timers {msec NUMBER<15-999>|NUMBER<1-254>} {msec NUMBER<50-3000>|NUMBER<1-255>}",
-	 NULL, cmd_group, CLI_NO, &run_timers},
+	{CLI_IF,
+	 G "timers {msec NUMBER<15-999>|NUMBER<1-254>} {msec NUMBER<50-3000>|NUMBER<1-255>}", NULL,
+	 cmd_group, CLI_NO, &run_timers},
 	{CLI_IF, G "timers", NULL, cmd_group, CLI_NO_ONLY, &run_timers},
 	{CLI_IF, G "name NAME", NULL, cmd_group, CLI_NO, &run_standby_name},
 	{CLI_IF, G "track NUMBER<1-1000> [decrement NUMBER<1-255>] [shutdown]", NULL, cmd_group,
 	 CLI_NO, &run_track},
 	{CLI_IF, G "track INTERFACE [NUMBER<1-255>]", NULL, cmd_group, CLI_NO, &run_track},
-	{CLI_IF, G "authentication [text] NAME", NULL, cmd_group, CLI_NO | CLI_SECRET, &run_authentication},
-	{CLI_IF,
-	 G "authentication md5 {key-string NAME [timeout NUMBER<0-32767>]|key-chain NAME}", NULL,
-	 cmd_group, CLI_NO | CLI_SECRET, &run_authentication},
+	{CLI_IF, G "authentication [text] NAME", NULL, cmd_group, CLI_NO | CLI_SECRET,
+	 &run_authentication},
+	{CLI_IF, G "authentication md5 {key-string NAME [timeout NUMBER<0-32767>]|key-chain NAME}",
+	 NULL, cmd_group, CLI_NO | CLI_SECRET, &run_authentication},
 	{CLI_IF, G "mac-address NAME", NULL, cmd_group, CLI_NO, &run_mac},
 	{CLI_IF, G "use-bia", NULL, cmd_group, CLI_NO, &run_use_bia},
 	{CLI_IF, "standby version {1|2}", NULL, cmd_version, CLI_NO, NULL},
-	{CLI_IF, "standby delay [minimum NUMBER<0-10000>] [reload NUMBER<0-10000>]", NULL, cmd_delay,
-	 CLI_NO, NULL},
+	{CLI_IF, "standby delay [minimum NUMBER<0-10000>] [reload NUMBER<0-10000>]", NULL,
+	 cmd_delay, CLI_NO, NULL},
 };
 
 int cmd_standby_register(struct err *err)

@@ -7,8 +7,9 @@
 static struct static_route *route_find(const struct config *c, const struct static_route *like)
 {
 	struct static_route *r;
-	TAILQ_FOREACH(r, &c->routes, link) {
-		if (prefix_equal(&r->dst, &like->dst) && addr_equal(&r->next_hop, &like->next_hop) &&
+	TAILQ_FOREACH (r, &c->routes, link) {
+		if (prefix_equal(&r->dst, &like->dst) &&
+		    addr_equal(&r->next_hop, &like->next_hop) &&
 		    strcmp(r->interface, like->interface) == 0)
 			return r;
 	}
@@ -54,7 +55,8 @@ static int cmd_route(struct cli *cli, const struct cli_args *a)
 		struct static_route *next;
 		for (r = TAILQ_FIRST(&c->routes); r != NULL; r = next) {
 			next = TAILQ_NEXT(r, link);
-			if (prefix_equal(&r->dst, &like.dst) && (any || r == route_find(c, &like))) {
+			if (prefix_equal(&r->dst, &like.dst) &&
+			    (any || r == route_find(c, &like))) {
 				TAILQ_REMOVE(&c->routes, r, link);
 				found = true;
 			}
@@ -79,7 +81,7 @@ static int cmd_route(struct cli *cli, const struct cli_args *a)
 static struct track_config *track_find(const struct config *c, uint32_t number)
 {
 	struct track_config *t;
-	TAILQ_FOREACH(t, &c->tracks, link) {
+	TAILQ_FOREACH (t, &c->tracks, link) {
 		if (t->number == number)
 			return t;
 	}
@@ -136,8 +138,10 @@ static int cmd_track_object(struct cli *cli, const struct cli_args *a)
 
 	if (a->count == 2) {
 		return t != NULL ? cli_enter(cli, CLI_TRACK, t, NULL)
-				 : cli_error(cli, "%% track object %u does not exist: say what it "
-						  "tracks", number);
+				 : cli_error(cli,
+					     "%% track object %u does not exist: say what it "
+					     "tracks",
+					     number);
 	}
 	fresh.kind = track_kind_of(a);
 	if (track_target(cli, a, &fresh) != 0)
@@ -153,7 +157,7 @@ static int cmd_track_object(struct cli *cli, const struct cli_args *a)
 		return -1;
 	*t = fresh;
 	TAILQ_INIT(&t->members);
-	TAILQ_FOREACH(after, &c->tracks, link) {
+	TAILQ_FOREACH (after, &c->tracks, link) {
 		if (after->number > number)
 			break;
 	}
@@ -181,7 +185,7 @@ static int cmd_member(struct cli *cli, const struct cli_args *a)
 		return cli_error(cli, "%% weights are for a weight threshold list");
 	if (cli_has(a, "not") && t->kind > TRACK_LIST_OR)
 		return cli_error(cli, "%% 'not' is for boolean lists");
-	TAILQ_FOREACH(m, &t->members, link) {
+	TAILQ_FOREACH (m, &t->members, link) {
 		if (m->object == object)
 			break;
 	}
@@ -251,14 +255,12 @@ static const struct cli_cmd rows[] = {
 	 cmd_track_object, 0, NULL},
 	{CLI_CONFIG, "track NUMBER<1-1000> ip route {A.B.C.D MASK|NAME} reachability", NULL,
 	 cmd_track_object, 0, NULL},
-	{CLI_CONFIG,
-	 "track NUMBER<1-1000> list {boolean {and|or}|threshold {weight|percentage}}", NULL,
-	 cmd_track_object, 0, NULL},
+	{CLI_CONFIG, "track NUMBER<1-1000> list {boolean {and|or}|threshold {weight|percentage}}",
+	 NULL, cmd_track_object, 0, NULL},
 	{CLI_TRACK, "object NUMBER<1-1000> [not] [weight NUMBER<1-255>]", NULL, cmd_member, CLI_NO,
 	 NULL},
 	{CLI_TRACK, "delay [up NUMBER<0-180>] [down NUMBER<0-180>]", NULL, cmd_delay, CLI_NO, NULL},
-	{CLI_TRACK,
-	 "threshold {weight|percentage} up NUMBER<1-65535> down NUMBER<0-65535>", NULL,
+	{CLI_TRACK, "threshold {weight|percentage} up NUMBER<1-65535> down NUMBER<0-65535>", NULL,
 	 cmd_threshold, 0, NULL},
 	{CLI_TRACK, "threshold {weight|percentage} [LINE]", NULL, cmd_threshold, CLI_NO_ONLY, NULL},
 };

@@ -84,8 +84,7 @@ static void warn_all(const struct config *old, const struct config *new_cfg, com
 	}
 }
 
-int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_ctx,
-		     struct err *err)
+int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_ctx, struct err *err)
 {
 	const struct config *old = commit_running();
 	int rc;

@@ -35,32 +35,43 @@ int session_fail_match(struct cli *s, const struct match_result *m)
 			 m->expected[0] != '\0' ? m->expected : "end of line");
 }
 
+// Is what an ancestor says about the line to be preferred to what we have? The failure that got
+// furthest explains a line best; a full keyword of an ancestor beats an abbreviation below it
+// (`ip route` on an interface is not `ip route-cache`).
+static bool ancestor_wins(const struct match_result *have, const struct match_result *above)
+{
+	if (have->verdict == MATCH_INVALID)
+		return above->verdict != MATCH_INVALID || above->word > have->word;
+	if (above->verdict != MATCH_OK)
+		return false;
+	if (have->verdict == MATCH_OK)
+		return have->then_short && above->exact > have->exact;
+	return have->verdict == MATCH_AMBIGUOUS && above->exact > have->word;
+}
+
 int session_match(struct cli *s, struct match_result *m, unsigned first, bool no)
 {
 	static struct match_result try;
-	bool have = false;
+	int level = -1;
 
-	s->stranger = false;
 	for (unsigned i = s->depth; i-- > 0;) {
 		enum cli_mode mode = s->stack[i].mode;
-		if (have && !mode_is_config(mode))
+		bool own = i == s->depth - 1;
+		if (!own && !mode_is_config(mode))
 			break;
 		match_line(&try, mode, &s->lex, first, no);
-		if (i == s->depth - 1)
+		if (own)
 			s->stranger = try.verdict == MATCH_INVALID && try.word == first;
-		// The failure that got furthest explains the line best; a result may point into
-		// itself (interface names), so it is matched again in place.
-		if (try.verdict != MATCH_INVALID || !have || try.word > m->word) {
-			if (try.verdict == MATCH_OK)
-				match_line(m, mode, &s->lex, first, no);
-			else
-				*m = try;
-			have = true;
-		}
-		if (try.verdict != MATCH_INVALID)
-			return try.verdict == MATCH_OK ? (int)i : -1;
+		else if (!ancestor_wins(m, &try))
+			continue;
+		// A result points into itself (interface names): matched again in place.
+		if (try.verdict == MATCH_OK)
+			match_line(m, mode, &s->lex, first, no);
+		else
+			*m = try;
+		level = try.verdict == MATCH_OK ? (int)i : -1;
 	}
-	return -1;
+	return level;
 }
 
 // Commands of both exec levels; privileged ones only for those who may.
@@ -196,8 +207,8 @@ static bool run_engine_word(struct cli *s)
 
 	if (s->lex.count != 1)
 		return false;
-	if (is_word(s, 0, "exit", 2) || (!config && (is_word(s, 0, "quit", 1) ||
-						      is_word(s, 0, "logout", 4)))) {
+	if (is_word(s, 0, "exit", 2) ||
+	    (!config && (is_word(s, 0, "quit", 1) || is_word(s, 0, "logout", 4)))) {
 		if (config && !(s->batch && s->depth == 1))
 			s->depth--;
 		else

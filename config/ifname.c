@@ -12,13 +12,20 @@ static const struct {
 	const char *name;
 	enum if_kind kind;
 } types[] = {
-	{"GigabitEthernet", IF_ETHERNET},    {"FastEthernet", IF_ETHERNET},
-	{"Ethernet", IF_ETHERNET},           {"TenGigabitEthernet", IF_ETHERNET},
-	{"TwentyFiveGigE", IF_ETHERNET},     {"FortyGigabitEthernet", IF_ETHERNET},
-	{"HundredGigE", IF_ETHERNET},        {"Serial", IF_SERIAL},
-	{"Loopback", IF_LOOPBACK},           {"Tunnel", IF_TUNNEL},
-	{"Multilink", IF_BOND},              {"Port-channel", IF_BOND},
-	{"Vlan", IF_VLAN},                   {"BVI", IF_VLAN},
+	{"GigabitEthernet", IF_ETHERNET},
+	{"FastEthernet", IF_ETHERNET},
+	{"Ethernet", IF_ETHERNET},
+	{"TenGigabitEthernet", IF_ETHERNET},
+	{"TwentyFiveGigE", IF_ETHERNET},
+	{"FortyGigabitEthernet", IF_ETHERNET},
+	{"HundredGigE", IF_ETHERNET},
+	{"Serial", IF_SERIAL},
+	{"Loopback", IF_LOOPBACK},
+	{"Tunnel", IF_TUNNEL},
+	{"Multilink", IF_BOND},
+	{"Port-channel", IF_BOND},
+	{"Vlan", IF_VLAN},
+	{"BVI", IF_VLAN},
 };
 
 // Index of the type that len letters name, or -1 (none, or several).

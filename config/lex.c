@@ -11,8 +11,12 @@
 // Length of the UTF-8 sequence at s, 0 when it is none (overlong forms of ASCII included).
 static size_t utf8_len(const unsigned char *s, size_t left)
 {
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3
-		   : s[0] < 0xf5 ? 4 : 0;
+	size_t n = s[0] < 0x80   ? 1
+		   : s[0] < 0xc2 ? 0
+		   : s[0] < 0xe0 ? 2
+		   : s[0] < 0xf0 ? 3
+		   : s[0] < 0xf5 ? 4
+				 : 0;
 	if (n == 0 || n > left)
 		return 0;
 	for (size_t i = 1; i < n; i++) {
@@ -31,7 +35,8 @@ static int check_bytes(const char *text, size_t len, struct err *err, unsigned *
 
 		if (n == 0 || (ch < 0x20 && ch != '\t') || ch == 0x7f) {
 			*column = (unsigned)i;
-			return err_set(err, -EINVAL, "the line holds a byte that is not text (0x%02x)", ch);
+			return err_set(err, -EINVAL,
+				       "the line holds a byte that is not text (0x%02x)", ch);
 		}
 		i += n;
 	}

@@ -6,8 +6,8 @@
 
 #include "err.h"
 
-#define LEX_LINE_MAX 1024  // bytes of a line, without newline
-#define LEX_WORDS_MAX 40   // words kept apart; a LINE argument may hold more
+#define LEX_LINE_MAX  1024  // bytes of a line, without newline
+#define LEX_WORDS_MAX 40    // words kept apart; a LINE argument may hold more
 
 struct lex_word {
 	const char *text;  // quotes removed

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,10 +25,10 @@ int cli_register(const struct cli_cmd *rows, size_t n, struct err *err)
 int cli_init(struct err *err)
 {
 	static int (*const tables[])(struct err *) = {
-		cmd_exec_register,      cmd_file_register,    cmd_global_register,
-		cmd_isakmp_register,    cmd_ipsec_register,   cmd_map_register,
-		cmd_map_set_register,   cmd_acl_register,     cmd_interface_register,
-		cmd_standby_register,   cmd_track_register,   cmd_redundancy_register,
+		cmd_exec_register,    cmd_file_register,  cmd_global_register,
+		cmd_isakmp_register,  cmd_ipsec_register, cmd_map_register,
+		cmd_map_set_register, cmd_acl_register,   cmd_interface_register,
+		cmd_standby_register, cmd_track_register, cmd_redundancy_register,
 		cmd_later_register,
 	};
 
@@ -77,6 +78,28 @@ static void loader_error(void *ctx, const char *text)
 		l->bad(l->ctx, l->line, l->column, l->text, text);
 }
 
+// Puts stars over the word behind one that introduces a key: a refused line is shown to people and
+// logs. Columns stay as they are.
+static void mask_secrets(char *text)
+{
+	static const char *const words[] = {"key",           "key-string", "psk",      "cipher",
+					    "authenticator", "secret",     "password", "text"};
+	bool hide = false;
+
+	for (char *s = text; *s != '\0';) {
+		size_t gap = strspn(s, " \t"), len = strcspn(s + gap, " \t");
+		char *word = s + gap;
+		bool intro = false;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+			intro |= strlen(words[i]) == len && strncasecmp(word, words[i], len) == 0;
+		bool type = len == 1 && strchr("0567", word[0]) != NULL;
+		if (hide && !type && len > 0)
+			memset(word, '*', len);
+		hide = intro || (hide && type);
+		s = word + len;
+	}
+}
+
 // `end` on its own ends a printed configuration; what follows it in a file is still read.
 static void load_line(struct cli *s, struct loader *l, const char *line, size_t len)
 {
@@ -89,6 +112,7 @@ static void load_line(struct cli *s, struct loader *l, const char *line, size_t 
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
 			text[i] = text[i] == '\t' ? '\t' : '?';
 	}
+	mask_secrets(text);
 	l->text = text;
 	l->column = 0;
 	session_execute(s, line, len, false);

@@ -22,9 +22,9 @@ struct state {
 	bool half;       // INTERFACE: the type was a word of its own, the number follows
 	bool line_done;  // a LINE took everything
 	uint32_t chosen;
-	uint8_t tokens;                // taken
-	uint16_t taken[TOKENS_MAX];    // node of each
-	uint8_t at[TOKENS_MAX];        // its (first) word in the line
+	uint8_t tokens;              // taken
+	uint16_t taken[TOKENS_MAX];  // node of each
+	uint8_t at[TOKENS_MAX];      // its (first) word in the line
 	uint8_t rank[TOKENS_MAX];
 };
 
@@ -207,8 +207,7 @@ static void drop_hidden(struct state_set *set, unsigned index)
 		offered |= is_abbrev(&set->s[i], index) &&
 			   (set->s[i].row->cmd->flags & CLI_HIDDEN) == 0;
 	for (unsigned i = 0; i < set->n && offered; i++) {
-		if (!is_abbrev(&set->s[i], index) ||
-		    (set->s[i].row->cmd->flags & CLI_HIDDEN) == 0)
+		if (!is_abbrev(&set->s[i], index) || (set->s[i].row->cmd->flags & CLI_HIDDEN) == 0)
 			set->s[kept++] = set->s[i];
 	}
 	if (offered)
@@ -353,7 +352,8 @@ static void fill_args(struct match_result *out, const struct state *s, const str
 		} else if (n->kind == TOKEN_INTERFACE && names < 4) {
 			bool two = ifname_parse_type(text) == 0;
 			char *name = out->interface[names++];
-			if (ifname_parse(two ? text : NULL, two ? w[1].text : text, name, NULL) == 0)
+			if (ifname_parse(two ? text : NULL, two ? w[1].text : text, name, NULL) ==
+			    0)
 				text = name;
 		}
 		a->word[a->count++] = text;
@@ -361,6 +361,9 @@ static void fill_args(struct match_result *out, const struct state *s, const str
 			a->value[a->values++] = text;
 	}
 	out->row = s->row;
+	while (out->exact < s->tokens && s->rank[out->exact] == RANK_EXACT)
+		out->exact++;
+	out->then_short = out->exact < s->tokens && s->rank[out->exact] == RANK_ABBREV;
 }
 
 static unsigned column_of(const struct lex_line *line, unsigned word)
@@ -443,7 +446,8 @@ void match_line(struct match_result *out, enum cli_mode mode, const struct lex_l
 static int candidate_order(const void *a, const void *b)
 {
 	const struct match_candidate *x = a, *y = b;
-	bool cr_x = x->word[0] == '<' && x->word[1] == 'c', cr_y = y->word[0] == '<' && y->word[1] == 'c';
+	bool cr_x = x->word[0] == '<' && x->word[1] == 'c',
+	     cr_y = y->word[0] == '<' && y->word[1] == 'c';
 
 	return cr_x != cr_y ? cr_x - cr_y : strcasecmp(x->word, y->word);
 }
@@ -452,8 +456,8 @@ static int candidate_add(struct match_candidate *out, int n, const struct patter
 {
 	// Number ranges are spelt per node; a small ring of texts would do, but the nodes' own
 	// pattern text ("NUMBER<1-10>") already holds the range: show it from the '<' on.
-	const char *word = node->kind == TOKEN_NUMBER ? node->text + strlen("NUMBER")
-						      : shown(node, NULL, 0);
+	const char *word =
+		node->kind == TOKEN_NUMBER ? node->text + strlen("NUMBER") : shown(node, NULL, 0);
 
 	for (int i = 0; i < n; i++) {
 		if (strcasecmp(out[i].word, word) == 0)

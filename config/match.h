@@ -14,13 +14,15 @@ struct match_result {
 	unsigned word;    // INVALID, AMBIGUOUS: index of the offending word; else count of words
 	unsigned column;  // of that word, or the end of the line
 	const struct pattern_row *row;  // OK
+	unsigned exact;                 // OK: leading words that are keywords in full
+	bool then_short;                // OK: the word after those is an abbreviation
 	struct cli_args args;           // OK; its strings live as long as the line and the result
 	char interface[4][CONFIG_NAME_MAX];
 	char expected[MATCH_EXPECT_MAX];  // INVALID, INCOMPLETE: "a, b or <1-10>"; AMBIGUOUS: which
 };
 
-// Matches line's words from first on (words before are `no`, `do`). exec_too: rows of the parents
-// are not looked at; the caller walks modes. With no, only rows with CLI_NO are candidates.
+// Matches line's words from first on (words before are `no`, `do`) in one mode; the caller walks
+// the ancestors. With no, only rows with CLI_NO are candidates.
 void match_line(struct match_result *out, enum cli_mode mode, const struct lex_line *line,
 		unsigned first, bool no);
 

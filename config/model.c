@@ -59,7 +59,7 @@ int config_string_add(struct config *c, struct config_strings *list, const char 
 struct interface_config *config_interface(const struct config *c, const char *name)
 {
 	struct interface_config *i;
-	TAILQ_FOREACH(i, &c->interfaces, link) {
+	TAILQ_FOREACH (i, &c->interfaces, link) {
 		if (strcasecmp(i->name, name) == 0)
 			return i;
 	}
@@ -69,7 +69,7 @@ struct interface_config *config_interface(const struct config *c, const char *na
 struct crypto_map *config_crypto_map(const struct config *c, const char *name, bool dynamic)
 {
 	struct crypto_map *m;
-	TAILQ_FOREACH(m, &c->crypto_maps, link) {
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
 		if (m->is_dynamic_template == dynamic && strcmp(m->name, name) == 0)
 			return m;
 	}
@@ -79,7 +79,7 @@ struct crypto_map *config_crypto_map(const struct config *c, const char *name, b
 struct crypto_map_entry *crypto_map_entry_get(const struct crypto_map *m, uint32_t seq)
 {
 	struct crypto_map_entry *e;
-	TAILQ_FOREACH(e, &m->entries, link) {
+	TAILQ_FOREACH (e, &m->entries, link) {
 		if (e->seq == seq)
 			return e;
 	}
@@ -89,7 +89,7 @@ struct crypto_map_entry *crypto_map_entry_get(const struct crypto_map *m, uint32
 struct acl *config_acl(const struct config *c, const char *name)
 {
 	struct acl *a;
-	TAILQ_FOREACH(a, &c->acls, link) {
+	TAILQ_FOREACH (a, &c->acls, link) {
 		if (strcmp(a->name, name) == 0)
 			return a;
 	}
@@ -99,7 +99,7 @@ struct acl *config_acl(const struct config *c, const char *name)
 struct transform_set *config_transform_set(const struct config *c, const char *name)
 {
 	struct transform_set *t;
-	TAILQ_FOREACH(t, &c->transform_sets, link) {
+	TAILQ_FOREACH (t, &c->transform_sets, link) {
 		if (strcmp(t->name, name) == 0)
 			return t;
 	}
@@ -109,7 +109,7 @@ struct transform_set *config_transform_set(const struct config *c, const char *n
 const struct isakmp_key *config_isakmp_key(const struct config *c, const struct ip_addr *peer)
 {
 	const struct isakmp_key *k, *best = NULL;
-	TAILQ_FOREACH(k, &c->isakmp_keys, link) {
+	TAILQ_FOREACH (k, &c->isakmp_keys, link) {
 		if (k->by_hostname || !prefix_contains(&k->peer, peer))
 			continue;
 		if (best == NULL || k->peer.len > best->peer.len)

@@ -171,12 +171,14 @@ int output_filter(struct cli *s, struct lex_line *line, unsigned first)
 		return filter_error(s, word->column,
 				    "expected one of: begin, count, exclude, include, section");
 	if (bar + 2 >= line->count)
-		return filter_error(s, (unsigned)strlen(line->raw), "expected a regular expression");
+		return filter_error(s, (unsigned)strlen(line->raw),
+				    "expected a regular expression");
 	const char *pattern = line->raw + line->word[bar + 2].column;
 	if (!pattern_cheap(pattern) ||
 	    regcomp(&s->filter.regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return filter_error(s, line->word[bar + 2].column,
-				    "not a usable regular expression (at most 128 characters, no \\1, no {})");
+		return filter_error(
+			s, line->word[bar + 2].column,
+			"not a usable regular expression (at most 128 characters, no \\1, no {})");
 	s->filter.kind = kind;
 	line->count = bar;
 	line->more = false;

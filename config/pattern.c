@@ -13,9 +13,9 @@
 
 struct compiler {
 	struct pattern_row *row;
-	const char *in;     // rest of the pattern
+	const char *in;      // rest of the pattern
 	const char *before;  // last keyword, for help look-up
-	int8_t bits;        // choices numbered so far
+	int8_t bits;         // choices numbered so far
 	struct err *err;
 };
 
@@ -53,8 +53,8 @@ static const struct {
 	const char *name;
 	enum token_kind kind;
 } kinds[] = {
-	{"NAME", TOKEN_NAME},         {"A.B.C.D", TOKEN_IPV4}, {"ADDR", TOKEN_ADDR},
-	{"MASK", TOKEN_MASK},         {"HEX", TOKEN_HEX},      {"WILDCARD", TOKEN_WILDCARD},
+	{"NAME", TOKEN_NAME},           {"A.B.C.D", TOKEN_IPV4}, {"ADDR", TOKEN_ADDR},
+	{"MASK", TOKEN_MASK},           {"HEX", TOKEN_HEX},      {"WILDCARD", TOKEN_WILDCARD},
 	{"INTERFACE", TOKEN_INTERFACE}, {"LINE", TOKEN_LINE},
 };
 

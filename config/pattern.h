@@ -9,13 +9,21 @@
 #include "cli.h"
 
 enum token_kind {
-	TOKEN_KEYWORD, TOKEN_NAME, TOKEN_NUMBER, TOKEN_IPV4, TOKEN_ADDR, TOKEN_MASK,
-	TOKEN_WILDCARD, TOKEN_HEX, TOKEN_INTERFACE, TOKEN_LINE,
+	TOKEN_KEYWORD,
+	TOKEN_NAME,
+	TOKEN_NUMBER,
+	TOKEN_IPV4,
+	TOKEN_ADDR,
+	TOKEN_MASK,
+	TOKEN_WILDCARD,
+	TOKEN_HEX,
+	TOKEN_INTERFACE,
+	TOKEN_LINE,
 	TOKEN_SPLIT,  // no word: goes on at any of next[]
 	TOKEN_END,
 };
 
-#define PATTERN_NEXT_MAX 24
+#define PATTERN_NEXT_MAX  24
 #define PATTERN_NODES_MAX 160
 
 struct pattern_node {
@@ -36,7 +44,7 @@ struct pattern_row {
 
 // Every pattern starts at node 0 (a SPLIT) and ends at node 1 (the END).
 #define PATTERN_START 0
-#define PATTERN_END 1
+#define PATTERN_END   1
 
 int pattern_compile(struct pattern_row *row, const struct cli_cmd *cmd, struct err *err);
 void pattern_release(struct pattern_row *row);

@@ -64,7 +64,7 @@ static void print_track_members(struct text *t, const struct track_config *k)
 {
 	const struct track_member *m;
 
-	TAILQ_FOREACH(m, &k->members, link) {
+	TAILQ_FOREACH (m, &k->members, link) {
 		text_put(t, " object %u%s", m->object, m->negate ? " not" : "");
 		if (m->weight != 10)
 			text_put(t, " weight %u", m->weight);
@@ -95,7 +95,7 @@ static void print_tracks(struct text *t, const struct config *c)
 	const struct track_config *k;
 	char addr[ADDR_STR_MAX], mask[ADDR_STR_MAX];
 
-	TAILQ_FOREACH(k, &c->tracks, link) {
+	TAILQ_FOREACH (k, &c->tracks, link) {
 		text_put(t, "track %u ", k->number);
 		if (k->kind == TRACK_LINE_PROTOCOL || k->kind == TRACK_IP_ROUTING)
 			text_put(t, "interface %s %s\n", k->interface,
@@ -136,7 +136,7 @@ static void print_association(struct text *t, const struct ipc_association *a)
 	const char *deep = a->local_port != 0 ? "    " : "   ";
 	if (a->local_port != 0)
 		text_put(t, "   local-port %u\n", a->local_port);
-	TAILQ_FOREACH(s, &a->local_ips, link)
+	TAILQ_FOREACH (s, &a->local_ips, link)
 		text_put(t, "%slocal-ip %s\n", deep, s->text);
 	if (a->local_timers_set) {
 		text_put(t, "%sretransmit-timeout %u %u\n", deep, a->retransmit_min_ms,
@@ -146,7 +146,7 @@ static void print_association(struct text *t, const struct ipc_association *a)
 	}
 	if (a->remote_port != 0)
 		text_put(t, "   remote-port %u\n", a->remote_port);
-	TAILQ_FOREACH(s, &a->remote_ips, link)
+	TAILQ_FOREACH (s, &a->remote_ips, link)
 		text_put(t, "%sremote-ip %s\n", a->remote_port != 0 ? "    " : "   ", s->text);
 }
 
@@ -161,9 +161,9 @@ static void print_redundancy(struct text *t, const struct config *c)
 			text_put(t, " scheme standby %s\n", c->redundancy.scheme);
 		text_put(t, "!\n");
 	}
-	TAILQ_FOREACH(z, &c->ipc_zones, link) {
+	TAILQ_FOREACH (z, &c->ipc_zones, link) {
 		text_put(t, "ipc zone %s\n", z->name);
-		TAILQ_FOREACH(a, &z->associations, link)
+		TAILQ_FOREACH (a, &z->associations, link)
 			print_association(t, a);
 		text_put(t, "!\n");
 	}
@@ -174,7 +174,7 @@ static void print_routes(struct text *t, const struct config *c)
 	const struct static_route *r;
 	char addr[ADDR_STR_MAX], mask[ADDR_STR_MAX], hop[ADDR_STR_MAX], name[300];
 
-	TAILQ_FOREACH(r, &c->routes, link) {
+	TAILQ_FOREACH (r, &c->routes, link) {
 		text_put(t, "ip route %s %s", addr_format(&r->dst.addr, addr, sizeof(addr)),
 			 mask_format(r->dst.len, mask, sizeof(mask)));
 		if (r->interface[0] != '\0')
@@ -240,7 +240,7 @@ static bool default_numbering(const struct acl *a)
 	const struct acl_entry *e;
 	uint32_t expect = 10;
 
-	TAILQ_FOREACH(e, &a->entries, link) {
+	TAILQ_FOREACH (e, &a->entries, link) {
 		if (e->seq != expect)
 			return false;
 		expect += 10;
@@ -253,13 +253,13 @@ static void print_acls(struct text *t, const struct config *c)
 	const struct acl *a;
 	const struct acl_entry *e;
 
-	TAILQ_FOREACH(a, &c->acls, link) {
+	TAILQ_FOREACH (a, &c->acls, link) {
 		// `access-list N` cannot hold sequence numbers: then the named form is used.
 		bool plain = default_numbering(a);
 		bool lines = a->numbered && plain && !TAILQ_EMPTY(&a->entries);
 		if (!lines)
 			text_put(t, "ip access-list extended %s\n", a->name);
-		TAILQ_FOREACH(e, &a->entries, link) {
+		TAILQ_FOREACH (e, &a->entries, link) {
 			if (lines)
 				text_put(t, "access-list %s ", a->name);
 			else if (plain)
@@ -274,8 +274,8 @@ static void print_acls(struct text *t, const struct config *c)
 
 static bool holds_secret(const char *line)
 {
-	static const char *const words[] = {"password ", "secret ", " key", "key-string ", "username ",
-					    "community ", "snmp-server "};
+	static const char *const words[] = {"password ", "secret ",    " key",        "key-string ",
+					    "username ", "community ", "snmp-server "};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strstr(line, words[i]) != NULL)
@@ -291,11 +291,12 @@ static void print_ignored(struct text *t, const struct config *c)
 	if (TAILQ_EMPTY(&c->ignored))
 		return;
 	text_put(t, "! The lines from here on are kept, but have no effect.\n");
-	TAILQ_FOREACH(s, &c->ignored, link) {
+	TAILQ_FOREACH (s, &c->ignored, link) {
 		if (!t->secrets && holds_secret(s->text))
 			text_put(t, "%.*s <hidden>\n",
 				 (int)(strspn(s->text, " ") +
-				       strcspn(s->text + strspn(s->text, " "), " ")), s->text);
+				       strcspn(s->text + strspn(s->text, " "), " ")),
+				 s->text);
 		else
 			text_put(t, "%s\n", s->text);
 	}

@@ -11,7 +11,7 @@ static void print_policies(struct text *t, const struct config *c)
 	static const char *const hashes[] = {"sha", "md5", "sha256", "sha384", "sha512"};
 	const struct isakmp_policy *p;
 
-	TAILQ_FOREACH(p, &c->isakmp_policies, link) {
+	TAILQ_FOREACH (p, &c->isakmp_policies, link) {
 		text_put(t, "crypto isakmp policy %u\n", p->priority);
 		if (p->encr == IKE_ENCR_3DES)
 			text_put(t, " encr 3des\n");
@@ -36,7 +36,7 @@ static void print_keys(struct text *t, const struct config *c)
 	const struct isakmp_key *k;
 	char key[300], addr[ADDR_STR_MAX], mask[ADDR_STR_MAX];
 
-	TAILQ_FOREACH(k, &c->isakmp_keys, link) {
+	TAILQ_FOREACH (k, &c->isakmp_keys, link) {
 		bool digit = strcmp(k->key, "0") == 0 || strcmp(k->key, "6") == 0;
 		text_put(t, "crypto isakmp key %s%s", digit && t->secrets ? "0 " : "",
 			 print_secret(t, k->key, key, sizeof(key)));
@@ -76,7 +76,8 @@ static void print_isakmp(struct text *t, const struct isakmp_config *i)
 static void print_ipsec(struct text *t, const struct ipsec_config *i)
 {
 	if (i->lifetime_s != 3600)
-		text_put(t, "crypto ipsec security-association lifetime seconds %u\n", i->lifetime_s);
+		text_put(t, "crypto ipsec security-association lifetime seconds %u\n",
+			 i->lifetime_s);
 	if (i->lifetime_kb == 0)
 		text_put(t, "crypto ipsec security-association lifetime kilobytes disable\n");
 	else if (i->lifetime_kb != 4608000)
@@ -90,7 +91,8 @@ static void print_ipsec(struct text *t, const struct ipsec_config *i)
 	if (i->idle_time_s != 0)
 		text_put(t, "crypto ipsec security-association idle-time %u\n", i->idle_time_s);
 	if (i->df_bit != DF_BIT_COPY)
-		text_put(t, "crypto ipsec df-bit %s\n", i->df_bit == DF_BIT_CLEAR ? "clear" : "set");
+		text_put(t, "crypto ipsec df-bit %s\n",
+			 i->df_bit == DF_BIT_CLEAR ? "clear" : "set");
 	if (i->fragment_after)
 		text_put(t, "crypto ipsec fragmentation after-encryption\n");
 	if (i->nat_transparency_off)
@@ -99,13 +101,17 @@ static void print_ipsec(struct text *t, const struct ipsec_config *i)
 
 static void print_transform_sets(struct text *t, const struct config *c)
 {
-	static const char *const ciphers[] = {"", "esp-null", "esp-des", "esp-3des", "esp-aes",
-					      "esp-gcm", "esp-gmac"};
-	static const char *const auths[] = {"", "esp-md5-hmac", "esp-sha-hmac", "esp-sha256-hmac",
-					    "esp-sha384-hmac", "esp-sha512-hmac"};
+	static const char *const ciphers[] = {"",        "esp-null", "esp-des", "esp-3des",
+					      "esp-aes", "esp-gcm",  "esp-gmac"};
+	static const char *const auths[] = {"",
+					    "esp-md5-hmac",
+					    "esp-sha-hmac",
+					    "esp-sha256-hmac",
+					    "esp-sha384-hmac",
+					    "esp-sha512-hmac"};
 	const struct transform_set *s;
 
-	TAILQ_FOREACH(s, &c->transform_sets, link) {
+	TAILQ_FOREACH (s, &c->transform_sets, link) {
 		text_put(t, "crypto ipsec transform-set %s %s", s->name, ciphers[s->cipher]);
 		if (s->key_bits != 0 && s->key_bits != 128)
 			text_put(t, " %u", s->key_bits);
@@ -147,9 +153,10 @@ static void print_peers(struct text *t, const struct crypto_map_entry *e)
 	const struct map_peer *p;
 	char addr[ADDR_STR_MAX];
 
-	TAILQ_FOREACH(p, &e->peers, link) {
+	TAILQ_FOREACH (p, &e->peers, link) {
 		text_put(t, " set peer %s%s%s\n",
-			 p->hostname != NULL ? p->hostname : addr_format(&p->addr, addr, sizeof(addr)),
+			 p->hostname != NULL ? p->hostname
+					     : addr_format(&p->addr, addr, sizeof(addr)),
 			 p->dynamic ? " dynamic" : "", p->is_default ? " default" : "");
 	}
 }
@@ -198,7 +205,7 @@ static void print_entry(struct text *t, const struct crypto_map_entry *e)
 	}
 	if (e->pfs)
 		text_put(t, " set pfs group%u\n", e->pfs_group);
-	TAILQ_FOREACH(s, &e->ignored, link)
+	TAILQ_FOREACH (s, &e->ignored, link)
 		text_put(t, " %s\n", s->text);
 	if (e->acl[0] != '\0')
 		text_put(t, " match address %s\n", e->acl);
@@ -214,7 +221,7 @@ static void print_map(struct text *t, const struct crypto_map *m)
 	if (m->ha_replay_in != 0)
 		text_put(t, "crypto map %s redundancy replay-interval in %u out %u\n", m->name,
 			 m->ha_replay_in, m->ha_replay_out);
-	TAILQ_FOREACH(e, &m->entries, link) {
+	TAILQ_FOREACH (e, &m->entries, link) {
 		if (m->is_dynamic_template)
 			text_put(t, "crypto dynamic-map %s %u\n", m->name, e->seq);
 		else
@@ -235,11 +242,11 @@ void print_crypto(struct text *t, const struct config *c)
 	print_isakmp(t, &c->isakmp);
 	print_ipsec(t, &c->ipsec);
 	print_transform_sets(t, c);
-	TAILQ_FOREACH(m, &c->crypto_maps, link) {
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
 		if (m->is_dynamic_template)
 			print_map(t, m);
 	}
-	TAILQ_FOREACH(m, &c->crypto_maps, link) {
+	TAILQ_FOREACH (m, &c->crypto_maps, link) {
 		if (!m->is_dynamic_template)
 			print_map(t, m);
 	}

@@ -64,7 +64,7 @@ static void print_tracks(struct text *t, const struct standby_group *g, const ch
 {
 	const struct standby_track *k;
 
-	TAILQ_FOREACH(k, &g->tracks, link) {
+	TAILQ_FOREACH (k, &g->tracks, link) {
 		if (k->object == 0) {
 			text_put(t, "%s track %s", pre, k->interface);
 			if (k->decrement != 10)
@@ -89,7 +89,7 @@ static void print_group(struct text *t, const struct standby_group *g)
 	if (g->ip_set)
 		text_put(t, "%s ip%s%s\n", pre, addr_is_set(&g->ip) ? " " : "",
 			 addr_is_set(&g->ip) ? addr_format(&g->ip, addr, sizeof(addr)) : "");
-	TAILQ_FOREACH(s, &g->secondary, link)
+	TAILQ_FOREACH (s, &g->secondary, link)
 		text_put(t, "%s ip %s secondary\n", pre, s->text);
 	if (g->timers_set) {
 		text_put(t, "%s timers", pre);
@@ -104,8 +104,8 @@ static void print_group(struct text *t, const struct standby_group *g)
 	if (g->name[0] != '\0')
 		text_put(t, "%s name %s\n", pre, g->name);
 	if (g->mac_set)
-		text_put(t, "%s mac-address %02x%02x.%02x%02x.%02x%02x\n", pre, g->mac[0], g->mac[1],
-			 g->mac[2], g->mac[3], g->mac[4], g->mac[5]);
+		text_put(t, "%s mac-address %02x%02x.%02x%02x.%02x%02x\n", pre, g->mac[0],
+			 g->mac[1], g->mac[2], g->mac[3], g->mac[4], g->mac[5]);
 	if (g->use_bia)
 		text_put(t, "%s use-bia\n", pre);
 	print_tracks(t, g, pre);
@@ -120,7 +120,7 @@ static void print_addresses(struct text *t, const struct interface_config *i)
 	if (i->addr.addr.family != 0)
 		text_put(t, " ip address %s %s\n", addr_format(&i->addr.addr, addr, sizeof(addr)),
 			 mask_format(i->addr.len, mask, sizeof(mask)));
-	TAILQ_FOREACH(s, &i->secondary, link) {
+	TAILQ_FOREACH (s, &i->secondary, link) {
 		if (prefix_parse(s->text, &p) == 0)
 			text_put(t, " ip address %s %s secondary\n",
 				 addr_format(&p.addr, addr, sizeof(addr)),
@@ -149,7 +149,7 @@ static void print_interface(struct text *t, const struct interface_config *i)
 	if (i->standby_delay_min_s != 0 || i->standby_delay_reload_s != 0)
 		text_put(t, " standby delay minimum %u reload %u\n", i->standby_delay_min_s,
 			 i->standby_delay_reload_s);
-	TAILQ_FOREACH(g, &i->standby, link)
+	TAILQ_FOREACH (g, &i->standby, link)
 		print_group(t, g);
 	if (i->crypto_map[0] != '\0')
 		text_put(t, " crypto map %s%s%s%s\n", i->crypto_map,
@@ -157,7 +157,7 @@ static void print_interface(struct text *t, const struct interface_config *i)
 			 i->stateful ? " stateful" : "");
 	if (!TAILQ_EMPTY(&i->ignored))
 		text_put(t, " ! kept without effect:\n");
-	TAILQ_FOREACH(s, &i->ignored, link)
+	TAILQ_FOREACH (s, &i->ignored, link)
 		text_put(t, " %s\n", s->text);
 	text_put(t, "!\n");
 }
@@ -166,6 +166,6 @@ void print_interfaces(struct text *t, const struct config *c)
 {
 	const struct interface_config *i;
 
-	TAILQ_FOREACH(i, &c->interfaces, link)
+	TAILQ_FOREACH (i, &c->interfaces, link)
 		print_interface(t, i);
 }

@@ -23,13 +23,13 @@
 #include "secret.h"
 #include "session.h"
 
-#define CLIENTS_MAX    64
-#define BUFFER_SOFT    (64u << 10)  // CLI_MORE waits above this
-#define BUFFER_MAX     (4u << 20)   // and the client is dropped above this
-#define REQUEST_MAX    (LEX_LINE_MAX + 64)
-#define STALL_MS       30000
-#define POLL_MS        5     // a handler that waits for a helper is asked again after this
-#define REQUESTS_TURN  16    // lines of one client per loop turn
+#define CLIENTS_MAX   64
+#define BUFFER_SOFT   (64u << 10)  // CLI_MORE waits above this
+#define BUFFER_MAX    (4u << 20)   // and the client is dropped above this
+#define REQUEST_MAX   (LEX_LINE_MAX + 64)
+#define STALL_MS      30000
+#define POLL_MS       5   // a handler that waits for a helper is asked again after this
+#define REQUESTS_TURN 16  // lines of one client per loop turn
 
 struct client {
 	struct cli_server *server;
@@ -37,9 +37,9 @@ struct client {
 	struct loop_fd fd;
 	struct loop_timer timer;  // goes on with CLI_MORE, and with more requests in `in`
 	int sock;
-	bool closing;    // no more requests; close when the buffer is empty
-	bool eof;        // it sends no more; what it sent is still answered
-	bool running;    // a request is not finished
+	bool closing;  // no more requests; close when the buffer is empty
+	bool eof;      // it sends no more; what it sent is still answered
+	bool running;  // a request is not finished
 	char in[REQUEST_MAX + 1];
 	size_t in_len;
 	bool skipping;  // an overlong line is being thrown away
@@ -85,7 +85,8 @@ static void client_drop(struct client *c, const char *why)
 	c->dead = true;
 	if (why != NULL)
 		log_event_limited(&limit, "CLI", LOG_L_WARNING, "CLIENT_DROPPED",
-				  "Command client (%s) dropped: %s", cli_peer_name(c->session), why);
+				  "Command client (%s) dropped: %s", cli_peer_name(c->session),
+				  why);
 }
 
 // Room for len more bytes, or the client is dropped.
@@ -324,7 +325,8 @@ static struct client *client_create(struct cli_server *s, int sock)
 		free(c);
 		return NULL;
 	}
-	const struct session_sink sink = {sink_line, sink_error, sink_caret, sink_part, sink_full, c};
+	const struct session_sink sink = {sink_line, sink_error, sink_caret,
+					  sink_part, sink_full,  c};
 	bool owner = peer.uid == 0 || peer.uid == geteuid();
 	snprintf(name, sizeof(name), "uid %u", (unsigned)peer.uid);
 	c->server = s;
@@ -403,9 +405,9 @@ static int socket_claim(const struct sockaddr_un *sun, struct err *err)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return err_set(err, -EEXIST, "%s: exists and is not a socket", sun->sun_path);
-	return unlink(sun->sun_path) == 0 ? 0
-					  : err_set(err, -errno, "%s: %s", sun->sun_path,
-						    strerror(errno));
+	return unlink(sun->sun_path) == 0
+		       ? 0
+		       : err_set(err, -errno, "%s: %s", sun->sun_path, strerror(errno));
 }
 
 static int server_listen(struct cli_server *s, struct err *err)
@@ -445,12 +447,12 @@ struct cli_server *cli_server_create(struct loop *loop, const char *path, struct
 	s->sock = -1;
 	int rc = 0;
 	if (snprintf(s->path, sizeof(s->path), "%s", path) >= (int)sizeof(s->path))
-		rc = err_set(err, -ENAMETOOLONG, "%s: the path of a socket is at most %zu bytes", path,
-			     sizeof(s->path) - 1);
+		rc = err_set(err, -ENAMETOOLONG, "%s: the path of a socket is at most %zu bytes",
+			     path, sizeof(s->path) - 1);
 	if (rc == 0)
 		rc = server_listen(s, err);
-	if (rc == 0 && loop_fd_add(&s->fd, loop, "cli socket", s->sock, LOOP_READ, server_accept,
-				   s) != 0)
+	if (rc == 0 &&
+	    loop_fd_add(&s->fd, loop, "cli socket", s->sock, LOOP_READ, server_accept, s) != 0)
 		rc = err_set(err, -ENOMEM, "%s: no memory", path);
 	if (rc != 0) {
 		if (s->sock >= 0)

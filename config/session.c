@@ -63,11 +63,13 @@ static int engine_candidates(struct match_candidate *c, int n, bool config, cons
 
 	for (size_t i = 0; i < 2; i++) {
 		if (strncasecmp(engine_words[i][0], prefix, len) == 0 && n < MATCH_CANDIDATES_MAX)
-			c[n++] = (struct match_candidate){engine_words[i][0], engine_words[i][1], true};
+			c[n++] = (struct match_candidate){engine_words[i][0], engine_words[i][1],
+							  true};
 	}
 	for (size_t i = 0; config && i < 4; i++) {
 		if (strncasecmp(config_words[i][0], prefix, len) == 0 && n < MATCH_CANDIDATES_MAX)
-			c[n++] = (struct match_candidate){config_words[i][0], config_words[i][1], true};
+			c[n++] = (struct match_candidate){config_words[i][0], config_words[i][1],
+							  true};
 	}
 	return n;
 }

@@ -13,13 +13,13 @@
 #include "match.h"
 
 #define SESSION_DEPTH_MAX 8
-#define SESSION_HISTORY 50
+#define SESSION_HISTORY   50
 
 // Where a session's output goes. line: one finished line, without newline.
 struct session_sink {
 	void (*line)(void *ctx, const char *text, size_t len);
-	void (*error)(void *ctx, const char *text);      // sentence of a failed command
-	void (*caret)(void *ctx, unsigned column);       // before error(), when a word is to blame
+	void (*error)(void *ctx, const char *text);  // sentence of a failed command
+	void (*caret)(void *ctx, unsigned column);   // before error(), when a word is to blame
 	void (*part)(void *ctx, const char *text, size_t len);  // text without line end (JSON)
 	bool (*full)(void *ctx);  // true: hold CLI_MORE until the reader has caught up; or NULL
 	void *ctx;
@@ -27,18 +27,25 @@ struct session_sink {
 
 struct session_level {
 	enum cli_mode mode;
-	void *object;               // in the candidate; NULL between lines of an interactive session
-	char label[32];             // prompt text, "" = the mode's
-	char line[LEX_LINE_MAX + 1];  // the line that entered this mode, run again on each candidate
+	void *object;    // in the candidate; NULL between lines of an interactive session
+	char label[32];  // prompt text, "" = the mode's
+	char line[LEX_LINE_MAX +
+		  1];  // the line that entered this mode, run again on each candidate
 };
 
-enum filter_kind { FILTER_NONE, FILTER_INCLUDE, FILTER_EXCLUDE, FILTER_BEGIN, FILTER_SECTION,
-		   FILTER_COUNT };
+enum filter_kind {
+	FILTER_NONE,
+	FILTER_INCLUDE,
+	FILTER_EXCLUDE,
+	FILTER_BEGIN,
+	FILTER_SECTION,
+	FILTER_COUNT
+};
 struct session_filter {
 	enum filter_kind kind;
-	regex_t regex;   // valid when kind is set
-	bool open;       // begin: matched already; section: inside one
-	size_t indent;   // section: of its first line
+	regex_t regex;  // valid when kind is set
+	bool open;      // begin: matched already; section: inside one
+	size_t indent;  // section: of its first line
 	unsigned count;
 };
 
@@ -46,10 +53,10 @@ struct cli {
 	struct session_sink sink;
 	struct session_level stack[SESSION_DEPTH_MAX];
 	unsigned depth;
-	bool privileged;   // may enable
-	bool owner;        // same user as the daemon, or root: may name files anywhere
-	bool stranger;     // the failed line is no word of its mode: it opened another one
-	bool batch;        // candidate is given and stays; no commit, no exec rows
+	bool privileged;  // may enable
+	bool owner;       // same user as the daemon, or root: may name files anywhere
+	bool stranger;    // the failed line is no word of its mode: it opened another one
+	bool batch;       // candidate is given and stays; no commit, no exec rows
 	struct config *candidate;
 	char peer_name[64];
 	unsigned terminal_length;  // 0 = no paging
@@ -65,7 +72,7 @@ struct cli {
 	void (*state_release)(void *);
 	struct json *json;
 	size_t json_sent;
-	int status;          // 0 or a negative errno
+	int status;  // 0 or a negative errno
 	char error[768];
 	bool has_caret;
 	unsigned caret;
