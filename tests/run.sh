@@ -14,13 +14,14 @@ passed=0 failed=0 skipped=0
 child=
 begin=$SECONDS
 
+exec 3>&2 # a part's output may go through a filter that is gone by then
 stop() {
-	trap '' INT TERM
+	trap '' INT TERM PIPE
 	if [ -n "$child" ]; then
 		kill -TERM "$child" 2>/dev/null
 		wait "$child"
 	fi
-	echo "interrupted" >&2
+	echo "interrupted" >&3
 	exit 130
 }
 trap stop INT TERM
