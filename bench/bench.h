@@ -46,7 +46,8 @@ int64_t bench_perf_read(void);
 
 // Sizes of the packets of a burst.
 void bench_sizes_fill(uint32_t size, uint32_t *len, unsigned n);
-double bench_median(double *v, unsigned n);
+double bench_median(double *v, unsigned n);  // or the least, with bench_best
+extern bool bench_best;
 
 // The crypto library alone on the payloads of such packets: ns per packet, one key.
 int bench_raw_open(void);

@@ -10,6 +10,8 @@
 
 #include "secret.h"
 
+#define PREFETCH_AHEAD 4
+
 static size_t key_bytes[3];  // prepared key of 128, 192, 256 bits
 
 static unsigned key_index(uint16_t key_len)
@@ -80,20 +82,29 @@ static inline const uint8_t *make_aad(const struct crypto_op *op, uint8_t aad[16
 	return aad;
 }
 
-// The lines that the library reads first: round keys and the powers of H of a short packet.
-static inline void key_prefetch(const struct crypto_op *ops, uint32_t i, uint32_t n)
+// The lines that the library is about to read of a key four packets ahead: the round keys at the
+// front and, of the powers of H behind them, as many from the back as the packet has blocks (the
+// code keeps the highest power first).
+static inline void key_prefetch(const struct crypto_op *ops, uint32_t i, uint32_t n, size_t size)
 {
-	if (i + 3 < n && ops[i + 3].key != ops[i].key) {
-		const uint8_t *key = ops[i + 3].key;
+	const uint8_t *key;
+	size_t powers, from;
 
-		for (unsigned line = 0; line < 5; line++)
-			__builtin_prefetch(key + 64 * line);
-	}
+	if (i + PREFETCH_AHEAD >= n || ops[i + PREFETCH_AHEAD].key == ops[i].key)
+		return;
+	key = ops[i + PREFETCH_AHEAD].key;
+	powers = ops[i + PREFETCH_AHEAD].len + 48;
+	from = size > powers + 192 ? size - powers : 192;
+	__builtin_prefetch(key);
+	__builtin_prefetch(key + 64);
+	__builtin_prefetch(key + 128);
+	for (from &= ~(size_t)63; from < size; from += 64)
+		__builtin_prefetch(key + from);
 }
 
 static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ctx,
 							   struct crypto_op *ops, uint32_t n,
-							   aes_gcm_enc_dec_t enc)
+							   aes_gcm_enc_dec_t enc, size_t key_size)
 {
 	uint8_t aad[16];
 	uint64_t aad_len;
@@ -103,7 +114,7 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 		uint8_t *data = op->esp + 16;
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
-		key_prefetch(ops, i, n);
+		key_prefetch(ops, i, n, key_size);
 		enc(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, data + op->len,
 		    op->icv_len);
 		op->ok = 1;
@@ -112,7 +123,7 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 
 static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ctx,
 							   struct crypto_op *ops, uint32_t n,
-							   aes_gcm_enc_dec_t dec)
+							   aes_gcm_enc_dec_t dec, size_t key_size)
 {
 	uint8_t aad[16];
 	uint64_t aad_len;
@@ -122,7 +133,7 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 		uint8_t *data = op->esp + 16;
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
-		key_prefetch(ops, i, n);
+		key_prefetch(ops, i, n, key_size);
 		dec(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, op->tag,
 		    op->icv_len);
 	}
@@ -149,7 +160,8 @@ static inline __attribute__((always_inline)) void gmac(struct crypto_ctx *ctx, s
 	memcpy(saved, op->esp - 4, 8);
 	memcpy(op->esp - 4, saved + 4, 4);
 	memcpy(op->esp, &op->seq_hi_be, 4);
-	enc(op->key, &ctx->gcm, tag, tag, 0, op->nonce, op->esp - 4, 20 + op->len, tag, op->icv_len);
+	enc(op->key, &ctx->gcm, tag, tag, 0, op->nonce, op->esp - 4, 20 + op->len, tag,
+	    op->icv_len);
 	memcpy(op->esp - 4, saved, 8);
 }
 
@@ -176,12 +188,12 @@ static inline __attribute__((always_inline)) void gmac_open(struct crypto_ctx *c
 }
 
 // clang-format off
-static void gcm128_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm128_enc); }
-static void gcm192_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm192_enc); }
-static void gcm256_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm256_enc); }
-static void gcm128_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm128_dec); }
-static void gcm192_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm192_dec); }
-static void gcm256_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm256_dec); }
+static void gcm128_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm128_enc, key_bytes[0]); }
+static void gcm192_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm192_enc, key_bytes[1]); }
+static void gcm256_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_seal(c, o, n, c->mgr->gcm256_enc, key_bytes[2]); }
+static void gcm128_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm128_dec, key_bytes[0]); }
+static void gcm192_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm192_dec, key_bytes[1]); }
+static void gcm256_open(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gcm_open(c, o, n, c->mgr->gcm256_dec, key_bytes[2]); }
 static void gmac128_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gmac_seal(c, o, n, c->mgr->gcm128_enc); }
 static void gmac192_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gmac_seal(c, o, n, c->mgr->gcm192_enc); }
 static void gmac256_seal(struct crypto_ctx *c, struct crypto_op *o, uint32_t n) { gmac_seal(c, o, n, c->mgr->gcm256_enc); }

@@ -3,6 +3,8 @@
 
 #include <rte_mbuf.h>
 
+#include <string.h>
+
 #include "pkt.h"
 #include "sa.h"
 #include "worker.h"
@@ -46,13 +48,57 @@ static inline void esp_crypt(struct crypto_ctx *ctx, uint32_t n)
 }
 
 // ---- esp_inner.c: what must be true of a packet that came out of an SA --------------------------
-enum esp_inner_verdict { INNER_OK, INNER_MALFORMED, INNER_SELECTOR };
+static inline uint16_t get16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
 // len bytes at ip, version as next header said. *total: length by its own header (<= len).
-bool esp_inner_length(const uint8_t *ip, uint32_t len, uint8_t family, uint32_t *total);
+static inline bool esp_inner_length(const uint8_t *ip, uint32_t len, uint8_t family,
+				    uint32_t *total)
+{
+	if (likely(family == 4)) {
+		uint32_t ihl;
+
+		if (len < 20 || ip[0] >> 4 != 4)
+			return false;
+		ihl = (ip[0] & 15u) * 4;
+		*total = get16(ip + 2);
+		return ihl >= 20 && *total >= ihl && *total <= len;
+	}
+	if (len < 40 || ip[0] >> 4 != 6)
+		return false;
+	*total = 40u + get16(ip + 4);
+	return *total <= len;
+}
+
 // Selectors of an SA against an inner packet whose lengths were checked.
-bool esp_inner_allowed(const struct sa *sa, const uint8_t *ip, uint32_t total, uint8_t family);
+bool esp_inner_allowed_any(const struct sa *sa, const uint8_t *ip, uint32_t total, uint8_t family);
+static inline bool esp_inner_allowed(const struct sa *sa, const uint8_t *ip, uint32_t total,
+				     uint8_t family)
+{
+	const struct sa_check *c = &sa->check[0];
+	uint32_t src, dst;
+
+	// most SAs: one IPv4 network on each side, any protocol
+	if (likely(sa->sels && c->family == 4 && family == 4 && !c->proto && !c->ports)) {
+		memcpy(&src, ip + 12, 4);
+		memcpy(&dst, ip + 16, 4);
+		if (likely((src & c->v4.src_mask) == c->v4.src &&
+			   (dst & c->v4.dst_mask) == c->v4.dst))
+			return true;
+	}
+	return esp_inner_allowed_any(sa, ip, total, family);
+}
+
 // RFC 6040 4.2: false = outer congestion mark on a packet that cannot carry it, to be dropped.
-bool esp_inner_ecn(uint8_t *ip, uint8_t family, uint8_t outer_tos);
+bool esp_inner_ecn_set(uint8_t *ip, uint8_t family, uint8_t outer);
+static inline bool esp_inner_ecn(uint8_t *ip, uint8_t family, uint8_t outer_tos)
+{
+	// neither mark nor ECT(1) outside: the inner field stays as it is
+	return likely(!(outer_tos & 1)) || esp_inner_ecn_set(ip, family, outer_tos & 3);
+}
+
 // Transport mode: the IP header in front of payload of `len` bytes gets protocol nh and lengths.
 bool esp_transport_header(uint8_t *ip, uint32_t l3_len, uint32_t len, uint8_t family, uint8_t nh);
 // Transport mode behind NAT: TCP and UDP checksums cover addresses that changed (RFC 3948 3.1.2).

@@ -9,28 +9,6 @@
 
 #define IP6_LEN 40
 
-static uint16_t get16(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-bool esp_inner_length(const uint8_t *ip, uint32_t len, uint8_t family, uint32_t *total)
-{
-	if (family == 4) {
-		uint32_t ihl;
-
-		if (len < 20 || ip[0] >> 4 != 4)
-			return false;
-		ihl = (ip[0] & 15u) * 4;
-		*total = get16(ip + 2);
-		return ihl >= 20 && *total >= ihl && *total <= len;
-	}
-	if (len < IP6_LEN || ip[0] >> 4 != 6)
-		return false;
-	*total = IP6_LEN + (uint32_t)get16(ip + 4);
-	return *total <= len;
-}
-
 // Upper-layer protocol and where it starts. false: not the first fragment, so no ports.
 static bool upper_find(const uint8_t *ip, uint32_t total, uint8_t family, uint8_t *proto,
 		       uint32_t *at)
@@ -98,7 +76,7 @@ static bool upper_match(const struct sa_check *c, const uint8_t *ip, uint32_t to
 	       dport <= c->dport_hi;
 }
 
-bool esp_inner_allowed(const struct sa *sa, const uint8_t *ip, uint32_t total, uint8_t family)
+bool esp_inner_allowed_any(const struct sa *sa, const uint8_t *ip, uint32_t total, uint8_t family)
 {
 	for (unsigned i = 0; i < sa->sels; i++) {
 		const struct sa_check *c = &sa->check[i];
@@ -124,13 +102,11 @@ static void ip4_checksum_adjust(uint8_t *ip, uint16_t old_word, uint16_t new_wor
 	ip[11] = (uint8_t)~sum;
 }
 
-bool esp_inner_ecn(uint8_t *ip, uint8_t family, uint8_t outer_tos)
+bool esp_inner_ecn_set(uint8_t *ip, uint8_t family, uint8_t outer)
 {
-	enum { NOT_ECT = 0, ECT1 = 1, ECT0 = 2, CE = 3 };
-	uint8_t outer = outer_tos & 3, inner, set;
+	enum { NOT_ECT = 0, ECT1 = 1, CE = 3 };
+	uint8_t inner, set;
 
-	if (likely(outer == NOT_ECT || outer == ECT0))
-		return true;
 	inner = family == 4 ? ip[1] & 3 : (ip[1] >> 4) & 3;
 	if (inner == NOT_ECT)
 		return outer != CE;

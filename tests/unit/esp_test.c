@@ -144,10 +144,224 @@ static void every_algorithm_and_size(void **state)
 	assert_int_equal(bed_drops(), 0);
 }
 
+// A wrong bit anywhere in header, IV, ciphertext or ICV must be refused, and nothing else.
+static void wrong_bytes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(algorithms); i++) {
+		struct dp_sa conf = conf_of(&algorithms[i], 4);
+		uint8_t wire[512];
+		struct rte_mbuf *m;
+		struct pair p;
+		size_t len;
+
+		if (conf.cipher == DP_CIPHER_AES_CBC && conf.auth == DP_AUTH_NONE)
+			continue;  // nothing protects it
+		conf.esn = i % 2;
+		p = pair_add(&conf);
+		m = bed_out(p.out, bed_packet(inner, inner_make(4, 61)));
+		len = rte_pktmbuf_data_len(m);
+		memcpy(wire, rte_pktmbuf_mtod(m, void *), len);
+		rte_pktmbuf_free(m);
+		for (size_t at = 20; at < len; at++) {
+			wire[at] ^= 0x10;
+			assert_null(bed_in(bed_packet(wire, len), NULL));
+			wire[at] ^= 0x10;
+			assert_int_equal(p.in->seq, 0);
+		}
+		m = bed_in(bed_packet(wire, len), NULL);
+		assert_non_null(m);
+		assert_memory_equal(rte_pktmbuf_mtod(m, void *), inner, 61);
+		rte_pktmbuf_free(m);
+		assert_true(p.in->drops[DP_SA_DROP_ICV] > len - 20 - 9);
+		assert_null(bed_in(bed_packet(wire, len), NULL));
+		assert_int_equal(p.in->drops[DP_SA_DROP_REPLAY] >= 1, 1);
+		pair_del(&p);
+	}
+	assert_int_equal(bed_mbufs_in_use(), 0);
+	bed_reset();
+}
+
+static void every_split(void **state)
+{
+	struct dp_sa conf = bed_conf(DP_CIPHER_AES_GCM, DP_AUTH_NONE, 16, 4, 0x2000);
+	struct pair p = pair_add(&conf);
+	uint8_t wire[512];
+	struct rte_mbuf *m;
+	size_t len;
+
+	(void)state;
+	for (int tight = 0; tight < 2; tight++) {
+		inner_make(4, 150);
+		for (size_t at = 1; at < 150; at++) {  // outbound, the inner packet in pieces
+			m = bed_out(p.out, bed_packet_split(inner, 150, at, tight));
+			assert_non_null(m);
+			len = rte_pktmbuf_data_len(m);
+			assert_int_equal(m->nb_segs, 1);
+			memcpy(wire, rte_pktmbuf_mtod(m, void *), len);
+			rte_pktmbuf_free(m);
+			// and inbound, what it became, in pieces as well
+			m = bed_in(bed_packet_split(wire, len, at, tight), NULL);
+			assert_non_null(m);
+			assert_int_equal(rte_pktmbuf_pkt_len(m), 150);
+			assert_memory_equal(rte_pktmbuf_mtod(m, void *), inner, 150);
+			rte_pktmbuf_free(m);
+		}
+	}
+	pair_del(&p);
+	assert_int_equal(bed_mbufs_in_use(), 0);
+	assert_int_equal(bed_drops(), 0);
+}
+
+// Seals `len` bytes with a trailer of our choice: pads, pad length and next header are the last
+// bytes of `plain` itself. Goes around esp_out, which would never make such packets.
+static struct rte_mbuf *forge(const struct pair *p, const uint8_t *plain, uint32_t len,
+			      uint32_t seq)
+{
+	uint8_t wire[2048];
+	struct crypto_op *op = &bed.w.crypto->ops[0];
+	uint8_t *esp = wire + 20;
+	uint32_t total = 20 + 8 + p->out->iv_len + len + p->out->icv_len;
+
+	memset(wire, 0, sizeof(wire));
+	wire[0] = 0x45;
+	wire[2] = (uint8_t)(total >> 8);
+	wire[3] = (uint8_t)total;
+	wire[8] = 64;
+	wire[9] = 50;
+	memcpy(wire + 12, p->out->conf.local.bytes, 4);
+	memcpy(wire + 16, p->out->conf.remote.bytes, 4);
+	memcpy(esp, &p->out->spi_be, 4);
+	esp[6] = (uint8_t)(seq >> 8);
+	esp[7] = (uint8_t)seq;
+	memset(esp + 8, (int)seq, p->out->iv_len);
+	memcpy(esp + 8 + p->out->iv_len, plain, len);
+	*op = (struct crypto_op){.key = p->out->key,
+				 .esp = esp,
+				 .len = len,
+				 .iv_len = p->out->iv_len,
+				 .icv_len = p->out->icv_len};
+	crypto_op_nonce(op, p->out->salt);
+	p->out->crypt(bed.w.crypto, op, 1);
+	return bed_packet(wire, total);
+}
+
+struct trailer_row {
+	uint32_t inner_len, pad, pad_field;
+	int pad_wrong_at;  // -1 = none
+	uint8_t nh;
+	enum drop why;  // DROP_COUNT = accepted
+};
+
+static void trailers(void **state)
+{
+	static const struct trailer_row rows[] = {
+		{40, 2, 2, -1, 4, DROP_COUNT},
+		{40, 254, 254, -1, 4, DROP_COUNT},  // as much as the field can say
+		{40, 2, 3, -1, 4, DROP_ESP_PAD},    // claims a byte of the packet
+		{40, 2, 44, -1, 4, DROP_ESP_PAD},   // longer than the packet
+		{40, 2, 255, -1, 4, DROP_ESP_PAD},
+		{40, 6, 6, 0, 4, DROP_ESP_PAD},
+		{40, 6, 6, 5, 4, DROP_ESP_PAD},
+		{40, 2, 2, -1, 41, DROP_ESP_INNER},  // says IPv6, is IPv4
+		{40, 2, 2, -1, 59, DROP_ESP_DUMMY},
+		{40, 2, 2, -1, 6, DROP_ESP_NEXT_HEADER},
+		{40, 2, 2, -1, 0, DROP_ESP_NEXT_HEADER},
+		{0, 2, 2, -1, 4, DROP_ESP_INNER},
+		{16, 2, 2, -1, 4, DROP_ESP_INNER},
+	};
+	struct dp_sa conf = bed_conf(DP_CIPHER_AES_GCM, DP_AUTH_NONE, 16, 4, 0x3000);
+	struct pair p = pair_add(&conf);
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		const struct trailer_row *r = &rows[i];
+		uint8_t plain[512];
+		struct rte_mbuf *m;
+
+		bed_reset();
+		inner_make(4, r->inner_len < 20 ? 20 : r->inner_len);
+		memcpy(plain, inner, r->inner_len);
+		for (uint32_t k = 0; k < r->pad; k++)
+			plain[r->inner_len + k] =
+				(uint8_t)(k + 1 + (k == (uint32_t)r->pad_wrong_at));
+		plain[r->inner_len + r->pad] = (uint8_t)r->pad_field;
+		plain[r->inner_len + r->pad + 1] = r->nh;
+		m = bed_in(forge(&p, plain, r->inner_len + r->pad + 2, (uint32_t)i + 1), NULL);
+		if (r->why == DROP_COUNT) {
+			assert_non_null(m);
+			assert_int_equal(rte_pktmbuf_data_len(m), r->inner_len);
+			rte_pktmbuf_free(m);
+		} else if (m || bed.w.drop[r->why] != 1) {
+			fail_msg("row %zu", i);
+		}
+	}
+	pair_del(&p);
+	assert_int_equal(bed_mbufs_in_use(), 0);
+	bed_reset();
+}
+
+// Inner length fields against what is there; traffic flow padding behind is cut off (RFC 4303 2.7).
+static void inner_lengths(void **state)
+{
+	struct dp_sa conf = bed_conf(DP_CIPHER_NULL, DP_AUTH_SHA1_96, 0, 4, 0x3100);
+	struct pair p = pair_add(&conf);
+	uint8_t plain[104];
+	struct rte_mbuf *m;
+
+	(void)state;
+	for (uint32_t said = 0; said < 120; said++) {
+		inner_make(4, 100);
+		memcpy(plain, inner, 100);
+		plain[3] = (uint8_t)said;
+		memcpy(plain + 100, (uint8_t[]){1, 2, 2, 4}, 4);
+		m = bed_in(forge(&p, plain, 104, said + 1), NULL);
+		if (said < 20 || said > 100) {
+			assert_null(m);
+		} else {
+			assert_non_null(m);
+			assert_int_equal(rte_pktmbuf_pkt_len(m), said);
+			rte_pktmbuf_free(m);
+		}
+	}
+	assert_int_equal(p.in->drops[DP_SA_DROP_INNER], 39);
+	pair_del(&p);
+	bed_reset();
+}
+
+static void runts(void **state)
+{
+	struct dp_sa conf = bed_conf(DP_CIPHER_AES_CBC, DP_AUTH_SHA1_96, 16, 4, 0x3200);
+	struct pair p = pair_add(&conf);
+	uint8_t wire[512];
+	struct rte_mbuf *m = bed_out(p.out, bed_packet(inner, inner_make(4, 60)));
+	size_t len = rte_pktmbuf_data_len(m);
+
+	(void)state;
+	memcpy(wire, rte_pktmbuf_mtod(m, void *), len);
+	rte_pktmbuf_free(m);
+	for (size_t n = 20; n < len; n++) {
+		wire[2] = (uint8_t)(n >> 8);
+		wire[3] = (uint8_t)n;
+		assert_null(bed_in(bed_packet(wire, n), NULL));
+		wire[3] = (uint8_t)len;  // and the header claims more than there is
+		assert_null(bed_in(bed_packet(wire, n), NULL));
+	}
+	assert_int_equal(bed_mbufs_in_use(), 0);
+	assert_int_equal(p.in->packets, 0);
+	pair_del(&p);
+	bed_reset();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_algorithm_and_size),
+		cmocka_unit_test(wrong_bytes),
+		cmocka_unit_test(every_split),
+		cmocka_unit_test(trailers),
+		cmocka_unit_test(inner_lengths),
+		cmocka_unit_test(runts),
 	};
 	int rc;
 
