@@ -93,6 +93,24 @@ static void test_modp_known(void **state)
 	}
 }
 
+// A secret that begins with a zero byte keeps its length (RFC 2409: g^xy is as long as the prime).
+static void test_leading_zero(void **state)
+{
+	uint8_t x[32], peer[128] = {[127] = 134};
+	struct secret z = {0};
+
+	unhex("d69400fe16a79d0decb9d427b84bac2f0fef77c7ab47ceb537a3771c885f131a", x, 32);
+	struct dh_keypair *kp = dh_import(2, x, 32);
+	assert_non_null(kp);
+	assert_int_equal(dh_compute(kp, peer, 128, &z), 0);
+	assert_int_equal(z.len, 128);
+	assert_int_equal(z.bytes[0], 0);
+	hash_equals(z.bytes, z.len,
+		    "c285a55f99abe883885962eb20e6db4a0ade3b778f666a665ad79b001b7b53dc");
+	secret_clear(&z);
+	dh_destroy(kp);
+}
+
 // RFC 5903 8.1
 static void test_ecp_known(void **state)
 {
@@ -227,10 +245,10 @@ static void test_unknown_group(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_agreement),        cmocka_unit_test(test_modp_known),
-		cmocka_unit_test(test_ecp_known),        cmocka_unit_test(test_hostile_modp),
-		cmocka_unit_test(test_hostile_subgroup), cmocka_unit_test(test_hostile_ecp),
-		cmocka_unit_test(test_unknown_group),
+		cmocka_unit_test(test_agreement),    cmocka_unit_test(test_modp_known),
+		cmocka_unit_test(test_leading_zero), cmocka_unit_test(test_ecp_known),
+		cmocka_unit_test(test_hostile_modp), cmocka_unit_test(test_hostile_subgroup),
+		cmocka_unit_test(test_hostile_ecp),  cmocka_unit_test(test_unknown_group),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

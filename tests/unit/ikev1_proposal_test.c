@@ -103,6 +103,21 @@ static void test_phase1(void **state)
 	assert_int_equal(ikev1_build_sa_phase1_answer(&a.b, &o.sa, &c), -ENOENT);
 }
 
+// Whatever the order of the offer, our best policy wins.
+static void test_phase1_order(void **state)
+{
+	const struct isakmp_policy *theirs[][2] = {{&aes256, &aes128}, {&aes128, &aes256}};
+	struct sa_msg o;
+	struct ikev1_phase1_choice c;
+
+	for (unsigned i = 0; i < 2; i++) {
+		offer(&o, theirs[i], 2);
+		const struct ikev1_policies ours = {theirs[0], 2};
+		assert_int_equal(ikev1_phase1_choose(&o.sa, &ours, &c), 0);
+		assert_int_equal(c.priority, 10);
+	}
+}
+
 static void test_phase1_lifetime(void **state)
 {
 	struct isakmp_policy shorter = aes256;
@@ -468,11 +483,17 @@ static void test_keymat_lengths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_phase1),          cmocka_unit_test(test_phase1_lifetime),
-		cmocka_unit_test(test_phase1_mismatch), cmocka_unit_test(test_phase1_attributes),
-		cmocka_unit_test(test_malformed),       cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_phase2),          cmocka_unit_test(test_phase2_pfs),
-		cmocka_unit_test(test_phase2_udp),      cmocka_unit_test(test_phase2_odd),
+		cmocka_unit_test(test_phase1),
+		cmocka_unit_test(test_phase1_order),
+		cmocka_unit_test(test_phase1_lifetime),
+		cmocka_unit_test(test_phase1_mismatch),
+		cmocka_unit_test(test_phase1_attributes),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_phase2),
+		cmocka_unit_test(test_phase2_pfs),
+		cmocka_unit_test(test_phase2_udp),
+		cmocka_unit_test(test_phase2_odd),
 		cmocka_unit_test(test_keymat_lengths),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
