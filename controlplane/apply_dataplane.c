@@ -145,11 +145,6 @@ int dataplane_apply(struct gateway *g, const struct config *c, struct err *err)
 	g->dp_trouble[0] = '\0';
 	dp_set_resolver(resolve, g);
 	kernel_feed(g->kernel, true);
-	struct dp_engine_info info = {0};
-	dp_engine_info(&info);
-	log_event("DATAPLANE", LOG_L_INFO, "STARTED", "%u worker(s), %s, %s memory", dp_workers(),
-		  info.crypto_library ? info.crypto_library : "no crypto library",
-		  info.hugepages ? "huge page" : "ordinary");
 	return 0;
 }
 
