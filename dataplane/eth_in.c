@@ -4,6 +4,7 @@
 #include "pipeline.h"
 #include "port.h"
 
+#include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_prefetch.h>
 #include <string.h>
@@ -21,6 +22,16 @@ static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
 	return a == b && c == d;
 }
 
+static inline uint8_t family_of(const uint8_t *frame)
+{
+	uint16_t type;
+
+	memcpy(&type, frame + 12, 2);
+	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return 4;
+	return type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? 6 : 0;
+}
+
 void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *host)
 {
 	const struct port *p = port_get(port);
@@ -32,18 +43,18 @@ void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *hos
 		struct rte_mbuf *m = in->pkt[i];
 
 		if (i + AHEAD < in->n)
-			rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD], void *));
+			rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD], void *)),
+				rte_prefetch0(pkt_of(in->pkt[i + AHEAD]));
 		if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)) {
 			pkt_drop(w, m, DROP_ETH_RUNT);
 			continue;
 		}
 		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-		uint16_t type = (uint16_t)(frame[12] << 8 | frame[13]);
-		uint8_t family = type == RTE_ETHER_TYPE_IPV4   ? 4
-				 : type == RTE_ETHER_TYPE_IPV6 ? 6
-							       : 0;
-
-		*pkt_of(m) = (struct pkt){.in_port = port, .family = family};
+		uint8_t family = family_of(frame);
+		struct pkt *meta = pkt_of(m);
+		memset(meta, 0, sizeof(*meta));
+		meta->in_port = port;
+		meta->family = family;
 		if (likely(family != 0 && dst_is(frame, p->mac))) {
 			rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
 			in->pkt[kept++] = m;

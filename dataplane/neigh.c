@@ -38,40 +38,56 @@ uint32_t neigh_count(void)
 	return used;
 }
 
-static inline uint32_t hash_of(uint32_t port, uint8_t family, const uint8_t *addr)
-{
-	uint64_t v[2] = {0};
+struct key {
+	uint64_t where, addr[2];
+};
 
-	memcpy(v, addr, family == 4 ? 4 : 16);
-	uint32_t h = rte_hash_crc_8byte(v[0], port);
-	return family == 4 ? h : rte_hash_crc_8byte(v[1], h);
+static inline struct key key_of(uint32_t port, uint8_t family, const uint8_t *addr)
+{
+	struct key k = {.where = (uint64_t)family << 32 | port};
+	uint32_t v4;
+
+	if (likely(family == 4)) {
+		memcpy(&v4, addr, 4);
+		k.addr[0] = v4;
+	} else {
+		memcpy(k.addr, addr, 16);
+	}
+	return k;
 }
 
-static inline bool is(const struct neigh *n, uint32_t port, uint8_t family, const uint8_t *addr)
+static inline uint32_t hash_of(const struct key *k)
 {
-	return n->port == port && n->family == family &&
-	       memcmp(n->addr, addr, family == 4 ? 4 : 16) == 0;
+	uint32_t h = rte_hash_crc_8byte(k->addr[0], (uint32_t)k->where);
+
+	return likely(k->where >> 32 == 4) ? h : rte_hash_crc_8byte(k->addr[1], h);
+}
+
+static inline bool is(const struct neigh *n, const struct key *k)
+{
+	return ((n->where ^ k->where) | (n->addr[0] ^ k->addr[0]) | (n->addr[1] ^ k->addr[1])) == 0;
 }
 
 struct neigh *neigh_lookup(uint32_t port, uint8_t family, const uint8_t *addr)
 {
-	uint32_t at = hash_of(port, family, addr);
+	struct key k = key_of(port, family, addr);
+	uint32_t at = hash_of(&k);
 
 	for (uint32_t i = 0; i < SLOTS; i++, at++) {
 		struct neigh *n = __atomic_load_n(&slot[at % SLOTS], __ATOMIC_ACQUIRE);
 
 		if (!n)
 			return NULL;
-		if (is(n, port, family, addr))
+		if (is(n, &k))
 			return n;
 	}
 	return NULL;
 }
 
 // The entry's slot, or the one to put it in, or NULL when the table is full.
-static struct neigh **slot_find(uint32_t port, uint8_t family, const uint8_t *addr)
+static struct neigh **slot_find(const struct key *k)
 {
-	uint32_t at = hash_of(port, family, addr);
+	uint32_t at = hash_of(k);
 	struct neigh **free_slot = NULL;
 
 	for (uint32_t i = 0; i < SLOTS; i++, at++) {
@@ -81,7 +97,7 @@ static struct neigh **slot_find(uint32_t port, uint8_t family, const uint8_t *ad
 			return free_slot ? free_slot : s;
 		if (*s == &gone)
 			free_slot = free_slot ? free_slot : s;
-		else if (is(*s, port, family, addr))
+		else if (is(*s, k))
 			return s;
 	}
 	return free_slot;
@@ -100,7 +116,8 @@ static void marks_clear(struct neigh **s)
 
 int neigh_set(uint32_t port, const struct ip_addr *addr, const uint8_t mac[6], bool valid)
 {
-	struct neigh **s = slot_find(port, addr->family, addr->bytes);
+	struct key k = key_of(port, addr->family, addr->bytes);
+	struct neigh **s = slot_find(&k);
 	struct neigh *old = s && *s != &gone ? *s : NULL, *n = NULL;
 
 	if (!valid && !old)
@@ -114,9 +131,8 @@ int neigh_set(uint32_t port, const struct ip_addr *addr, const uint8_t mac[6], b
 		if (!n)
 			return -ENOMEM;
 		memset(n, 0, sizeof(*n));
-		n->port = port;
-		n->family = addr->family;
-		memcpy(n->addr, addr->bytes, 16);
+		n->where = k.where;
+		memcpy(n->addr, k.addr, sizeof(n->addr));
 		memcpy(n->l2, mac, 6);
 		memcpy(n->l2 + 6, port_get(port)->mac, 6);
 	}
@@ -135,9 +151,10 @@ void neigh_flush_port(uint32_t port)
 	for (uint32_t i = 0; slot && i < SLOTS; i++) {
 		const struct neigh *n = slot[i];
 
-		if (!n || n == &gone || n->port != port)
+		if (!n || n == &gone || (uint32_t)n->where != port)
 			continue;
-		struct ip_addr addr = addr_from_bytes(n->family, n->addr);
+		struct ip_addr addr =
+			addr_from_bytes((uint8_t)(n->where >> 32), (const uint8_t *)n->addr);
 		neigh_set(port, &addr, NULL, false);
 	}
 }

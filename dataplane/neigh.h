@@ -11,11 +11,9 @@
 #define NEIGH_MAX 65536  // entries; the table has twice as many slots
 
 struct neigh {
-	uint32_t port;
-	uint8_t family;
-	uint8_t pad[3];
-	uint8_t addr[16];
-	uint8_t l2[16];  // destination MAC, source MAC; the type follows per packet
+	uint64_t where;    // family << 32 | port
+	uint64_t addr[2];  // as on the wire; IPv4: first four bytes, rest zero
+	uint8_t l2[16];    // destination MAC, source MAC; the type follows per packet
 };
 
 int neigh_init(void);

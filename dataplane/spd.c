@@ -4,6 +4,7 @@
 // First match by order wins. rte_acl finds it; a SKIP match, or a later fragment in a group
 // with port selectors, goes on through the ordered list, which the flow cache makes rare.
 #include "spd.h"
+#include "flow.h"
 #include "rcu.h"
 #include "sa.h"
 #include "spd_acl.h"
@@ -169,7 +170,7 @@ struct spd_result spd_lookup(struct worker *w, struct flow_key *key)
 
 	if (unlikely(!s))
 		return r;
-	key->generation = s->generation;
+	key->word[5] = (uint32_t)key->word[5] | (uint64_t)s->generation << 32;
 	uint32_t hash = flow_hash(key);
 	if (likely(flow_cache_get(w->flows, key, hash, &r)))
 		return r;

@@ -11,14 +11,20 @@ struct sa;
 struct worker;
 
 // What a packet is matched by. Bytes 0-39 are the flow cache's key as well.
+// The packet path writes and compares whole words (spd_key.h): mixed sizes would stall.
 struct flow_key {
-	uint8_t src[16], dst[16];  // IPv4: first four bytes, rest zero
-	uint16_t sport, dport;     // host order
-	uint8_t proto, family;
-	uint8_t reverse;   // 1 = inbound clear packet, matched against reversed selectors
-	uint8_t fragment;  // 1 = later fragment: ports unknown
-	uint32_t group;
-	uint32_t generation;
+	union {
+		struct {
+			uint8_t src[16], dst[16];  // IPv4: first four bytes, rest zero
+			uint16_t sport, dport;     // host order
+			uint8_t proto, family;
+			uint8_t reverse;   // 1 = inbound clear packet, selectors reversed
+			uint8_t fragment;  // 1 = later fragment: ports unknown
+			uint32_t group;
+			uint32_t generation;
+		};
+		uint64_t word[6];
+	};
 };
 _Static_assert(sizeof(struct flow_key) == 48, "six words are hashed and compared");
 
@@ -43,13 +49,3 @@ struct spd_result spd_lookup(struct worker *w, struct flow_key *key);
 // The classifier itself (flow cache miss).
 struct spd_result spd_classify(const struct flow_key *key);
 uint32_t spd_generation(void);
-
-// flow.c: per-worker cache of classifications, fixed size, two ways.
-struct flow_cache;
-struct flow_cache *flow_cache_create(uint32_t entries, unsigned socket);
-void flow_cache_destroy(struct flow_cache *c);
-bool flow_cache_get(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
-		    struct spd_result *out);
-void flow_cache_put(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
-		    struct spd_result r);
-uint32_t flow_hash(const struct flow_key *key);

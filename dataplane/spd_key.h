@@ -6,25 +6,26 @@
 #include "pkt.h"
 #include "spd.h"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are packed by shifts");
+
 static inline void spd_key(struct flow_key *k, struct rte_mbuf *m, const struct pkt *p,
 			   uint32_t group, bool reverse)
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	*k = (struct flow_key){
-		.sport = p->sport,
-		.dport = p->dport,
-		.proto = p->proto,
-		.family = p->family,
-		.reverse = reverse,
-		.fragment = (p->flags & PKT_FRAGMENT) != 0,
-		.group = group,
-	};
-	if (p->family == 4) {
-		memcpy(k->src, h + 12, 4);
-		memcpy(k->dst, h + 16, 4);
+	uint32_t src, dst;
+
+	k->word[4] = p->sport | (uint64_t)p->dport << 16 | (uint64_t)p->proto << 32 |
+		     (uint64_t)p->family << 40 | (uint64_t)reverse << 48 |
+		     (uint64_t)((p->flags & PKT_FRAGMENT) != 0) << 56;
+	k->word[5] = group;
+	if (likely(p->family == 4)) {
+		memcpy(&src, h + 12, 4);
+		memcpy(&dst, h + 16, 4);
+		k->word[0] = src, k->word[1] = 0;
+		k->word[2] = dst, k->word[3] = 0;
 	} else {
-		memcpy(k->src, h + 8, 16);
-		memcpy(k->dst, h + 24, 16);
+		memcpy(&k->word[0], h + 8, 16);
+		memcpy(&k->word[2], h + 24, 16);
 	}
 }

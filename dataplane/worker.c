@@ -3,6 +3,7 @@
 // idle sleep, and is offline for RCU while it sleeps.
 #include "worker.h"
 #include "crypto.h"
+#include "flow.h"
 #include "loop.h"
 #include "pipeline.h"
 #include "port.h"

@@ -1,0 +1,63 @@
+// The flow cache: exact packet key to policy, one cache line per flow, two ways per set. Only
+// its worker touches it; a new policy set makes all entries stale by generation. Its size is
+// fixed: a stranger who sends a million flows makes misses, not memory.
+#pragma once
+
+#include <rte_common.h>
+#include <rte_hash_crc.h>
+#include <stdbool.h>
+
+#include "spd.h"
+
+struct flow {
+	struct flow_key key;
+	struct spd_result result;
+	uint32_t pad[2];
+};
+_Static_assert(sizeof(struct flow) == 64, "one cache line");
+
+struct flow_cache {
+	uint32_t mask;  // sets - 1
+	struct flow flow[] __rte_cache_aligned;
+};
+struct flow_cache *flow_cache_create(uint32_t entries, unsigned socket);
+void flow_cache_destroy(struct flow_cache *c);
+// The newest of a set goes first; the older of the two is lost.
+void flow_cache_put(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
+		    struct spd_result r);
+
+static inline uint32_t flow_hash(const struct flow_key *key)
+{
+	const uint64_t *v = key->word;
+	uint32_t h = (uint32_t)v[5];
+
+	if (key->family == 6) {
+		h = rte_hash_crc_8byte(v[1], h);
+		h = rte_hash_crc_8byte(v[3], h);
+		h = rte_hash_crc_8byte(v[2] << 32 ^ v[0] >> 32, h);
+		h = rte_hash_crc_8byte(v[2] >> 32 ^ v[0] << 32, h);
+		return rte_hash_crc_8byte(v[4], h);
+	}
+	return rte_hash_crc_8byte(v[4], rte_hash_crc_8byte(v[0] << 32 | v[2], h));
+}
+
+static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+	const uint64_t *x = a->word, *y = b->word;
+
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) |
+		(x[5] ^ y[5])) == 0;
+}
+
+static inline bool flow_cache_get(const struct flow_cache *c, const struct flow_key *key,
+				  uint32_t hash, struct spd_result *out)
+{
+	const struct flow *set = &c->flow[(size_t)(hash & c->mask) * 2];
+
+	for (int i = 0; i < 2; i++)
+		if (flow_key_equal(&set[i].key, key)) {
+			*out = set[i].result;
+			return true;
+		}
+	return false;
+}
