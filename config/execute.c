@@ -74,6 +74,21 @@ int session_match(struct cli *s, struct match_result *m, unsigned first, bool no
 	return level;
 }
 
+// Adds the words of a ", " list which are not there yet.
+static void expected_join(char *list, size_t cap, char *more)
+{
+	char *save = NULL, padded[MATCH_EXPECT_MAX + 4], key[80];
+
+	for (char *w = strtok_r(more, ",", &save); w != NULL; w = strtok_r(NULL, ",", &save)) {
+		w += strspn(w, " ");
+		snprintf(padded, sizeof(padded), ", %s,", list);
+		snprintf(key, sizeof(key), ", %s,", w);
+		size_t at = strlen(list);
+		if (strstr(padded, key) == NULL && at + strlen(w) + 3 < cap)
+			snprintf(list + at, cap - at, ", %s", w);
+	}
+}
+
 // Commands of both exec levels; privileged ones only for those who may.
 static bool match_exec(struct cli *s, struct match_result *m, unsigned first, enum cli_mode mode)
 {
@@ -88,9 +103,7 @@ static bool match_exec(struct cli *s, struct match_result *m, unsigned first, en
 			     : m->verdict == MATCH_INCOMPLETE && try.verdict == MATCH_OK;
 	if (upper && m->verdict == MATCH_INVALID && try.verdict == MATCH_INVALID &&
 	    try.word == m->word && m->expected[0] != '\0') {
-		size_t at = strlen(m->expected);
-		snprintf(m->expected + at, sizeof(m->expected) - at, "%s%s",
-			 try.expected[0] != '\0' ? ", " : "", try.expected);
+		expected_join(m->expected, sizeof(m->expected), try.expected);
 	} else if (upper) {
 		match_line(m, CLI_ENABLE, &s->lex, first, false);
 	}

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum rank { RANK_NONE, RANK_LINE, RANK_NAME, RANK_TYPED, RANK_ABBREV, RANK_EXACT };
-
 #define TOKENS_MAX 32
 #define STATES_MAX 768
 
@@ -59,57 +57,6 @@ static void follow_from(const struct pattern_row *row, uint16_t node, uint32_t c
 		else if (out->n < FOLLOW_MAX)
 			out->f[out->n++] = (struct follow){n->next[i], bits};
 	}
-}
-
-static bool all_of(const char *s, int (*is)(int))
-{
-	if (*s == '\0')
-		return false;
-	for (; *s != '\0'; s++) {
-		if (!is((unsigned char)*s))
-			return false;
-	}
-	return true;
-}
-
-static bool fits_number(const struct pattern_node *n, const char *word)
-{
-	if (!all_of(word, isdigit) || strlen(word) > 10)
-		return false;
-	unsigned long long v = strtoull(word, NULL, 10);
-	return v >= n->lo && v <= n->hi;
-}
-
-static enum rank fits(const struct pattern_node *n, const char *word)
-{
-	struct ip_addr addr;
-	uint8_t len;
-	char name[CONFIG_NAME_MAX];
-	bool ok = false;
-
-	switch ((enum token_kind)n->kind) {
-	case TOKEN_KEYWORD:
-		if (strcasecmp(word, n->text) == 0)
-			return RANK_EXACT;
-		return word[0] != '\0' && strncasecmp(word, n->text, strlen(word)) == 0
-			       ? RANK_ABBREV
-			       : RANK_NONE;
-	case TOKEN_NAME: return RANK_NAME;
-	case TOKEN_LINE: return RANK_LINE;
-	case TOKEN_NUMBER: ok = fits_number(n, word); break;
-	case TOKEN_IPV4: ok = addr_parse(word, &addr) == 0 && addr.family == 4; break;
-	case TOKEN_ADDR: ok = addr_parse(word, &addr) == 0; break;
-	case TOKEN_MASK: ok = prefix_parse_mask(word, &len) == 0; break;
-	// Whether the wildcard is a usable one is for the handler's sentence.
-	case TOKEN_WILDCARD: ok = addr_parse(word, &addr) == 0 && addr.family == 4; break;
-	case TOKEN_HEX: ok = all_of(word, isxdigit); break;
-	case TOKEN_INTERFACE:
-		ok = ifname_parse_type(word) == 0 || ifname_parse(NULL, word, name, NULL) == 0;
-		break;
-	case TOKEN_SPLIT:
-	case TOKEN_END: break;
-	}
-	return ok ? RANK_TYPED : RANK_NONE;
 }
 
 static bool row_usable(const struct pattern_row *row, bool no)
@@ -174,7 +121,7 @@ static void states_step(const struct state_set *in, struct state_set *out, unsig
 		follow_from(s->row, s->node, s->chosen, &next);
 		for (unsigned k = 0; k < next.n; k++) {
 			const struct pattern_node *n = &s->row->nodes[next.f[k].node];
-			enum rank rank = fits(n, word);
+			enum rank rank = token_fits(n, word);
 			bool half = n->kind == TOKEN_INTERFACE && ifname_parse_type(word) == 0;
 			if (rank != RANK_NONE)
 				state_take(out, s, &next.f[k], index, rank, half);
@@ -443,7 +390,7 @@ void match_line(struct match_result *out, enum cli_mode mode, const struct lex_l
 	match_end(out, now, line, no);
 }
 
-static int candidate_order(const void *a, const void *b)
+int match_candidate_order(const void *a, const void *b)
 {
 	const struct match_candidate *x = a, *y = b;
 	bool cr_x = x->word[0] == '<' && x->word[1] == 'c',
@@ -498,10 +445,10 @@ int match_candidates(struct match_candidate *out, enum cli_mode mode, const stru
 			follow_from(s->row, s->node, 0, &f);
 		for (unsigned k = 0; k < f.n; k++) {
 			const struct pattern_node *node = &s->row->nodes[f.f[k].node];
-			if (open_end || fits(node, line->word[whole].text) != RANK_NONE)
+			if (open_end || token_fits(node, line->word[whole].text) != RANK_NONE)
 				n = candidate_add(out, n, node);
 		}
 	}
-	qsort(out, (size_t)n, sizeof(out[0]), candidate_order);
+	qsort(out, (size_t)n, sizeof(out[0]), match_candidate_order);
 	return n;
 }

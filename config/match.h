@@ -7,6 +7,10 @@
 
 #define MATCH_EXPECT_MAX 400
 
+// How well a word fits a place, worst first.
+enum rank { RANK_NONE, RANK_LINE, RANK_NAME, RANK_TYPED, RANK_ABBREV, RANK_EXACT };
+enum rank token_fits(const struct pattern_node *n, const char *word);
+
 enum match_verdict { MATCH_OK, MATCH_INVALID, MATCH_INCOMPLETE, MATCH_AMBIGUOUS };
 
 struct match_result {
@@ -33,6 +37,7 @@ struct match_candidate {
 	bool is_keyword;
 };
 #define MATCH_CANDIDATES_MAX 128
+int match_candidate_order(const void *a, const void *b);  // for qsort: by word, <cr> last
 // Returns how many were stored; -ENOENT when the words before the last already match nothing.
 int match_candidates(struct match_candidate *out, enum cli_mode mode, const struct lex_line *line,
 		     unsigned first, bool no);

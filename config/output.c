@@ -146,7 +146,7 @@ static int filter_error(struct cli *s, unsigned column, const char *why)
 {
 	s->has_caret = true;
 	s->caret = column;
-	return cli_error(s, "%s", why);
+	return cli_error(s, "%% %s", why);
 }
 
 int output_filter(struct cli *s, struct lex_line *line, unsigned first)

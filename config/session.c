@@ -74,12 +74,6 @@ static int engine_candidates(struct match_candidate *c, int n, bool config, cons
 	return n;
 }
 
-static int by_word(const void *a, const void *b)
-{
-	return strcasecmp(((const struct match_candidate *)a)->word,
-			  ((const struct match_candidate *)b)->word);
-}
-
 // Leading words that belong to the engine: sets first, no and the mode whose rows count.
 static unsigned help_prefix(const struct cli *s, const struct lex_line *l, enum cli_mode *mode,
 			    bool *no)
@@ -140,8 +134,8 @@ void session_help(struct cli *s, const char *line, size_t len, bool tab)
 	if (start)
 		n = engine_candidates(c, n < 0 ? 0 : n, mode_is_config(mode),
 				      s->lex.count > 0 ? s->lex.word[0].text : "");
-	if (start)
-		qsort(c, (size_t)n, sizeof(c[0]), by_word);
+	if (n > 0)
+		qsort(c, (size_t)n, sizeof(c[0]), match_candidate_order);
 	if (n <= 0 && !tab)
 		s->sink.error(s->sink.ctx, "% Unrecognized command");
 	for (int i = 0; i < n; i++) {
