@@ -51,7 +51,7 @@ static inline int jhex(const json_t *o, const char *key, struct blob *b)
 
 static inline json_t *jload(const char *dir, const char *name)
 {
-	char path[4096];
+	char path[8192];
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	return json_load_file(path, 0, NULL);
