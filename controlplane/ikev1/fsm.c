@@ -221,12 +221,13 @@ static int dispatch(struct v1_rx *r, uint8_t *data, const struct ikev1_hdr *h,
 }
 
 // A message that was accepted before. A responder answers it again, once per repetition; an
-// initiator only when its own last message ends the exchange.
+// initiator only where its own message is the last one (quick mode): otherwise two ends would answer
+// each other's repetitions for ever.
 static bool repeated(struct v1_exchange *x, const uint8_t hash[32])
 {
 	if (!x->rx_known || memcmp(x->rx_hash, hash, 32) != 0)
 		return false;
-	if (!x->initiator || x->state == V1_DONE)
+	if (!x->initiator || (x->type == QM && x->state == V1_DONE))
 		v1_exchange_resend(x);
 	return true;
 }

@@ -80,7 +80,7 @@ static int env_send(void *ctx, const struct dp_udp *meta, const uint8_t *payload
 		return 0;
 	if (e->natted) {
 		m.remote = e->nat_addr;
-		m.remote_port = (uint16_t)(m.remote_port + NAT_SHIFT);
+		m.remote_port = (uint16_t)(m.remote_port + (e->nat_static ? 0 : NAT_SHIFT));
 	}
 	if (to->natted) {
 		if (!addr_equal(&m.local, &to->nat_addr) || m.local_port < NAT_SHIFT)

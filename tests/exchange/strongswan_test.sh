@@ -71,7 +71,8 @@ connections { t {
   proposals = $1
   $3
   local { auth = psk }
-  remote { auth = psk }
+  remote { auth = psk
+    id = 10.99.0.1 }
   children { t {
     local_ts = ${LTS:-10.92.0.0/16}
     remote_ts = ${RTS:-10.91.0.0/16}
@@ -237,12 +238,12 @@ s_refused() {
 	finish
 }
 s_restart() { # peer loses everything and comes back
-	charon_start aes128-sha256-ecp256 aes128-sha1 "" ""
+	charon_start aes128-sha256-ecp256 aes128-sha1 "unique = replace" ""
 	peer_start
 	say initiate
 	check "child up" out "^child-up"
 	charon_stop -KILL
-	charon_start aes128-sha256-ecp256 aes128-sha1 "" ""
+	charon_start aes128-sha256-ecp256 aes128-sha1 "unique = replace" ""
 	check "peer initiates anew" their_init 10
 	check "INITIAL-CONTACT removed the old" out "ike-down peer restarted"
 	check "and its child" out "child-down peer restarted"
