@@ -139,7 +139,6 @@ int ike_net_init(struct gateway *g, struct err *err);
 void ike_net_fini(struct gateway *g);
 
 // ---- show_*.c --------------------------------------------------------------------------------
-int show_register(struct gateway *g, struct err *err);  // show.c: all of them
 int show_interfaces_register(struct gateway *g, struct err *err);
 int show_dataplane_register(struct gateway *g, struct err *err);
 int show_map_register(struct gateway *g, struct err *err);

@@ -293,6 +293,20 @@ static void ike_step_fini(struct gateway *g)
 		(void)loop_turn(g->loop, 10);  // lets the workers send the deletes
 }
 
+static int displays_init(struct gateway *g, struct err *err)
+{
+	int (*const all[])(struct gateway *, struct err *) = {
+		show_interfaces_register, show_dataplane_register, show_map_register,
+		show_isakmp_register,     show_ipsec_register,     show_session_register,
+		show_route_register,      show_system_register};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		int rc = all[i](g, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int socket_step_init(struct gateway *g, struct err *err)
 {
 	char path[256];
@@ -321,7 +335,7 @@ static const struct boot_step {
 	{"data plane", NULL, dataplane_fini},  // started by the commit that needs it
 	{"commit hooks", apply_step_init, apply_step_fini},
 	{"IKE", ike_step_init, ike_step_fini},
-	{"displays", show_register, NULL},
+	{"displays", displays_init, NULL},
 	{"configuration", startup_load, NULL},
 	{"command socket", socket_step_init, socket_step_fini},
 };

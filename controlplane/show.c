@@ -1,4 +1,4 @@
-// Registration of the displays and what they share.
+// What the displays share: the snapshot of all SAs, taken in slices, and names.
 
 #include "show.h"
 
@@ -6,20 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int show_register(struct gateway *g, struct err *err)
-{
-	int (*const all[])(struct gateway *, struct err *) = {
-		show_interfaces_register, show_dataplane_register, show_map_register,
-		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_route_register,      show_system_register};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		int rc = all[i](g, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
 
 // ---- snapshot --------------------------------------------------------------------------------
 static void *grow(void *array, unsigned count, unsigned *cap, size_t size)

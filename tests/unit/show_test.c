@@ -1,0 +1,457 @@
+// The crypto and interface displays on a fixed state, text and JSON, against tests/golden/show.
+// GOLDEN_UPDATE=1 in the environment writes the expected files anew.
+//
+// Command line, IKE and data plane are stand-ins with fixed answers; two of the answers come in
+// several slices, so that a display that loses its place between slices is noticed.
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "show.h"
+
+struct gateway gateway = {
+	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
+	.manual = TAILQ_HEAD_INITIALIZER(gateway.manual),
+	.loop = (struct loop *)&gateway,
+	.ike = (struct ike *)&gateway,
+};
+
+// ---- command line ----------------------------------------------------------------------------
+struct cli {
+	char out[65536];
+	size_t len;
+	struct json *json;
+	void *state;
+	void (*release)(void *state);
+	const struct config *running;
+};
+static const struct cli_cmd *rows[64];
+static unsigned row_count;
+
+int cli_register(const struct cli_cmd *r, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		rows[row_count++] = &r[i];
+	return 0;
+}
+void cli_printf(struct cli *cli, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	cli->len += (size_t)vsnprintf(cli->out + cli->len, sizeof(cli->out) - cli->len, fmt, ap);
+	va_end(ap);
+	assert_true(cli->len < sizeof(cli->out));
+}
+void cli_puts(struct cli *cli, const char *text)
+{
+	cli_printf(cli, "%s", text);
+}
+int cli_error(struct cli *cli, const char *fmt, ...)
+{
+	cli_puts(cli, "error\n");
+	return -22;
+}
+struct json *cli_json(struct cli *cli)
+{
+	return cli->json;
+}
+void *cli_ctx(const struct cli *cli)
+{
+	return &gateway;
+}
+const struct config *cli_running(struct cli *cli)
+{
+	return cli->running;
+}
+void **cli_state(struct cli *cli, void (*release)(void *state))
+{
+	cli->release = release;
+	return &cli->state;
+}
+bool cli_has(const struct cli_args *a, const char *kw)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (strcmp(a->word[i], kw) == 0)
+			return true;
+	return false;
+}
+const char *cli_after(const struct cli_args *a, const char *kw)
+{
+	for (unsigned i = 0; i + 1 < a->count; i++)
+		if (strcmp(a->word[i], kw) == 0)
+			return a->word[i + 1];
+	return NULL;
+}
+
+// ---- data plane, kernel, clock ---------------------------------------------------------------
+bool dp_running(void)
+{
+	return true;
+}
+void dp_counters_clear(void)
+{
+}
+int dp_port_info(uint32_t port, struct dp_port_info *out)
+{
+	*out = (struct dp_port_info){.port = port,
+				     .driver = "net_af_packet",
+				     .host_if = "gi0-1",
+				     .mac = {2, 0, 0, 0, 0, (uint8_t)port},
+				     .mtu = 1500,
+				     .admin_up = true,
+				     .link_up = true,
+				     .speed_mbps = 10000,
+				     .rx_packets = 11,
+				     .rx_bytes = 1100,
+				     .tx_packets = 22,
+				     .tx_bytes = 2200,
+				     .tx_dropped = 1};
+	return 0;
+}
+int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
+{
+	if (sa == 0 || sa > 10)
+		return -2;
+	*out = (struct dp_sa_stats){.packets = sa * 100,
+				    .bytes = sa * 10000,
+				    .seq = sa * 100 + 1,
+				    .drops = {[DP_SA_DROP_REPLAY] = sa},
+				    .worker = 0};
+	return 0;
+}
+const char *dp_sa_drop_name(enum dp_sa_drop d)
+{
+	return d == DP_SA_DROP_REPLAY ? "replay" : "other";
+}
+uint64_t loop_now_ms(const struct loop *l)
+{
+	return 10000000;
+}
+bool kernel_link_by_name(const struct kernel *k, const char *name, struct kernel_link *out)
+{
+	return false;
+}
+struct if_state *interface_state(const struct gateway *g, const char *name)
+{
+	struct if_state *s;
+	TAILQ_FOREACH (s, &g->interfaces, link)
+		if (strcmp(s->name, name) == 0)
+			return s;
+	return NULL;
+}
+
+// ---- IKE -------------------------------------------------------------------------------------
+static struct ike_sa_info ike_sas[2];
+static struct ike_child_info children[2];
+
+bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
+{
+	for (int i = 0; i < 2; i++) {
+		if (ike_sas[i].id > after) {
+			*out = ike_sas[i];
+			return true;
+		}
+	}
+	return false;
+}
+bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out)
+{
+	for (int i = 0; i < 2; i++) {
+		if (children[i].id > after) {
+			*out = children[i];
+			return true;
+		}
+	}
+	return false;
+}
+void ike_get_counters(const struct ike *ike, struct ike_counters *out)
+{
+	*out = (struct ike_counters){.rx = 7, .half_open_limit = 1000};
+}
+unsigned ike_clear_isakmp(struct ike *ike, uint32_t id)
+{
+	return 0;
+}
+unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *map)
+{
+	return 0;
+}
+unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote)
+{
+	return 0;
+}
+
+// ---- the fixed state -------------------------------------------------------------------------
+#define TUNNELS 41  // more flows than one slice prints
+static struct tunnel tunnels[TUNNELS];
+static struct tunnel *tunnel_list[TUNNELS];
+static struct tunnel_flow flows[TUNNELS];
+static struct tunnels all = {.all = tunnel_list};
+static struct config *config;
+static struct if_state state_of_port;
+
+static struct ip_addr addr(const char *text)
+{
+	struct ip_addr a;
+	assert_int_equal(addr_parse(text, &a), 0);
+	return a;
+}
+
+static void tunnel_fill(unsigned i, const char *peer)
+{
+	struct tunnel *t = &tunnels[i];
+	char net[32];
+	snprintf(t->map, sizeof(t->map), "MAP2");
+	t->seq = (i + 1) * 10;
+	snprintf(t->interface, sizeof(t->interface), "GigabitEthernet0/1");
+	t->local = addr("6.6.156.100");
+	t->peers[0] = addr(peer);
+	t->peer_count = 1;
+	t->pfs = i == 0;
+	t->pfs_group = i == 0 ? 2 : 0;
+	t->flows = &flows[i];
+	t->flow_count = 1;
+	flows[i] = (struct tunnel_flow){
+		.policy = i + 1, .tunnel = t, .sel = {.sport = {0, 65535}, .dport = {0, 65535}}};
+	prefix_parse("6.6.146.0/24", &flows[i].sel.src);
+	snprintf(net, sizeof(net), "6.6.%u.0/24", i + 2);
+	prefix_parse(net, &flows[i].sel.dst);
+	tunnel_list[i] = t;
+}
+
+static void child_fill(unsigned i)
+{
+	children[i] = (struct ike_child_info){.id = i + 1,
+					      .ike_id = 1001,
+					      .policy = 1,
+					      .seq = 10,
+					      .local = tunnels[0].local,
+					      .remote = tunnels[0].peers[0],
+					      .sel = flows[0].sel,
+					      .spi_in = 0x1000 + i,
+					      .spi_out = 0xc0ffee00 + i,
+					      .sa_in = i * 2 + 1,
+					      .sa_out = i * 2 + 2,
+					      .transform = {.cipher = ESP_CIPHER_AES_CBC,
+							    .key_bits = 256,
+							    .auth = ESP_AUTH_SHA256},
+					      .udp_encap = true,
+					      .local_port = 4500,
+					      .remote_port = 4500,
+					      .replay_window = 1024,
+					      .old = i == 0,
+					      .lifetime_s = 3600,
+					      .left_s = 3236,
+					      .lifetime_kb = 4608000,
+					      .left_kb = 4355669,
+					      .up_ms = 9000000};
+	snprintf(children[i].map, CONFIG_NAME_MAX, "MAP2");
+	snprintf(children[i].interface, CONFIG_NAME_MAX, "GigabitEthernet0/1");
+}
+
+static void ike_fill(unsigned i, const char *peer, bool up)
+{
+	ike_sas[i] = (struct ike_sa_info){.id = 1001 + i,
+					  .version = 1,
+					  .local = tunnels[0].local,
+					  .remote = addr(peer),
+					  .local_port = up ? 4500 : 500,
+					  .remote_port = up ? 4500 : 500,
+					  .established = up,
+					  .initiator = up,
+					  .icookie = 0x1122334455667788,
+					  .rcookie = up ? 0x99aabbccddeeff00 : 0,
+					  .encr = IKE_ENCR_AES,
+					  .aes_bits = 256,
+					  .hash = IKE_HASH_SHA256,
+					  .auth = IKE_AUTH_PRE_SHARE,
+					  .group = 14,
+					  .lifetime_s = 86400,
+					  .lifetime_left_s = 82629,
+					  .established_ms = up ? 6230000 : 0,
+					  .natt = up,
+					  .dpd = up,
+					  .children = up ? 1 : 0};
+	snprintf(ike_sas[i].state, sizeof(ike_sas[i].state), up ? "QM_IDLE" : "MM_NO_STATE");
+	snprintf(ike_sas[i].remote_id, sizeof(ike_sas[i].remote_id), "%s", up ? peer : "");
+}
+
+static int setup(void **state)
+{
+	struct err err = {0};
+	tunnel_fill(0, "6.6.25.2");
+	tunnel_fill(1, "6.6.26.2");
+	for (unsigned i = 2; i < TUNNELS; i++)
+		tunnel_fill(i, "6.6.27.2");
+	child_fill(0);
+	child_fill(1);
+	ike_fill(0, "6.6.25.2", true);
+	ike_fill(1, "6.6.26.2", false);
+	gateway.tunnels = &all;
+	config = config_create();
+	struct interface_config *i = arena_alloc(config->arena, sizeof(*i));
+	snprintf(i->name, sizeof(i->name), "GigabitEthernet0/1");
+	snprintf(i->crypto_map, sizeof(i->crypto_map), "MAP2");
+	i->device = IF_DEV_VDEV;
+	i->device_arg = "net_af_packet1,iface=out";
+	i->description = "towards the \"provider\"";
+	TAILQ_INIT(&i->secondary);
+	prefix_parse("6.6.156.100/24", &i->addr);
+	TAILQ_INSERT_TAIL(&config->interfaces, i, link);
+	struct interface_config *down = arena_alloc(config->arena, sizeof(*down));
+	snprintf(down->name, sizeof(down->name), "GigabitEthernet0/2");
+	down->shutdown = true;
+	TAILQ_INIT(&down->secondary);
+	TAILQ_INSERT_TAIL(&config->interfaces, down, link);
+	snprintf(state_of_port.name, sizeof(state_of_port.name), "GigabitEthernet0/1");
+	snprintf(state_of_port.kernel_if, sizeof(state_of_port.kernel_if), "gi0-1");
+	state_of_port.device = IF_DEV_VDEV;
+	state_of_port.port = 2;
+	TAILQ_INSERT_TAIL(&gateway.interfaces, &state_of_port, link);
+	return show_ipsec_register(&gateway, &err) || show_session_register(&gateway, &err) ||
+	       show_isakmp_register(&gateway, &err) || show_interfaces_register(&gateway, &err);
+}
+
+static int teardown(void **state)
+{
+	config_destroy(config);
+	return 0;
+}
+
+// ---- running and comparing -------------------------------------------------------------------
+// The row whose leading keywords are those of the line.
+static const struct cli_cmd *row_for(const char *line)
+{
+	const struct cli_cmd *found = NULL;
+	size_t best = 0;
+	for (unsigned i = 0; i < row_count; i++) {
+		size_t n = strcspn(rows[i]->pattern, "[{");
+		while (n && rows[i]->pattern[n - 1] == ' ')
+			n--;
+		if (strncmp(rows[i]->pattern, line, n) == 0 && n > best) {
+			best = n;
+			found = rows[i];
+		}
+	}
+	assert_non_null(found);
+	return found;
+}
+
+static void run(struct cli *cli, const char *line)
+{
+	char words[256];
+	struct cli_args args = {0};
+	snprintf(words, sizeof(words), "%s", line);
+	for (char *save, *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
+		args.word[args.count++] = w;
+	const struct cli_cmd *row = row_for(line);
+	int rc, slices = 0;
+	do
+		rc = row->fn(cli, &args);
+	while (rc == CLI_MORE && ++slices < 1000);
+	assert_int_equal(rc, CLI_DONE);
+	if (cli->state && cli->release)
+		cli->release(cli->state);
+	cli->state = NULL;
+}
+
+static void compare(const char *name, const char *got)
+{
+	char path[512];
+	static char want[65536];
+	snprintf(path, sizeof(path), GOLDEN_DIR "/%s", name);
+	if (getenv("GOLDEN_UPDATE")) {
+		FILE *f = fopen(path, "w");
+		assert_non_null(f);
+		fputs(got, f);
+		fclose(f);
+		return;
+	}
+	FILE *f = fopen(path, "r");
+	if (!f)
+		fail_msg("no %s", path);
+	size_t n = fread(want, 1, sizeof(want) - 1, f);
+	fclose(f);
+	want[n] = '\0';
+	assert_string_equal(got, want);
+}
+
+static void golden(const char *line, const char *name, bool json)
+{
+	static struct cli cli;
+	memset(&cli, 0, sizeof(cli));
+	cli.running = config;
+	if (json)
+		cli.json = json_create();
+	run(&cli, line);
+	size_t len;
+	compare(name, json ? json_text(cli.json, &len) : cli.out);
+	json_destroy(cli.json);
+}
+
+static void test_ipsec_sa(void **state)
+{
+	golden("show crypto ipsec sa", "ipsec-sa.txt", false);
+	golden("show crypto ipsec sa", "ipsec-sa.json", true);
+	golden("show crypto ipsec sa peer 6.6.25.2 detail", "ipsec-sa-peer-detail.txt", false);
+	golden("show crypto ipsec sa address", "ipsec-sa-address.txt", false);
+	golden("show crypto ipsec sa identity", "ipsec-sa-identity.txt", false);
+	golden("show crypto ipsec sa map OTHER", "ipsec-sa-other-map.json", true);
+}
+
+static void test_session(void **state)
+{
+	golden("show crypto session", "session.txt", false);
+	golden("show crypto session detail", "session-detail.txt", false);
+	golden("show crypto session brief", "session-brief.txt", false);
+	golden("show crypto session", "session.json", true);
+}
+
+static void test_isakmp(void **state)
+{
+	golden("show crypto isakmp sa", "isakmp-sa.txt", false);
+	golden("show crypto isakmp sa detail", "isakmp-sa-detail.txt", false);
+	golden("show crypto isakmp sa", "isakmp-sa.json", true);
+	golden("show crypto isakmp stats", "isakmp-stats.json", true);
+}
+
+static void test_interfaces(void **state)
+{
+	golden("show interfaces", "interfaces.txt", false);
+	golden("show interfaces", "interfaces.json", true);
+	golden("show ip interface brief", "ip-interface-brief.txt", false);
+}
+
+// A commit between two slices frees what the display walks: it ends there.
+static void test_commit_in_between(void **state)
+{
+	static struct cli cli;
+	struct cli_args args = {.count = 4, .word = {"show", "crypto", "ipsec", "sa"}};
+	const struct cli_cmd *row = row_for("show crypto ipsec sa");
+	cli.running = config;
+	all.count = TUNNELS;
+	assert_int_equal(row->fn(&cli, &args), CLI_MORE);
+	gateway.tunnels = NULL;
+	gateway.tunnels_generation++;
+	assert_int_equal(row->fn(&cli, &args), CLI_DONE);
+	cli.release(cli.state);
+	gateway.tunnels = &all;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ipsec_sa),
+		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_isakmp),
+		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_commit_in_between),
+	};
+	all.count = 3;  // the goldens stay readable; the last test uses all of them
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
