@@ -67,7 +67,10 @@ void mm_put_vendors(struct ikev1_build *b, const struct ike_sa *sa, unsigned nat
 	for (size_t i = 0; i < sizeof(natts) / sizeof(*natts); i++)
 		if ((natt & natts[i]) && !sa->ike->config->ipsec.nat_transparency_off)
 			ikev1_build_vendor(b, natts[i]);
-	ikev1_build_vendor(b, IKEV1_VENDOR_DPD);
+	// A responder says more than it was told in message 4, when the source is proven: here
+	// every byte beyond the request amplifies (security table, row 17).
+	if (sa->initiator || sa->peer_dpd)
+		ikev1_build_vendor(b, IKEV1_VENDOR_DPD);
 }
 
 void mm_vendors_set(struct ike_sa *sa, const struct ikev1_msg *m, bool initiator)
@@ -116,6 +119,8 @@ int mm_send_ke(struct v1_exchange *x, bool repeat)
 		if (rc == 0)
 			rc = put_natd(&b, sa, &sa->local, sa->local_port);
 	}
+	if (!sa->initiator && !(v1_of(sa)->vendors & IKEV1_VENDOR_DPD))
+		ikev1_build_vendor(&b, IKEV1_VENDOR_DPD);  // message 2 did not
 	return rc < 0 ? rc : v1_exchange_send(x, &b, false, repeat);
 }
 
@@ -129,6 +134,8 @@ int mm_take_ke(struct v1_rx *r, struct v1_blob *gx, struct v1_blob *nonce)
 		r->sa->ike->n.rx_malformed++;
 		return -EBADMSG;
 	}
+	// Routers announce DPD here, not in messages 1 and 2.
+	r->sa->peer_dpd |= (ikev1_msg_vendors(&r->msg) & IKEV1_VENDOR_DPD) != 0;
 	rc = v1_blob_set(gx, ke->body, ke->len);
 	return rc < 0 ? rc : v1_blob_set(nonce, n->body, n->len);
 }

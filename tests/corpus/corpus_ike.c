@@ -182,6 +182,10 @@ int main(int argc, char **argv)
 	const bool live = ike_live_start() == 0;
 	if (!live)
 		tally_line(&t, TALLY_FAILED, "responder", "the engine does not start");
+	else if (ike_live_smallest(why, sizeof(why)))
+		tally_line(&t, TALLY_PASSED, "smallest first message", "%s", "");
+	else
+		tally_line(&t, TALLY_FAILED, "smallest first message", "%s", why);
 	datagrams_run(&t, argv[1], live);
 	if (live && !ike_live_stop(why, sizeof(why)))
 		tally_line(&t, TALLY_FAILED, "responder", "%s", why);

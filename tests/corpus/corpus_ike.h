@@ -26,5 +26,7 @@ void ike_hash_r(struct tally *t, const char *path, const char *name);   // v1_ha
 int ike_live_start(void);
 // Feeds a UDP payload; false (and why) when it breaks a rule. natt: it came to port 4500.
 bool ike_live_feed(const uint8_t *data, size_t len, bool natt, char *why, size_t cap);
+// The smallest first message that is acceptable: its answer has the least room.
+bool ike_live_smallest(char *why, size_t cap);
 // Everything fed to one engine must have left bounded state behind.
 bool ike_live_stop(char *why, size_t cap);

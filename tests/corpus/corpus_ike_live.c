@@ -200,8 +200,9 @@ static void responder_wait(struct responder *r, uint64_t ms)
 	r->now_ms = end;
 }
 
-// Main Mode 1 with the given cookie, one that the responder's policies accept.
-static size_t first_message(uint8_t *mem, size_t cap, uint64_t icookie, bool natt)
+// Main Mode 1 with the given cookie, one that the responder's policies accept. bare: nothing but
+// the proposal, so that the answer has the least room.
+static size_t first_message(uint8_t *mem, size_t cap, uint64_t icookie, bool natt, bool bare)
 {
 	static const struct isakmp_policy policy = {.encr = IKE_ENCR_AES,
 						    .aes_bits = 128,
@@ -219,8 +220,10 @@ static size_t first_message(uint8_t *mem, size_t cap, uint64_t icookie, bool nat
 	memset(mem, 0, marker);
 	ikev1_build_init(&b, mem + marker, cap - marker, &h);
 	ikev1_build_sa_phase1(&b, &(struct ikev1_policies){list, 1});
-	ikev1_build_vendor(&b, IKEV1_VENDOR_NATT_RFC);
-	ikev1_build_vendor(&b, IKEV1_VENDOR_DPD);
+	if (!bare) {
+		ikev1_build_vendor(&b, IKEV1_VENDOR_NATT_RFC);
+		ikev1_build_vendor(&b, IKEV1_VENDOR_DPD);
+	}
 	return ikev1_build_finish(&b, &len) == 0 ? marker + len : 0;
 }
 
@@ -264,7 +267,7 @@ static bool feed_half_open(const uint8_t *data, size_t len, bool natt, bool prov
 		return true;  // has no cookies
 	if (responder_init(&r) != 0)
 		return false;
-	const size_t n = first_message(first, sizeof(first), icookie, natt);
+	const size_t n = first_message(first, sizeof(first), icookie, natt, false);
 	responder_rx(&r, first, n, natt);
 	if (r.last_len < at || ikev1_hdr_decode(r.last + at, r.last_len - at, &h) != 0 ||
 	    h.rcookie == 0) {
@@ -299,6 +302,18 @@ bool ike_live_feed(const uint8_t *data, size_t len, bool natt, char *why, size_t
 	return feed_fresh(data, len, natt, why, cap) &&
 	       feed_half_open(data, len, natt, false, why, cap) &&
 	       feed_half_open(data, len, natt, true, why, cap);
+}
+
+bool ike_live_smallest(char *why, size_t cap)
+{
+	uint8_t first[512];
+
+	for (unsigned natt = 0; natt < 2; natt++) {
+		const size_t n = first_message(first, sizeof(first), 1, natt, true);
+		if (!feed_fresh(first, n, natt, why, cap))
+			return false;
+	}
+	return true;
 }
 
 static void policy_add(uint32_t priority, enum ike_encr encr, uint16_t bits, enum ike_hash hash,
