@@ -63,6 +63,12 @@ int bench_stage_open(const struct bench_options *o);
 int bench_stage_run(const struct bench_options *o, const struct bench_point *p,
 		    struct bench_row *encap, struct bench_row *decap);
 
+int bench_whole_open(const struct bench_options *o);
+int bench_whole_run(const struct bench_options *o, const struct bench_point *p,
+		    struct bench_row *encap, struct bench_row *decap);
+
+void bench_row_fill(struct bench_row *r, const char *path, const char *direction,
+		    const struct bench_point *p, double ns, double bytes, double ins);
 void bench_print_head(void);
 void bench_print_row(const struct bench_row *r);
 int bench_write_json(const char *file, const struct bench_row *rows, unsigned n);

@@ -28,6 +28,8 @@ static const char usage[] =
 	"  --rounds N         measurements per point, the median counts (15)\n"
 	"  --burst N          packets per burst, at most 64 (64)\n"
 	"  --window N         replay window, 0 = off (1024)\n"
+	"  --path stage|whole|both  the ESP stages alone, or from received to transmit burst "
+	"(both)\n"
 	"  --best             the fastest measurement counts instead of the median\n"
 	"  --json FILE        write {machine, rows} there\n";
 
@@ -70,13 +72,16 @@ static int algorithms_parse(const char *text, struct bench_options *o)
 static int options_parse(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option longs[] = {
-		{"sizes", 1, 0, 's'},  {"tunnels", 1, 0, 't'}, {"algorithm", 1, 0, 'a'},
-		{"rounds", 1, 0, 'r'}, {"burst", 1, 0, 'b'},   {"window", 1, 0, 'w'},
-		{"json", 1, 0, 'j'},   {"best", 0, 0, 'm'},    {0},
+		{"sizes", 1, 0, 's'},     {"tunnels", 1, 0, 't'},
+		{"algorithm", 1, 0, 'a'}, {"rounds", 1, 0, 'r'},
+		{"burst", 1, 0, 'b'},     {"window", 1, 0, 'w'},
+		{"json", 1, 0, 'j'},      {"best", 0, 0, 'm'},
+		{"path", 1, 0, 'p'},      {0},
 	};
 	int c, rc = 0;
 
-	*o = (struct bench_options){.rounds = 15, .burst = 64, .window = 1024};
+	*o = (struct bench_options){
+		.rounds = 15, .burst = 64, .window = 1024, .stages = true, .whole = true};
 	numbers_parse("64,256,576,1400,imix", o->sizes, &o->n_sizes);
 	numbers_parse("1,1000", o->tunnels, &o->n_tunnels);
 	algorithms_parse("aes-128-gcm", o);
@@ -90,6 +95,10 @@ static int options_parse(int argc, char **argv, struct bench_options *o)
 		case 'w': o->window = (uint32_t)atoi(optarg); break;
 		case 'j': o->json = optarg; break;
 		case 'm': bench_best = true; break;
+		case 'p':
+			o->stages = strcmp(optarg, "whole") != 0;
+			o->whole = strcmp(optarg, "stage") != 0;
+			break;
 		default: rc = -EINVAL;
 		}
 	}
@@ -122,19 +131,22 @@ static int eal_start(const struct bench_options *o)
 			      "--no-telemetry"};
 	char *argv[sizeof(args) / sizeof(args[0]) + 1] = {NULL};
 
-	snprintf(memory, sizeof(memory), "%u", 96 + bench_tunnels_max(o) / 150);
+	snprintf(memory, sizeof(memory), "%u", 192 + bench_tunnels_max(o) / 100);
 	for (unsigned i = 0; i < sizeof(args) / sizeof(args[0]); i++)
 		argv[i] = (char *)(uintptr_t)args[i];
 	return rte_eal_init(sizeof(args) / sizeof(args[0]), argv) < 0 ? -EIO : 0;
 }
 
-static int point_run(const struct bench_options *o, const struct bench_point *p,
+typedef int (*run_fn)(const struct bench_options *o, const struct bench_point *p,
+		      struct bench_row *encap, struct bench_row *decap);
+
+static int point_run(const struct bench_options *o, const struct bench_point *p, run_fn run,
 		     struct bench_row *rows)
 {
 	for (int d = 0; d < 2; d++)
 		rows[d].raw_ns_before =
 			bench_raw(p->algorithm, p->size, d == 0, o->burst, o->rounds);
-	if (bench_stage_run(o, p, &rows[0], &rows[1]))
+	if (run(o, p, &rows[0], &rows[1]))
 		return -EIO;
 	for (int d = 0; d < 2; d++) {
 		rows[d].raw_ns_after =
@@ -145,7 +157,8 @@ static int point_run(const struct bench_options *o, const struct bench_point *p,
 	return 0;
 }
 
-static int points_run(const struct bench_options *o, struct bench_row *rows, unsigned *n)
+static int points_run(const struct bench_options *o, run_fn run, struct bench_row *rows,
+		      unsigned *n)
 {
 	for (unsigned a = 0; a < o->n_algorithms; a++)
 		for (unsigned t = 0; t < o->n_tunnels; t++)
@@ -153,7 +166,7 @@ static int points_run(const struct bench_options *o, struct bench_row *rows, uns
 				const struct bench_point p = {o->algorithms[a], o->sizes[s],
 							      o->tunnels[t]};
 
-				if (point_run(o, &p, rows + *n))
+				if (point_run(o, &p, run, rows + *n))
 					return -EIO;
 				*n += 2;
 			}
@@ -162,7 +175,7 @@ static int points_run(const struct bench_options *o, struct bench_row *rows, uns
 
 int bench_dataplane(int argc, char **argv)
 {
-	static struct bench_row rows[2 * BENCH_LIST_MAX * BENCH_LIST_MAX * BENCH_LIST_MAX];
+	static struct bench_row rows[4 * BENCH_LIST_MAX * BENCH_LIST_MAX * BENCH_LIST_MAX];
 	struct bench_options o;
 	unsigned n = 0;
 
@@ -170,13 +183,15 @@ int bench_dataplane(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (eal_start(&o) || bench_raw_open() || bench_stage_open(&o)) {
+	if (eal_start(&o) || bench_raw_open() || bench_stage_open(&o) ||
+	    (o.whole && bench_whole_open(&o))) {
 		fprintf(stderr, "tandem-bench: cannot start\n");
 		return 1;
 	}
 	bench_perf_open();
 	bench_print_head();
-	if (points_run(&o, rows, &n)) {
+	if ((o.stages && points_run(&o, bench_stage_run, rows, &n)) ||
+	    (o.whole && points_run(&o, bench_whole_run, rows, &n))) {
 		fprintf(stderr, "tandem-bench: a measurement failed\n");
 		return 1;
 	}

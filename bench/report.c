@@ -69,6 +69,20 @@ static const char *size_name(uint32_t size, char *buf, size_t cap)
 	return buf;
 }
 
+void bench_row_fill(struct bench_row *r, const char *path, const char *direction,
+		    const struct bench_point *p, double ns, double bytes, double ins)
+{
+	r->path = path;
+	r->direction = direction;
+	r->algorithm = p->algorithm->name;
+	r->size = p->size;
+	r->tunnels = p->tunnels;
+	r->workers = 1;
+	r->ns = ns;
+	r->gbps = bytes * 8 / ns;
+	r->instructions = ins;
+}
+
 void bench_print_head(void)
 {
 	printf("%s, %s\n", crypto_library_name(), crypto_architecture());

@@ -162,20 +162,6 @@ static int round_run(struct rte_mbuf **m, const uint32_t *len, const struct benc
 	return 0;
 }
 
-static void row_fill(struct bench_row *r, const char *direction, const struct bench_point *p,
-		     double ns, double bytes, double ins)
-{
-	r->path = "stage";
-	r->direction = direction;
-	r->algorithm = p->algorithm->name;
-	r->size = p->size;
-	r->tunnels = p->tunnels;
-	r->workers = 1;
-	r->ns = ns;
-	r->gbps = bytes * 8 / ns;
-	r->instructions = ins;
-}
-
 int bench_stage_run(const struct bench_options *o, const struct bench_point *p,
 		    struct bench_row *encap, struct bench_row *decap)
 {
@@ -208,9 +194,9 @@ int bench_stage_run(const struct bench_options *o, const struct bench_point *p,
 	tunnels_del(p);
 	bytes /= o->burst;
 	packets *= o->rounds;
-	row_fill(encap, "encap", p, bench_median(e, o->rounds), bytes,
-		 bench_perf_read() < 0 ? -1 : (double)total.encap_ins / packets);
-	row_fill(decap, "decap", p, bench_median(d, o->rounds), bytes,
-		 bench_perf_read() < 0 ? -1 : (double)total.decap_ins / packets);
+	bench_row_fill(encap, "stage", "encap", p, bench_median(e, o->rounds), bytes,
+		       bench_perf_read() < 0 ? -1 : (double)total.encap_ins / packets);
+	bench_row_fill(decap, "stage", "decap", p, bench_median(d, o->rounds), bytes,
+		       bench_perf_read() < 0 ? -1 : (double)total.decap_ins / packets);
 	return rc;
 }
