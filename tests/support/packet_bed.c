@@ -95,7 +95,7 @@ void pbed_start(unsigned workers)
 	struct err err = {0};
 
 	eal_up();
-	pbed.pool = rte_pktmbuf_pool_create("pbed", 4095, 0, 64, 2176 + 64, SOCKET_ID_ANY);
+	pbed.pool = rte_pktmbuf_pool_create("pbed", 6143, 0, 64, 2176 + 64, SOCKET_ID_ANY);
 	if (!pbed.pool || rcu_init(workers, &err) || neigh_init() || spd_init() || hold_init() ||
 	    fib_init(&fib, &err) || sad_init(&err))
 		die(err.msg[0] ? err.msg : "no memory");
