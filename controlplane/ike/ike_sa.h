@@ -48,6 +48,7 @@ struct ike_sa {
 	bool natt, nat_local, nat_remote, peer_dpd;
 	uint64_t created_ms, established_ms, expires_ms;
 	unsigned children;
+	unsigned refused;        // child exchanges of ours that failed, in a row
 	uint64_t spi_notice_ms;  // last Delete for an unknown SPI
 	struct ike_dpd dpd;
 	struct ike_timer setup, rekey, hard, linger, keepalive;

@@ -221,8 +221,8 @@ static int dispatch(struct v1_rx *r, uint8_t *data, const struct ikev1_hdr *h,
 }
 
 // A message that was accepted before. A responder answers it again, once per repetition; an
-// initiator only where its own message is the last one (quick mode): otherwise two ends would answer
-// each other's repetitions for ever.
+// initiator only where its own message is the last one (quick mode): otherwise two ends would
+// answer each other's repetitions for ever.
 static bool repeated(struct v1_exchange *x, const uint8_t hash[32])
 {
 	if (!x->rx_known || memcmp(x->rx_hash, hash, 32) != 0)

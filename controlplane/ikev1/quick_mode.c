@@ -9,6 +9,11 @@
 #include "ikev1/quick_mode.h"
 #include "log.h"
 
+#define REFUSED_MAX 3
+
+#define SETTLE_MIN_MS 50
+#define SETTLE_MAX_MS 1000
+
 static int send_first(struct v1_exchange *x)
 {
 	struct ike_sa *sa = x->sa;
@@ -108,7 +113,8 @@ void quick_mode_i0_done(struct v1_exchange *x, int rc, struct secret *gxy)
 
 void quick_mode_abort(struct v1_exchange *x, const char *reason)
 {
-	struct ike *ike = x->sa->ike;
+	struct ike_sa *sa = x->sa;
+	struct ike *ike = sa->ike;
 	struct child_sa *c = child_sa_by_id(ike, x->child);
 	uint32_t policy = x->policy;
 	bool initiator = x->initiator;
@@ -116,8 +122,13 @@ void quick_mode_abort(struct v1_exchange *x, const char *reason)
 	if (c && !c->up)
 		child_sa_delete(c, reason ? reason : "IKE SA gone", false);
 	v1_exchange_kill(x);
-	if (initiator && reason)
-		ike_want_child_failed(ike, policy, reason);
+	if (!initiator || !reason)
+		return;
+	ike_want_child_failed(ike, policy, reason);
+	// Vendor ids and NAT-D are not authenticated in IKEv1: somebody may have changed them, and
+	// both ends see the NAT differently. An IKE SA on which nothing comes up is given up.
+	if (++sa->refused >= REFUSED_MAX && sa->children == 0 && !sa->dead)
+		ike_sa_kill(sa, "no child SA comes up on it", true);
 }
 
 void quick_mode_timeout(struct v1_exchange *x)
@@ -128,6 +139,11 @@ void quick_mode_timeout(struct v1_exchange *x)
 	sa->ike->n.failed_timeout++;
 	log_event("CRYPTO", LOG_L_WARNING, "IPSEC_TIMEOUT", "%s does not answer quick mode",
 		  ike_sa_label(sa, label, sizeof(label)));
+	struct child_sa *c = child_sa_by_id(sa->ike, x->child);
+
+	// Message 3 may have been lost every time: the initiator would go on sending into nothing.
+	if (!x->initiator && c)
+		child_sa_delete(c, "no answer", true);
 	if (!x->initiator || sa->dpd.heard_ms > x->begun_ms) {
 		quick_mode_abort(x, "no answer to quick mode");
 		return;
@@ -166,6 +182,15 @@ static int accept_answer(struct v1_rx *r, struct child_sa *c, const struct tunne
 	return 0;
 }
 
+// The peer installs its inbound SA when message 3 comes (RFC 2409 has no answer to it, and its
+// commit bit is not implemented by peers). It is given twice the time the exchange took so far.
+static uint64_t settle_ms(const struct v1_exchange *x)
+{
+	uint64_t ms = 2 * (x->sa->ike->now_ms - x->begun_ms);
+
+	return ms < SETTLE_MIN_MS ? SETTLE_MIN_MS : ms > SETTLE_MAX_MS ? SETTLE_MAX_MS : ms;
+}
+
 static int finish(struct v1_exchange *x, const struct secret *gxy)
 {
 	struct ike_sa *sa = x->sa;
@@ -192,7 +217,7 @@ static int finish(struct v1_exchange *x, const struct secret *gxy)
 	qm_rank_set(x, c);
 	v1_goto(x, V1_DONE);
 	v1_exchange_linger(x);
-	child_sa_up(c);
+	child_sa_up_settle(c, settle_ms(x));
 	return 0;
 }
 

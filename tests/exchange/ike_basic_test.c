@@ -26,7 +26,7 @@ static void test_plain(void **state)
 	bed_init(&bed, 1, NULL);
 	bed_start(&bed);
 	tunnel_up(&bed);
-	assert_int_equal(bed.a.sent, 5); // MM1, 3, 5, QM1, 3: nothing is repeated
+	assert_int_equal(bed.a.sent, 5);  // MM1, 3, 5, QM1, 3: nothing is repeated
 	assert_int_equal(bed.b.sent, 4);
 	assert_true(ike_sa_next(bed.b.ike, 0, &sa));
 	assert_string_equal(sa.state, "QM_IDLE");
@@ -61,7 +61,7 @@ static void test_acquire(void **state)
 	assert_true(bed_until(&bed, 5000, bed_both_up));
 	assert_int_equal(bed_counters(&bed.b).initiated, 1);
 	assert_int_equal(bed.b.child_up, 1);
-	ev.policy = 40; // unknown: what is held for it is given up
+	ev.policy = 40;  // unknown: what is held for it is given up
 	ike_event(bed.b.ike, &ev);
 	assert_int_equal(bed.b.flushed, 1);
 	bed_fini(&bed);
@@ -176,7 +176,7 @@ static void test_wrong_psk(void **state)
 	assert_true(bed_counters(&bed.b).failed_auth > 0);
 	assert_int_equal(bed_counters(&bed.b).established, 0);
 	assert_int_equal(bed_counters(&bed.a).established, 0);
-	assert_int_equal(bed_counters(&bed.b).half_open, 0); // timed out
+	assert_int_equal(bed_counters(&bed.b).half_open, 0);  // timed out
 	assert_int_equal(bed_ike_count(&bed.b, false), 0);
 	assert_int_equal(bed.a.flushed, 1);
 	bed_fini(&bed);
@@ -218,7 +218,7 @@ static void test_policy_order(void **state)
 	assert_true(ike_sa_next(bed.a.ike, 0, &sa));
 	assert_int_equal(sa.hash, IKE_HASH_SHA512);
 	assert_int_equal(sa.group, 20);
-	assert_int_equal(sa.lifetime_s, 500); // RESPONDER-LIFETIME: the smaller one at both ends
+	assert_int_equal(sa.lifetime_s, 500);  // RESPONDER-LIFETIME: the smaller one at both ends
 	bed_fini(&bed);
 }
 
@@ -274,14 +274,14 @@ static void test_proxy_mismatch(void **state)
 	struct bed bed;
 
 	bed_init(&bed, 12, NULL);
-	acl_set(bed.a.config, "10.0.0.0/8", "10.2.0.0/16"); // more than b's line
+	acl_set(bed.a.config, "10.0.0.0/8", "10.2.0.0/16");  // more than b's line
 	bed_start(&bed);
 	assert_int_equal(ike_initiate(bed.a.ike, 1), 0);
 	assert_false(bed_until(&bed, 10000, bed_both_up));
 	assert_int_equal(bed_counters(&bed.b).failed_proxy, 1);
 	assert_int_equal(bed_counters(&bed.a).failed_proxy, 1);
 	assert_int_equal(bed.a.flushed, 1);
-	assert_int_equal(bed_ike_count(&bed.a, true), 1); // the IKE SA is not to blame
+	assert_int_equal(bed_ike_count(&bed.a, true), 1);  // the IKE SA is not to blame
 	bed_fini(&bed);
 }
 
@@ -386,24 +386,15 @@ static void test_hostname_identity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_acquire),
-		cmocka_unit_test(test_pfs),
-		cmocka_unit_test(test_pfs_required),
-		cmocka_unit_test(test_natt),
-		cmocka_unit_test(test_nat_moves),
-		cmocka_unit_test(test_wrong_psk),
-		cmocka_unit_test(test_no_proposal),
-		cmocka_unit_test(test_policy_order),
-		cmocka_unit_test(test_lifetimes),
-		cmocka_unit_test(test_narrowed),
-		cmocka_unit_test(test_proxy_mismatch),
-		cmocka_unit_test(test_transforms),
-		cmocka_unit_test(test_no_transform),
-		cmocka_unit_test(test_transport),
-		cmocka_unit_test(test_install_fails),
-		cmocka_unit_test(test_flows),
-		cmocka_unit_test(test_hostname_identity),
+		cmocka_unit_test(test_plain),        cmocka_unit_test(test_acquire),
+		cmocka_unit_test(test_pfs),          cmocka_unit_test(test_pfs_required),
+		cmocka_unit_test(test_natt),         cmocka_unit_test(test_nat_moves),
+		cmocka_unit_test(test_wrong_psk),    cmocka_unit_test(test_no_proposal),
+		cmocka_unit_test(test_policy_order), cmocka_unit_test(test_lifetimes),
+		cmocka_unit_test(test_narrowed),     cmocka_unit_test(test_proxy_mismatch),
+		cmocka_unit_test(test_transforms),   cmocka_unit_test(test_no_transform),
+		cmocka_unit_test(test_transport),    cmocka_unit_test(test_install_fails),
+		cmocka_unit_test(test_flows),        cmocka_unit_test(test_hostname_identity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

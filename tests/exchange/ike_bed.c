@@ -83,10 +83,12 @@ static int env_send(void *ctx, const struct dp_udp *meta, const uint8_t *payload
 		m.remote_port = (uint16_t)(m.remote_port + (e->nat_static ? 0 : NAT_SHIFT));
 	}
 	if (to->natted) {
-		if (!addr_equal(&m.local, &to->nat_addr) || m.local_port < NAT_SHIFT)
+		uint16_t shift = to->nat_static ? 0 : NAT_SHIFT;
+
+		if (!addr_equal(&m.local, &to->nat_addr) || m.local_port < shift)
 			return 0;  // nothing behind the NAT has this address
 		m.local = to->addr;
-		m.local_port = (uint16_t)(m.local_port - NAT_SHIFT);
+		m.local_port = (uint16_t)(m.local_port - shift);
 	}
 	if (!addr_equal(&m.local, &to->addr) || e->dead || to->dead)
 		return 0;
@@ -468,8 +470,15 @@ bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_
 		in->stats.bytes += 100;
 		return true;
 	}
+	struct dp_event ev = {.type = DP_EVENT_UNKNOWN_SPI,
+			      .spi = out->p.spi,
+			      .local = to->addr,
+			      .remote = from->natted ? from->nat_addr : from->addr};
+
 	out->stats.packets++;
 	bed->lost++;
+	if (!to->dead && !from->dead)
+		ike_event(to->ike, &ev);
 	return false;
 }
 

@@ -29,8 +29,8 @@ struct bed_end {
 	struct bed *bed;
 	const char *name;
 	struct ip_addr addr;
-	bool natted;     // behind a NAT that gives it nat_addr and port + 10000
-	bool nat_static; // ... and leaves the port
+	bool natted;      // behind a NAT that gives it nat_addr and port + 10000
+	bool nat_static;  // ... and leaves the port
 	struct ip_addr nat_addr;
 	struct ike *ike;
 	struct config *config;

@@ -61,7 +61,7 @@ static void test_child_rekey_by_volume(void **state)
 	bed_ping_always(&bed, 90000, 5);
 	assert_int_equal(bed.lost, 0);
 	assert_int_equal(bed.b.child_up, 2);
-	assert_int_equal(bed_child_count(&bed.a, false), 1); // the old pair went
+	assert_int_equal(bed_child_count(&bed.a, false), 1);  // the old pair went
 	assert_int_equal(bed_child_count(&bed.b, false), 1);
 	bed_fini(&bed);
 }
@@ -76,7 +76,7 @@ static void test_simultaneous_rekey(void **state)
 		bed_init(&bed, seed, NULL);
 		bed_start(&bed);
 		tunnel_up(&bed);
-		bed_ping_always(&bed, 120000, 500); // not within the window of the first one
+		bed_ping_always(&bed, 120000, 500);  // not within the window of the first one
 		soft_expire(&bed.a);
 		bed_run(&bed, seed % 4 * 7);
 		soft_expire(&bed.b);
@@ -132,7 +132,7 @@ static void test_ike_rekey(void **state)
 	bed_ping_always(&bed, 1500 * 1000, 100);
 	assert_int_equal(bed.lost, 0);
 	assert_in_range(bed.a.up, 5, 8);
-	assert_int_equal(bed.a.child_up, 1); // the child was handed on, not made anew
+	assert_int_equal(bed.a.child_up, 1);  // the child was handed on, not made anew
 	assert_true(ike_sa_next(bed.a.ike, 0, &sa));
 	child_first(&bed.a, &c);
 	assert_int_not_equal(c.ike_id, 0);
@@ -191,7 +191,7 @@ static void dpd_case(bool periodic)
 	assert_int_equal(bed_counters(&bed.a).dpd_dead, 0);
 	assert_int_equal(bed_ike_count(&bed.a, true), 1);
 	bed.b.dead = true;
-	bed_ping(&bed, &bed.a, &bed.b, 1); // we send, nothing comes back
+	bed_ping(&bed, &bed.a, &bed.b, 1);  // we send, nothing comes back
 	bed.b.sas[0].stats.packets = 0;
 	bed_run(&bed, 45 * 1000);
 	assert_int_equal(bed_counters(&bed.a).dpd_dead, 1);
@@ -269,7 +269,7 @@ static void test_clear(void **state)
 	assert_int_equal(ike_clear_isakmp(bed.a.ike, 0), 1);
 	bed_run(&bed, 100);
 	assert_int_equal(bed_ike_count(&bed.b, false), 0);
-	assert_true(bed_both_up(&bed)); // IPsec SAs outlive it
+	assert_true(bed_both_up(&bed));  // IPsec SAs outlive it
 	assert_int_equal(ike_clear_session(bed.b.ike, NULL), 1);
 	bed_fini(&bed);
 }
@@ -282,7 +282,7 @@ static void test_reconfigure(void **state)
 	bed_start(&bed);
 	tunnel_up(&bed);
 	bed_reconfigure(&bed.a);
-	assert_true(bed_both_up(&bed)); // no change, no effect
+	assert_true(bed_both_up(&bed));  // no change, no effect
 	TAILQ_FIRST(&bed.a.config->transform_sets)->auth = ESP_AUTH_SHA512;
 	bed_reconfigure(&bed.a);
 	bed_run(&bed, 100);
@@ -334,13 +334,13 @@ static void test_peer_list(void **state)
 	bed_start(&bed);
 	assert_int_equal(ike_initiate(bed.a.ike, 1), 0);
 	bed_run(&bed, 10000);
-	assert_int_equal(bed.a.flushed, 0); // packets wait for the second peer
+	assert_int_equal(bed.a.flushed, 0);  // packets wait for the second peer
 	assert_true(bed_until(&bed, 40000, bed_both_up));
 	ike_clear_session(bed.a.ike, NULL);
 	bed_run(&bed, 1000);
 	sent = bed.a.sent;
 	assert_int_equal(ike_initiate(bed.a.ike, 1), 0);
-	assert_true(bed_until(&bed, 2000, bed_both_up)); // at once with the one that worked
+	assert_true(bed_until(&bed, 2000, bed_both_up));  // at once with the one that worked
 	assert_int_equal(bed.a.sent, sent + 5);
 	bed_fini(&bed);
 }
