@@ -23,7 +23,7 @@ struct bench_options {
 	unsigned n_sizes, n_tunnels, n_algorithms;
 	unsigned rounds, burst;
 	uint32_t window;
-	bool stages, whole;
+	bool stages, whole, profile;
 	const char *json;
 };
 

@@ -30,6 +30,7 @@ static const char usage[] =
 	"  --window N         replay window, 0 = off (1024)\n"
 	"  --path stage|whole|both  the ESP stages alone, or from received to transmit burst "
 	"(both)\n"
+	"  --profile          where the time goes, stage by stage (whole path)\n"
 	"  --best             the fastest measurement counts instead of the median\n"
 	"  --json FILE        write {machine, rows} there\n";
 
@@ -72,11 +73,17 @@ static int algorithms_parse(const char *text, struct bench_options *o)
 static int options_parse(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option longs[] = {
-		{"sizes", 1, 0, 's'},     {"tunnels", 1, 0, 't'},
-		{"algorithm", 1, 0, 'a'}, {"rounds", 1, 0, 'r'},
-		{"burst", 1, 0, 'b'},     {"window", 1, 0, 'w'},
-		{"json", 1, 0, 'j'},      {"best", 0, 0, 'm'},
-		{"path", 1, 0, 'p'},      {0},
+		{"sizes", 1, 0, 's'},
+		{"tunnels", 1, 0, 't'},
+		{"algorithm", 1, 0, 'a'},
+		{"rounds", 1, 0, 'r'},
+		{"burst", 1, 0, 'b'},
+		{"window", 1, 0, 'w'},
+		{"json", 1, 0, 'j'},
+		{"best", 0, 0, 'm'},
+		{"path", 1, 0, 'p'},
+		{"profile", 0, 0, 'x'},
+		{0},
 	};
 	int c, rc = 0;
 
@@ -94,6 +101,7 @@ static int options_parse(int argc, char **argv, struct bench_options *o)
 		case 'b': o->burst = (unsigned)atoi(optarg); break;
 		case 'w': o->window = (uint32_t)atoi(optarg); break;
 		case 'j': o->json = optarg; break;
+		case 'x': o->profile = true; break;
 		case 'm': bench_best = true; break;
 		case 'p':
 			o->stages = strcmp(optarg, "whole") != 0;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "counters.h"
 #include "fib.h"
 #include "hold.h"
 #include "pipeline.h"
@@ -72,7 +73,7 @@ int bench_whole_open(const struct bench_options *o)
 	struct err err = {0};
 	struct worker *list[WORKER_MAX] = {NULL};
 
-	pool = rte_pktmbuf_pool_create("whole", 2047, 0, 64, 2304, SOCKET_ID_ANY);
+	pool = rte_pktmbuf_pool_create("whole", 2047, 256, 64, 2304, SOCKET_ID_ANY);
 	tunnels = calloc(bench_tunnels_max(o), sizeof(*tunnels));
 	if (!pool || !tunnels || neigh_init() || spd_init() || hold_init() || fib_init(&fib, &err))
 		return -ENOMEM;
@@ -192,10 +193,8 @@ static uint8_t *inner_put(struct rte_mbuf *m, uint32_t len, uint32_t i, bool our
 	uint8_t *ip = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
 	uint32_t here = 0x0a010001, there = NET_BASE + (i << 8) + 1;
 
-	m->data_off = RTE_PKTMBUF_HEADROOM;
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
-	rte_mbuf_refcnt_set(m, 2);  // the port without device frees what it sends
 	memcpy(ip, payload, len);
 	memset(ip, 0, 28);
 	ip[0] = 0x45;
@@ -230,6 +229,8 @@ static int burst_run(struct burst *b, unsigned burst, uint32_t port, uint64_t *c
 	tx_flush(w);
 	*cycles += rte_rdtsc_precise() - start;
 	*ins += bench_perf_read() - before;
+	if (w->cycles_on)
+		stage_cycles(w, STAGE_RX);  // what lies between two bursts is ours
 	return w->tx_packets - sent == burst ? 0 : -EIO;
 }
 
@@ -238,14 +239,17 @@ struct sums {
 	int64_t ins[2];
 };
 
-static int round_run(struct rte_mbuf **m, const uint32_t *len, const struct bench_options *o,
+static int round_run(const uint32_t *len, const struct bench_options *o,
 		     const struct bench_point *p, uint32_t *at, struct sums *s)
 {
+	struct rte_mbuf *m[64];  // the port frees what it sends
 	struct burst b;
 
 	for (unsigned n = 0; n < BURSTS_PER_ROUND; n++) {
 		uint32_t first = *at;
 
+		if (rte_pktmbuf_alloc_bulk(pool, m, o->burst))
+			return -ENOMEM;
 		b.n = o->burst;
 		for (unsigned k = 0; k < o->burst; k++) {
 			inner_put(m[k], len[k], *at, true);
@@ -256,6 +260,8 @@ static int round_run(struct rte_mbuf **m, const uint32_t *len, const struct benc
 		if (burst_run(&b, o->burst, port_in, &s->cycles[0], &s->ins[0]))
 			return -EIO;
 		*at = first;
+		if (rte_pktmbuf_alloc_bulk(pool, m, o->burst))
+			return -ENOMEM;
 		b.n = o->burst;
 		for (unsigned k = 0; k < o->burst; k++) {
 			inner_put(m[k], len[k], *at, false);
@@ -275,6 +281,20 @@ static int round_run(struct rte_mbuf **m, const uint32_t *len, const struct benc
 	return 0;
 }
 
+// Where the time of a point went (--profile): one more round with the stages' own clocks on.
+static void profile_show(double packets)
+{
+	const enum stage *order;
+	unsigned n = pipeline_stages(&order);
+	double hz = (double)rte_get_tsc_hz();
+
+	printf("  both directions, ns per packet:");
+	for (unsigned i = 0; i < n; i++)
+		printf(" %s %.1f", stage_name(order[i]),
+		       (double)w->stage[order[i]].cycles * 1e9 / hz / packets);
+	printf("\n");
+}
+
 static void drops_show(void)
 {
 	for (unsigned i = 0; i < DROP_COUNT; i++)
@@ -289,12 +309,11 @@ int bench_whole_run(const struct bench_options *o, const struct bench_point *p,
 	double v[2][1000], hz = (double)rte_get_tsc_hz(), bytes = 0;
 	double packets = (double)BURSTS_PER_ROUND * o->burst;
 	struct bench_row *rows[2] = {encap, decap};
-	struct rte_mbuf *m[64];
 	struct sums total = {0};
 	uint32_t len[64], at = 0;
 	int rc = tunnels_add(o, p);
 
-	if (rc || rte_pktmbuf_alloc_bulk(pool, m, o->burst))
+	if (rc)
 		return -EIO;
 	bench_sizes_fill(p->size, len, o->burst);
 	for (unsigned i = 0; i < o->burst; i++)
@@ -302,7 +321,7 @@ int bench_whole_run(const struct bench_options *o, const struct bench_point *p,
 	for (unsigned r = 0; r < o->rounds + 1 && !rc; r++) {
 		struct sums s = {0};
 
-		rc = round_run(m, len, o, p, &at, &s);
+		rc = round_run(len, o, p, &at, &s);
 		for (int d = 0; d < 2 && r; d++) {
 			v[d][r - 1] = (double)s.cycles[d] * 1e9 / hz / packets;
 			total.ins[d] += s.ins[d];
@@ -310,9 +329,14 @@ int bench_whole_run(const struct bench_options *o, const struct bench_point *p,
 	}
 	if (rc)
 		drops_show();
-	for (unsigned i = 0; i < o->burst; i++) {
-		rte_mbuf_refcnt_set(m[i], 1);
-		rte_pktmbuf_free(m[i]);
+	if (o->profile && !rc) {
+		struct sums s = {0};
+
+		memset(w->stage, 0, sizeof(w->stage));
+		w->cycles_on = true;
+		rc = round_run(len, o, p, &at, &s);
+		w->cycles_on = false;
+		profile_show(2 * packets);
 	}
 	tunnels_del(p);
 	for (int d = 0; d < 2; d++)
