@@ -167,11 +167,12 @@ static void request_done(struct client *c)
 	char text[256], prompt[96];
 
 	c->running = false;
-	int n = snprintf(text, sizeof(text), "%d %u %s", c->session->status,
-			 c->session->terminal_length,
-			 session_prompt(c->session, prompt, sizeof(prompt)));
-	out_frame(c, 'R', text, (size_t)n);
 	c->closing |= c->session->closing;
+	session_prompt(c->session, prompt, sizeof(prompt));
+	// No prompt: there will be no further reply.
+	int n = snprintf(text, sizeof(text), "%d %u %s", c->session->status,
+			 c->session->terminal_length, c->closing ? "" : prompt);
+	out_frame(c, 'R', text, (size_t)n);
 }
 
 static void request_run(struct client *c, const char *line, size_t len)

@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 		rc = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)
 			     ? terminal_run(&w, &r, json)
 			     : run_script(&w, &r, json, &failed);
-	if (rc == -ECONNRESET)
+	if (rc == -ECONNRESET || rc == -EPIPE)
 		fprintf(stderr, "tandem: the daemon closed the connection\n");
 	wire_close(&w);
 	if (fflush(stdout) != 0)

@@ -308,7 +308,7 @@ int terminal_run(struct wire *w, struct reply *r, bool json)
 		if (rc == 0)
 			rc = reply_read(w, r, line, true);
 		explicit_bzero(line, sizeof(line));
-		if (rc == 0 && r->length == 0 && r->prompt[0] == '\0')
+		if (rc == 0 && r->prompt[0] == '\0')
 			break;
 	}
 	editor_close();
