@@ -71,8 +71,17 @@ static void idle_due(void *obj)
 	ike_timer_set(&c->ike->timers, &c->idle, c->ike->now_ms + c->idle_time_s * 1000ull);
 }
 
+static void settle_over(void *obj)
+{
+	struct child_sa *c = obj;
+
+	c->settling = false;
+	child_sa_rebind(c->ike, c->policy);
+}
+
 void child_life_init(struct child_sa *c)
 {
+	ike_timer_init(&c->settle, settle_over, c);
 	ike_timer_init(&c->soft, soft_due, c);
 	ike_timer_init(&c->hard, hard_due, c);
 	ike_timer_init(&c->overlap, overlap_over, c);
@@ -101,6 +110,7 @@ void child_life_stop(struct child_sa *c)
 	ike_timer_stop(h, &c->hard);
 	ike_timer_stop(h, &c->overlap);
 	ike_timer_stop(h, &c->idle);
+	ike_timer_stop(h, &c->settle);
 }
 
 void child_life_old(struct child_sa *c, const struct child_sa *by)

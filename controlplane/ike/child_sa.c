@@ -207,7 +207,7 @@ static bool better(const struct child_sa *a, const struct child_sa *b)
 	return a->up_ms > b->up_ms || (a->up_ms == b->up_ms && a->id > b->id);
 }
 
-struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
+static struct child_sa *best_of(const struct ike *ike, uint32_t policy, bool sending)
 {
 	struct ike_node *n = ike_table_first(&ike->child_by_policy, policy);
 	struct child_sa *best = NULL, *best_old = NULL;
@@ -215,7 +215,7 @@ struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
 	for (; n; n = ike_table_next(n)) {
 		struct child_sa *c = n->owner;
 
-		if (!c->up)
+		if (!c->up || (sending && c->settling))
 			continue;
 		if (c->old) {
 			if (better(c, best_old))
@@ -227,9 +227,14 @@ struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
 	return best ? best : best_old;  // an old one still carries traffic
 }
 
+struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
+{
+	return best_of(ike, policy, false);
+}
+
 void child_sa_rebind(struct ike *ike, uint32_t policy)
 {
-	const struct child_sa *c = child_sa_current(ike, policy);
+	const struct child_sa *c = best_of(ike, policy, true);
 
 	ike->env.policy_bind(ike->env.ctx, policy, c ? c->sa_out : 0);
 }
@@ -331,6 +336,13 @@ void child_sa_up(struct child_sa *c)
 	if (flow)
 		peer_list_worked(ike, flow->tunnel, &c->remote);
 	ike_want_child_up(ike, c->policy);
+}
+
+void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms)
+{
+	// A lost timer (no memory) means an early packet, not a dead tunnel.
+	c->settling = ike_timer_set(&c->ike->timers, &c->settle, c->ike->now_ms + settle_ms) == 0;
+	child_sa_up(c);
 }
 
 static void grave_free(struct ike_dead *d)

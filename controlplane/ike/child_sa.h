@@ -31,9 +31,10 @@ struct child_sa {
 	uint32_t lifetime_s, lifetime_kb;  // 0 kb = no volume limit
 	uint64_t up_ms, hard_ms;
 	bool initiator, up, old, rekeying, dead;
+	bool settling;     // up, but the peer may not have its side yet: does not send
 	uint8_t rank[32];  // same number at both ends; settles simultaneous negotiations
 	uint64_t idle_packets;
-	struct ike_timer soft, hard, overlap, idle;
+	struct ike_timer soft, hard, overlap, idle, settle;
 };
 
 struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow,
@@ -42,6 +43,9 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 int child_sa_install(struct child_sa *c, enum dp_dir dir, const uint8_t *keymat, size_t len,
 		     struct err *err);
 void child_sa_up(struct child_sa *c);
+// The same for the end that sent the last message of the exchange: nothing is sent over the new
+// pair for settle_ms, until the peer has had time to install it. The one before goes on.
+void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms);
 // tell: send a Delete if there is an IKE SA to send it on. reason: for notices and logs.
 void child_sa_delete(struct child_sa *c, const char *reason, bool tell);
 void child_sa_rebind(struct ike *ike, uint32_t policy);
@@ -50,7 +54,7 @@ struct child_sa *child_sa_by_handle(const struct ike *ike, uint32_t sa);
 // The pair whose outbound SPI the peer names; it must be the peer's own.
 struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
 				      const struct ip_addr *remote, uint32_t spi);
-// The one of the policy that sends, or NULL.
+// The one of the policy that sends (or will, once it has settled), or NULL.
 struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy);
 // Those of the peer that have no IKE SA and were up before; no Delete is sent.
 void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
