@@ -100,7 +100,8 @@ int main(int argc, char **argv)
 	}
 	if (!check)
 		printf("# Command reference\n\n"
-		       "Made from the command tables of `config/` by `ninja golden-update`; do not edit.\n"
+		       "Made from the command tables of `config/` by `ninja golden-update`; do not "
+		       "edit.\n"
 		       "`{a|b}` is a choice, `[a]` may be left out, capitals are arguments.\n");
 	for (int m = 0; m < CLI_MODE_COUNT; m++) {
 		if (check)

@@ -29,12 +29,12 @@ in_ns rt ping -q -n -c 10 -i 0.01 -W 1 -I 6.6.2.99 6.6.146.4 >/dev/null && fail 
 wait_event 5 eval '[ "$(drop_count gw policy-clear)" -ge $((before + 10)) ]'
 
 step "too big and DF: the sender is told"
-in_ns hin ping -n -c 2 -W 2 -M do -s 1472 6.6.2.4 >"$TMP/df.log" 2>&1 && fail "1500 bytes went through"
+in_ns hin ping -n -c 2 -W 2 -M "do" -s 1472 6.6.2.4 >"$TMP/df.log" 2>&1 && fail "1500 bytes went through"
 grep -Eq 'From 6\.6\.146\.10 .*(Frag needed|mtu)' "$TMP/df.log" || fail "no ICMP: $(cat "$TMP/df.log")"
 mtu=$(sed -n 's/.*mtu *= *\([0-9]*\).*/\1/p' "$TMP/df.log" | head -1)
 num "MTU" "$mtu" -ge 1380
 num "MTU" "$mtu" -le 1446
-eq "pings of that very size lost" "$(ping_lost hin 6.6.2.4 5 -M do -s $((mtu - 28)))" 0
+eq "pings of that very size lost" "$(ping_lost hin 6.6.2.4 5 -M "do" -s $((mtu - 28)))" 0
 
 step "fragments, and TCP with 1500-byte links at both ends"
 ns_ip hin route flush cache

@@ -53,7 +53,7 @@ wait_event() {
 # eq WHAT GOT WANTED
 eq() { [ "$2" = "$3" ] || fail "$1: $2, expected $3"; }
 # num WHAT GOT OPERATOR WANTED (operators of test: -eq -ge ...)
-num() { [ "${2:-x}" "$3" "$4" ] 2>/dev/null || fail "$1: ${2:-nothing}, expected $3 $4"; }
+num() { test "${2:-x}" "$3" "$4" 2>/dev/null || fail "$1: ${2:-nothing}, expected $3 $4"; }
 
 # ---- namespaces and links: short names outside, prefixed names underneath --------------------
 nsname() { echo "$PREFIX-$1"; }
