@@ -250,6 +250,8 @@ s_restart() { # peer loses everything and comes back
 	finish
 }
 
+# words of the arguments, on purpose
+# shellcheck disable=SC2048
 for scenario in ${*:-initiator responder suites rekey dpd refused restart}; do
 	s_$scenario
 done
