@@ -31,6 +31,9 @@ struct pending {  // a route that waits for a grace period
 
 static struct rte_fib *fib4;
 static struct rte_fib6 *fib6;
+// The default routes are the answer to "nothing found": as prefixes of length zero they would
+// rewrite 2^24 table entries at each change, milliseconds in the control thread.
+static uint32_t default4, default6;  // c: wo, w: ro (relaxed)
 static uint32_t routes, routes_max;
 static uint32_t grace;  // deletions whose grace period has not ended
 static STAILQ_HEAD(, pending) waiting = STAILQ_HEAD_INITIALIZER(waiting);
@@ -51,6 +54,7 @@ int fib_init(const struct fib_params *p, struct err *err)
 	};
 
 	routes = 0, routes_max = p->routes_max, grace = 0;
+	default4 = default6 = ADJ_NONE;
 	fib4 = rte_fib_create("fib4", (int)p->socket, &c4);
 	fib6 = fib4 ? rte_fib6_create("fib6", (int)p->socket, &c6) : NULL;
 	if (!fib4 || !fib6) {
@@ -85,14 +89,27 @@ uint32_t fib_routes_max(void)
 	return routes_max;
 }
 
+static inline void defaults_fill(uint64_t *adj, unsigned n, uint32_t fallback)
+{
+	for (unsigned i = 0; i < n; i++)
+		adj[i] = adj[i] == ADJ_NONE ? fallback : adj[i];
+}
+
 void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n)
 {
 	rte_fib_lookup_bulk(fib4, (uint32_t *)ips, adj, (int)n);
+	defaults_fill(adj, n, __atomic_load_n(&default4, __ATOMIC_RELAXED));
 }
 
 void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n)
 {
 	rte_fib6_lookup_bulk(fib6, (uint8_t(*)[16])ips, adj, (int)n);
+	defaults_fill(adj, n, __atomic_load_n(&default6, __ATOMIC_RELAXED));
+}
+
+static uint32_t *default_of(const struct ip_prefix *dst)
+{
+	return dst->addr.family == 4 ? &default4 : &default6;
 }
 
 // What is stored for exactly this prefix, ADJ_NONE when nothing.
@@ -100,7 +117,9 @@ static uint32_t exact(const struct ip_prefix *dst)
 {
 	uint64_t nh = ADJ_NONE;
 
-	if (dst->addr.family == 4) {
+	if (dst->len == 0) {
+		nh = *default_of(dst);
+	} else if (dst->addr.family == 4) {
 		struct rte_rib_node *n = rte_rib_lookup_exact(rte_fib_get_rib(fib4),
 							      addr_to_v4(&dst->addr), dst->len);
 
@@ -118,12 +137,20 @@ static uint32_t exact(const struct ip_prefix *dst)
 
 static int store(const struct ip_prefix *dst, uint32_t adj)
 {
+	if (dst->len == 0) {
+		__atomic_store_n(default_of(dst), adj, __ATOMIC_RELEASE);
+		return 0;
+	}
 	return dst->addr.family == 4 ? rte_fib_add(fib4, addr_to_v4(&dst->addr), dst->len, adj)
 				     : rte_fib6_add(fib6, dst->addr.bytes, dst->len, adj);
 }
 
 static int erase(const struct ip_prefix *dst)
 {
+	if (dst->len == 0) {
+		__atomic_store_n(default_of(dst), ADJ_NONE, __ATOMIC_RELEASE);
+		return 0;
+	}
 	return dst->addr.family == 4 ? rte_fib_delete(fib4, addr_to_v4(&dst->addr), dst->len)
 				     : rte_fib6_delete(fib6, dst->addr.bytes, dst->len);
 }

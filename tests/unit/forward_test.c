@@ -261,6 +261,32 @@ static void longest_prefix_and_deletion(void **state)
 	assert_int_equal(fib_routes(), before);
 }
 
+static void default_routes(void **state)
+{
+	struct dp_route r = {.kind = DP_ROUTE_FORWARD, .port = pbed.out};
+	struct err err;
+
+	(void)state;
+	r.gateway = addr_from_v4(0x0a000202);
+	prefix_parse("0.0.0.0/0", &r.dst);
+	assert_int_equal(fib_set(&r, &err), 0);
+	a_packet_crosses("10.0.1.2", "99.1.2.3", 0x08);
+	a_packet_crosses("10.0.1.2", "10.9.2.3", 0x08);  // the longer one still wins
+	assert_int_equal(lookup(0x0a080101), ADJ_DROP);
+	r.kind = DP_ROUTE_DROP;
+	assert_int_equal(fib_set(&r, &err), 0);
+	assert_int_equal(lookup(0x63010203), ADJ_DROP);
+	assert_int_equal(fib_del(&r.dst), 0);
+	assert_int_equal(fib_del(&r.dst), -ENOENT);
+	assert_int_equal(lookup(0x63010203), ADJ_NONE);
+	prefix_parse("::/0", &r.dst);
+	r.kind = DP_ROUTE_FORWARD;
+	addr_parse("2001:db8:2::2", &r.gateway);
+	assert_int_equal(fib_set(&r, &err), 0);
+	a_packet_crosses("2001:db8:1::2", "2001:db8:77::2", 0x86);
+	assert_int_equal(fib_del(&r.dst), 0);
+}
+
 static void from_host(const struct pbed_ip *o)
 {
 	uint8_t f[PBED_FRAME_MAX];
@@ -322,6 +348,7 @@ int main(void)
 		cmocka_unit_test_setup(gateway_appears_and_goes, reset),
 		cmocka_unit_test_setup(many_neighbours_come_and_go, reset),
 		cmocka_unit_test_setup(longest_prefix_and_deletion, reset),
+		cmocka_unit_test_setup(default_routes, reset),
 		cmocka_unit_test_setup(the_hosts_packets_meet_the_policy, reset),
 	};
 
