@@ -68,7 +68,7 @@ static void client_free(struct client *c)
 	}
 	c->dead = true;  // what the session still prints goes nowhere
 	session_destroy(c->session);
-	loop_timer_stop(&c->timer);
+	loop_timer_fini(&c->timer);
 	loop_fd_del(&c->fd);
 	close(c->sock);
 	if (c->out != NULL)
@@ -375,17 +375,20 @@ static void server_accept(void *ctx, int fd, unsigned events)
 	client_turn(c);
 }
 
-// Drops clients that took nothing of their output for too long.
+// Drops clients that took nothing of their output for too long, and buries those that were dropped
+// while a log line was shown to them.
 static void server_sweep(void *ctx, uint64_t now_ms)
 {
 	struct cli_server *s = ctx;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *c = s->client[i];
-		if (c == NULL || c->out_sent == c->out_len || now_ms - c->progress_ms < STALL_MS)
+		if (c == NULL)
 			continue;
-		client_drop(c, "it does not read its output");
-		client_free(c);
+		if (c->out_sent < c->out_len && now_ms - c->progress_ms >= STALL_MS)
+			client_drop(c, "it does not read its output");
+		if (c->dead)
+			client_free(c);
 	}
 }
 
@@ -475,7 +478,7 @@ void cli_server_destroy(struct cli_server *s)
 		if (s->client[i] != NULL)
 			client_free(s->client[i]);
 	}
-	loop_timer_stop(&s->sweep);
+	loop_timer_fini(&s->sweep);
 	loop_fd_del(&s->fd);
 	close(s->sock);
 	unlink(s->path);

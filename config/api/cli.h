@@ -44,10 +44,10 @@ enum cli_mode {
 };
 
 enum cli_flags {
-	CLI_NO = 1u << 0,      // reachable with `no`
-	CLI_JSON = 1u << 1,    // has a JSON form
-	CLI_HIDDEN = 1u << 2,  // accepted, not offered by ? (old syntax)
-	CLI_SECRET = 1u << 3,  // the line holds a secret: never in history or logs
+	CLI_NO = 1u << 0,       // reachable with `no`
+	CLI_JSON = 1u << 1,     // has a JSON form
+	CLI_HIDDEN = 1u << 2,   // accepted, not offered by ? (old syntax)
+	CLI_SECRET = 1u << 3,   // the line holds a secret: never in history or logs
 	CLI_NO_ONLY = 1u << 4,  // the row exists only in its `no` form (implies CLI_NO)
 };
 
@@ -57,7 +57,7 @@ struct cli_args {
 	const char *word[32];   // every matched token as typed (keywords expanded in full)
 	const char *value[16];  // the arguments only (NAME, NUMBER, ...), in pattern order
 	unsigned values;
-	uint32_t chosen;  // bit i: the i-th optional group or alternative taken (pattern order)
+	uint32_t chosen;    // bit i: the i-th optional group or alternative taken (pattern order)
 	uint32_t keywords;  // bit i: word[i] is a keyword
 };
 // True when keyword kw is among the matched tokens (optional words, alternatives).
@@ -91,16 +91,17 @@ void cli_puts(struct cli *cli, const char *text);
 struct json *cli_json(struct cli *cli);
 // Fails the command with a sentence; returns a negative errno to return.
 int cli_error(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void *cli_ctx(const struct cli *cli);                  // the row's ctx
-struct config *cli_candidate(struct cli *cli);         // model to change (configuration rows)
-const struct config *cli_running(struct cli *cli);     // committed model
-void *cli_object(struct cli *cli);                     // the object the mode is about (map entry, ...)
-// Enters a sub-mode of the row's mode. label: NULL, or the text of the prompt instead of the mode's.
+void *cli_ctx(const struct cli *cli);               // the row's ctx
+struct config *cli_candidate(struct cli *cli);      // model to change (configuration rows)
+const struct config *cli_running(struct cli *cli);  // committed model
+void *cli_object(struct cli *cli);                  // the object the mode is about (map entry, ...)
+// Enters a sub-mode of the row's mode. label: NULL, or the text of the prompt instead of the
+// mode's.
 int cli_enter(struct cli *cli, enum cli_mode mode, void *object, const char *label);
 // State of a handler that returns CLI_MORE: zeroed before the first call, `release` (may be NULL)
 // is called at the end or when the client goes away.
 void **cli_state(struct cli *cli, void (*release)(void *state));
-const char *cli_peer_name(const struct cli *cli);      // "uid 0" for logs
+const char *cli_peer_name(const struct cli *cli);  // "uid 0" for logs
 
 // ---- the engine, for controlplane/main.c and tests -------------------------------------------
 struct loop;

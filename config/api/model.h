@@ -53,24 +53,32 @@ struct isakmp_key {
 
 struct isakmp_config {
 	bool keepalive_set;
-	uint32_t keepalive_s;    // 10..3600
+	uint32_t keepalive_s;        // 10..3600
 	uint32_t keepalive_retry_s;  // 2..60, default 2
 	bool keepalive_periodic;     // else on-demand
 	bool identity_hostname;      // crypto isakmp identity address|hostname
 	bool aggressive_mode_disabled;
-	uint32_t nat_keepalive_s;    // crypto isakmp nat keepalive N, 0 = 20 s default
+	uint32_t nat_keepalive_s;  // crypto isakmp nat keepalive N, 0 = 20 s default
 	bool invalid_spi_recovery;
-	uint32_t half_open_limit;    // crypto isakmp limit half-open N; 0 = default
+	uint32_t half_open_limit;  // crypto isakmp limit half-open N; 0 = default
 };
 
 // ---- crypto ipsec ----------------------------------------------------------------------------
 enum esp_cipher {
 	ESP_CIPHER_NONE,  // not configured
-	ESP_CIPHER_NULL, ESP_CIPHER_DES, ESP_CIPHER_3DES, ESP_CIPHER_AES_CBC, ESP_CIPHER_AES_GCM,
+	ESP_CIPHER_NULL,
+	ESP_CIPHER_DES,
+	ESP_CIPHER_3DES,
+	ESP_CIPHER_AES_CBC,
+	ESP_CIPHER_AES_GCM,
 	ESP_CIPHER_AES_GMAC,
 };
 enum esp_auth {
-	ESP_AUTH_NONE, ESP_AUTH_MD5, ESP_AUTH_SHA1, ESP_AUTH_SHA256, ESP_AUTH_SHA384,
+	ESP_AUTH_NONE,
+	ESP_AUTH_MD5,
+	ESP_AUTH_SHA1,
+	ESP_AUTH_SHA256,
+	ESP_AUTH_SHA384,
 	ESP_AUTH_SHA512,
 };
 
@@ -85,8 +93,8 @@ struct transform_set {
 };
 
 struct ipsec_config {
-	uint32_t lifetime_s;   // default 3600
-	uint32_t lifetime_kb;  // default 4608000; 0 = disabled
+	uint32_t lifetime_s;     // default 3600
+	uint32_t lifetime_kb;    // default 4608000; 0 = disabled
 	uint32_t replay_window;  // packets, 64..4096, default 64; 0 = replay disable
 	uint32_t idle_time_s;    // 0 = off
 	bool fragment_after;     // crypto ipsec fragmentation after-encryption
@@ -149,7 +157,7 @@ struct crypto_map_entry {
 	char transform_sets[6][CONFIG_NAME_MAX];
 	unsigned transform_set_count;
 	bool pfs;
-	uint16_t pfs_group;  // when pfs; default 1
+	uint16_t pfs_group;                // when pfs; default 1
 	uint32_t lifetime_s, lifetime_kb;  // 0 = the global value
 	bool replay_set;
 	uint32_t replay_window;  // when replay_set; 0 = disabled
@@ -157,7 +165,7 @@ struct crypto_map_entry {
 	bool idle_default;
 	struct session_key key_in, key_out;  // MAP_IPSEC_MANUAL
 	struct reverse_route reverse_route;
-	const char *description;  // or NULL
+	const char *description;        // or NULL
 	struct config_strings ignored;  // accepted lines without effect, printed back
 };
 
@@ -167,7 +175,7 @@ struct crypto_map {
 	bool is_dynamic_template;  // crypto dynamic-map
 	TAILQ_HEAD(, crypto_map_entry) entries;
 	char local_interface[CONFIG_NAME_MAX];  // crypto map M local-address I; "" = none
-	uint32_t ha_replay_in, ha_replay_out;   // crypto map M redundancy replay-interval; 0 = unset
+	uint32_t ha_replay_in, ha_replay_out;  // crypto map M redundancy replay-interval; 0 = unset
 };
 
 // ---- interfaces ------------------------------------------------------------------------------
@@ -211,9 +219,9 @@ struct interface_config {
 	const char *device_arg;  // "net_af_packet0,iface=veth1", "0000:03:00.0", "eth0"; or NULL
 	struct ip_prefix addr;   // family 0 = none
 	struct config_strings secondary;  // "A/len"
-	uint16_t mtu;            // 0 = default 1500
+	uint16_t mtu;                     // 0 = default 1500
 	bool shutdown;
-	const char *description;  // or NULL
+	const char *description;           // or NULL
 	char crypto_map[CONFIG_NAME_MAX];  // "" = none
 	char redundancy[CONFIG_NAME_MAX];  // crypto map M redundancy NAME
 	bool stateful;
@@ -235,8 +243,13 @@ struct static_route {
 };
 
 enum track_kind {
-	TRACK_LINE_PROTOCOL, TRACK_IP_ROUTING, TRACK_IP_ROUTE, TRACK_LIST_AND, TRACK_LIST_OR,
-	TRACK_LIST_THRESHOLD_WEIGHT, TRACK_LIST_THRESHOLD_PERCENTAGE,
+	TRACK_LINE_PROTOCOL,
+	TRACK_IP_ROUTING,
+	TRACK_IP_ROUTE,
+	TRACK_LIST_AND,
+	TRACK_LIST_OR,
+	TRACK_LIST_THRESHOLD_WEIGHT,
+	TRACK_LIST_THRESHOLD_PERCENTAGE,
 };
 struct track_member {
 	TAILQ_ENTRY(track_member) link;
@@ -265,7 +278,12 @@ struct ipc_association {
 	bool local_timers_set, remote_timers_set;
 	uint32_t retransmit_min_ms, retransmit_max_ms;  // default 300, 10000
 	uint32_t path_retransmit, assoc_retransmit;     // default 5, 5
-	enum { IPC_SECURITY_UNSET, IPC_SECURITY_PSK, IPC_SECURITY_CERT, IPC_SECURITY_NONE } security;
+	enum {
+		IPC_SECURITY_UNSET,
+		IPC_SECURITY_PSK,
+		IPC_SECURITY_CERT,
+		IPC_SECURITY_NONE
+	} security;
 	const char *security_arg;  // or NULL
 	enum { IPC_TRANSPORT_AUTO, IPC_TRANSPORT_KERNEL, IPC_TRANSPORT_USER } transport;
 };
@@ -288,7 +306,7 @@ struct dataplane_config {
 
 struct config {
 	struct arena *arena;
-	const char *hostname;  // default "tandem"
+	const char *hostname;     // default "tandem"
 	const char *domain_name;  // or NULL
 	struct dataplane_config dataplane;
 	TAILQ_HEAD(, isakmp_policy) isakmp_policies;
