@@ -12,6 +12,8 @@
 #include "log.h"
 
 #define RETRY_DELAY_MS 100
+#define RETRY_FIRST_MS 200  // the old device of a replaced port needs a moment to close
+#define RETRY_MAX_MS   30000
 
 void apply_warn(struct gateway *g, const char *fmt, ...)
 {
@@ -58,6 +60,7 @@ static int dataplane_hook(void *ctx, const struct config *old, const struct conf
 static int ports_hook(void *ctx, const struct config *old, const struct config *new_cfg,
 		      struct err *err)
 {
+	((struct gateway *)ctx)->retry_ms = RETRY_FIRST_MS;
 	return interface_ports_apply(ctx, new_cfg, err);
 }
 
@@ -109,9 +112,17 @@ static void retry(void *ctx, uint64_t now_ms)
 
 void apply_retry_soon(struct gateway *g)
 {
-	// started once, not restarted: a flapping link must not postpone it for ever
-	if (!g->retry.due_ms)
+	// brought forward, never postponed: a link may flap for ever
+	if (!g->retry.due_ms || g->retry.due_ms > loop_now_ms(g->loop) + RETRY_DELAY_MS)
 		loop_timer_start(&g->retry, RETRY_DELAY_MS);
+}
+
+void apply_retry_later(struct gateway *g)
+{
+	if (g->stopping || g->retry.due_ms)
+		return;
+	loop_timer_start(&g->retry, g->retry_ms);
+	g->retry_ms = g->retry_ms * 2 < RETRY_MAX_MS ? g->retry_ms * 2 : RETRY_MAX_MS;
 }
 
 int apply_register(struct gateway *g, struct err *err)

@@ -170,8 +170,10 @@ static void port_open(struct gateway *g, struct if_state *s, const struct interf
 	if (dp_port_add(&p, &s->port, &err)) {
 		s->port = 0;
 		state_trouble(g, s, err.msg);
+		apply_retry_later(g);
 		return;
 	}
+	s->mtu = p.mtu;
 	s->trouble[0] = '\0';
 	kernel_host_if_prepare(s->kernel_if);
 	kernel_ports_changed(g->kernel);
@@ -200,7 +202,9 @@ static struct if_state *state_create(struct gateway *g, const struct interface_c
 
 static bool state_fits(const struct if_state *s, const struct interface_config *ifc)
 {
-	return s->device == ifc->device &&
+	// a port has one MTU for life: its buffers and its tap are made for it
+	bool same_mtu = !s->port || s->mtu == (ifc->mtu ? ifc->mtu : MTU_DEFAULT);
+	return s->device == ifc->device && same_mtu &&
 	       strcmp(s->device_arg, ifc->device_arg ? ifc->device_arg : "") == 0;
 }
 

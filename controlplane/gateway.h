@@ -33,6 +33,7 @@ struct if_state {
 	char kernel_if[16];         // carries the addresses: tap, `device host` interface, lo
 	char under[16];             // kernel interface behind a vdev (iface=...), or ""
 	uint32_t port;              // data-plane port, 0 = none (yet)
+	uint16_t mtu;               // the port was opened with
 	bool up;                    // set up in the kernel by us
 	bool wanted;                // scratch: in the configuration being applied
 	char trouble[ERR_MSG_MAX];  // why it has no port, "" = fine
@@ -81,6 +82,7 @@ struct gateway {
 	struct loop_timer ike_timer;
 	struct cli_server *cli;
 	int lock_fd;
+	int namespace_fd;  // held by the first instance of a network namespace
 	int exit_status;
 	unsigned config_errors;
 	uint64_t started_us;
@@ -96,6 +98,7 @@ struct gateway {
 	struct tunnels *tunnels;      // never NULL after the first commit
 	uint32_t tunnels_generation;  // changes whenever `tunnels` does
 	struct loop_timer retry;      // kernel links or addresses changed: interfaces, routes again
+	uint32_t retry_ms;  // delay before a port that would not open is tried again, grows
 	STAILQ_HEAD(, warning) warnings;  // of the commit under way
 };
 
@@ -105,6 +108,7 @@ extern struct gateway gateway;
 int apply_register(struct gateway *g, struct err *err);  // apply.c: all of them
 void apply_warn(struct gateway *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void apply_retry_soon(struct gateway *g);
+void apply_retry_later(struct gateway *g);  // a port would not open: with growing delay
 
 int dataplane_apply(struct gateway *g, const struct config *c, struct err *err);
 int dataplane_validate(const struct config *c, struct err *err);

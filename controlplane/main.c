@@ -23,6 +23,7 @@
 
 struct gateway gateway = {
 	.lock_fd = -1,
+	.namespace_fd = -1,
 	.rundir = RUNDIR_DEFAULT,
 	.standby_process = true,
 	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
@@ -220,6 +221,24 @@ static uint32_t port_of_host_if(const char *ifname)
 	return dp_running() ? dp_port_by_host_if(ifname) : 0;
 }
 
+// What carries our marks in the kernel may belong to another instance that lives in this network
+// namespace. Abstract socket names are per namespace, and free again when their owner is gone.
+static bool namespace_claim(struct gateway *g)
+{
+	static const char name[] = "tandemd-in-this-namespace";
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	memcpy(sun.sun_path + 1, name, sizeof(name) - 1);
+	g->namespace_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (g->namespace_fd < 0)
+		return false;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof(name));
+	if (bind(g->namespace_fd, (struct sockaddr *)&sun, len) == 0)
+		return true;
+	close(g->namespace_fd);
+	g->namespace_fd = -1;
+	return false;
+}
+
 static int kernel_step_init(struct gateway *g, struct err *err)
 {
 	const struct kernel_ops ops = {
@@ -234,9 +253,12 @@ static int kernel_step_init(struct gateway *g, struct err *err)
 	g->kernel = kernel_create(g->loop, &ops, err);
 	if (!g->kernel)
 		return err->code ? err->code : -EIO;
-	int rc = kernel_route_sweep(g->kernel, KERNEL_PROTO_STATIC, err);
-	if (!rc)
-		rc = kernel_addr_sweep(g->kernel, err);
+	int rc = 0;
+	if (namespace_claim(g)) {
+		rc = kernel_route_sweep(g->kernel, KERNEL_PROTO_STATIC, err);
+		if (!rc)
+			rc = kernel_addr_sweep(g->kernel, err);
+	}
 	struct kernel_stats stats = {0};
 	for (int i = 0; !rc && !stats.synced && i < KERNEL_SYNC_TURNS; i++) {
 		rc = loop_turn(g->loop, 10);
@@ -249,6 +271,9 @@ static void kernel_step_fini(struct gateway *g)
 {
 	kernel_destroy(g->kernel);
 	g->kernel = NULL;
+	if (g->namespace_fd >= 0)
+		close(g->namespace_fd);
+	g->namespace_fd = -1;
 }
 
 static void dataplane_fini(struct gateway *g)
