@@ -24,6 +24,19 @@ bool esp_event(struct worker *w, const struct sa *sa, enum dp_event_type type);
 // A lifetime threshold was crossed: events once each, sa->expired at the hard limit.
 void esp_lifetime(struct worker *w, struct sa *sa);
 
+// An SA's key is read a burst later, in the crypto pass: front (round keys) and end (the low powers
+// of H, the ones that short packets use) start on their way now.
+static inline void esp_key_prefetch(const struct sa *sa)
+{
+	const uint8_t *key = sa->key, *end = key + sa->key_lines * 64u;
+
+	__builtin_prefetch(key);
+	__builtin_prefetch(key + 64);
+	__builtin_prefetch(key + 128);
+	__builtin_prefetch(end - 64);
+	__builtin_prefetch(end - 128);
+}
+
 // End of the run of packets of one SA that begins at i.
 static inline uint32_t esp_run_end(const struct burst *b, uint32_t i)
 {

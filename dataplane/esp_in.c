@@ -75,20 +75,27 @@ static inline void packet_check(struct open *o, struct rte_mbuf *m)
 		esp_drop(o->w, sa, m, DROP_ESP_REPLAY, DP_SA_DROP_REPLAY);
 		return;
 	}
+	if (!o->n || o->ctx->ops[o->n - 1].key != sa->key)
+		esp_key_prefetch(sa);
 	op_fill(o, sa, esp, len, seq);
 	o->in->pkt[o->n++] = m;
 }
 
-static inline void sa_prefetch(const struct burst *in, uint32_t i)
+// sad_in asked for the two lines that every packet needs; these come next.
+static inline void sa_prefetch(const struct burst *in)
 {
-	if (i < in->n) {
-		const uint8_t *sa = (const uint8_t *)pkt_of(in->pkt[i])->sa;
+	const struct sa *last = NULL;
 
+	for (uint32_t i = 0; i < in->n; i++) {
+		const struct sa *sa = pkt_of(in->pkt[i])->sa;
+
+		if (sa == last)
+			continue;
+		last = sa;
 		__builtin_prefetch(sa);
-		__builtin_prefetch(sa + 64, 1);
-		__builtin_prefetch(sa + offsetof(struct sa, check));
-		__builtin_prefetch(sa + sizeof(struct sa));  // window, or the key
-		__builtin_prefetch(sa + sizeof(struct sa) + 64);
+		__builtin_prefetch((const uint8_t *)sa + 64, 1);
+		__builtin_prefetch(&sa->check[0]);
+		__builtin_prefetch(sa + 1);  // window, if there is one
 	}
 }
 
@@ -96,13 +103,11 @@ static inline void burst_check(struct open *o)
 {
 	uint32_t count = o->in->n;
 
-	for (uint32_t i = 0; i < 4; i++)
-		sa_prefetch(o->in, i);
+	sa_prefetch(o->in);
 	for (uint32_t i = 0; i < count; i++) {
 		struct rte_mbuf *m = o->in->pkt[i];
 		struct sa *sa = pkt_of(m)->sa;
 
-		sa_prefetch(o->in, i + 4);
 		if (unlikely(__atomic_load_n(&sa->state, __ATOMIC_RELAXED) != DP_SA_ACTIVE)) {
 			esp_drop(o->w, sa, m, DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
 			continue;

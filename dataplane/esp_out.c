@@ -297,16 +297,20 @@ static void sealed_sweep(struct seal *s)
 	s->n = kept;
 }
 
-static inline void prefetch_packet(const struct burst *in, uint32_t i)
+// All SAs of the burst at once: with many tunnels every one is a miss, together they cost one.
+static inline void burst_prefetch(const struct burst *in)
 {
-	if (i < in->n) {
+	const struct sa *last = NULL;
+
+	for (uint32_t i = 0; i < in->n; i++) {
 		const struct sa *sa = pkt_of(in->pkt[i])->sa;
 
+		if (sa == last)
+			continue;
+		last = sa;
 		__builtin_prefetch(sa);
 		__builtin_prefetch((const uint8_t *)sa + 64, 1);
 		__builtin_prefetch(&sa->outer0);
-		__builtin_prefetch((const uint8_t *)sa + sizeof(*sa));
-		__builtin_prefetch((const uint8_t *)sa + sizeof(*sa) + 64);
 	}
 }
 
@@ -315,13 +319,12 @@ void esp_out(struct worker *w, struct burst *in)
 	struct seal s = {.w = w, .ctx = w->crypto, .out = in};
 	uint32_t ok = 1;
 
-	for (uint32_t i = 0; i < 4; i++)
-		prefetch_packet(in, i);
+	burst_prefetch(in);
 	for (uint32_t i = 0, j; i < in->n; i = j) {
 		struct sa *sa = pkt_of(in->pkt[i])->sa;
 
 		j = esp_run_end(in, i);
-		prefetch_packet(in, i + 4);
+		esp_key_prefetch(sa);
 		if (unlikely(__atomic_load_n(&sa->state, __ATOMIC_RELAXED) != DP_SA_ACTIVE))
 			run_drop(&s, sa, in->pkt + i, j - i, DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
 		else if (unlikely(run_near_lifetime(sa, j - i)))

@@ -210,6 +210,7 @@ struct sa *sa_create_on(const struct dp_sa *p, uint32_t handle, uint16_t owner, 
 	sa->window = (uint16_t)window;
 	sa_fill(sa, p, &suite);
 	sa->key = mem + head + bits;
+	sa->key_lines = (uint8_t)(RTE_ALIGN_CEIL(suite.key_size, 64) / 64);
 	if (crypto_key_expand(p, &suite, mem + head + bits, err)) {
 		sa_destroy(sa);
 		return NULL;

@@ -20,18 +20,18 @@ struct worker;
 struct burst;
 struct rte_mbuf;
 
-#define SA_MAX (1u << 18)       // table entries per slot
-#define SA_INDEX_BITS 18
-#define SA_INDEX_MASK (SA_MAX - 1)
+#define SA_MAX            (1u << 18)  // table entries per slot
+#define SA_INDEX_BITS     18
+#define SA_INDEX_MASK     (SA_MAX - 1)
 #define SA_IV_COUNTER_MAX ((1ull << 40) - 1)  // ha-protocol rule 1
-#define SA_TAILROOM 64          // free bytes that esp_out wants behind a packet
+#define SA_TAILROOM       64                  // free bytes that esp_out wants behind a packet
 
 // The outer headers of an outbound SA, ready to copy: IP [+ UDP] + ESP header, right-aligned, so
 // that one fixed-size copy ends exactly where the IV begins. Replaced whole (peer moved).
 struct sa_outer {
 	alignas(64) uint32_t ip4_sum;  // IPv4: sum of the header's constant words
 	uint32_t spare;
-	uint8_t tmpl[56];              // ends with the ESP header
+	uint8_t tmpl[56];  // ends with the ESP header
 };
 _Static_assert(sizeof(struct sa_outer) == 64, "outer template is one line");
 
@@ -57,29 +57,29 @@ struct sa_check {
 struct sa {
 	// line 0: read-mostly -- c: wo before publication (lim, state: any time), w: ro
 	uint32_t spi_be;
-	uint32_t salt;               // first bytes of the nonce
-	uint8_t dir, mode, family;   // enum dp_dir, dp_mode; outer family 4 or 6
+	uint32_t salt;                   // first bytes of the nonce
+	uint8_t dir, mode, family;       // enum dp_dir, dp_mode; outer family 4 or 6
 	uint8_t iv_len, icv_len, block;  // bytes; block = alignment of the payload (>= 4)
-	uint8_t counter_iv;          // IV = iv_prefix | counter, else from the generator
+	uint8_t counter_iv;              // IV = iv_prefix | counter, else from the generator
 	uint8_t esn;
-	uint16_t owner;              // worker id
-	uint8_t state;               // enum dp_sa_state; c: rw, w: ro (relaxed)
-	uint8_t udp;                 // 8 when UDP-encapsulated
-	uint16_t tmpl_len;           // outer header template: IP [+ UDP] + ESP header
-	uint16_t window;             // replay window, packets; 0 = off
-	uint64_t lim;                // c: rw, w: ro (relaxed)
+	uint16_t owner;     // worker id
+	uint8_t state;      // enum dp_sa_state; c: rw, w: ro (relaxed)
+	uint8_t udp;        // 8 when UDP-encapsulated
+	uint16_t tmpl_len;  // outer header template: IP [+ UDP] + ESP header
+	uint16_t window;    // replay window, packets; 0 = off
+	uint64_t lim;       // c: rw, w: ro (relaxed)
 	uint64_t iv_prefix;
 	const void *key;
-	crypto_fn crypt;             // seals (out) or opens (in) a burst
-	uint32_t port;               // fixed outgoing port or 0
+	crypto_fn crypt;  // seals (out) or opens (in) a burst
+	uint32_t port;    // fixed outgoing port or 0
 	uint8_t sels;
 	uint8_t df, fragment_after;
-	uint8_t spare0;
+	uint8_t key_lines;  // expanded key, cache lines
 
 	// line 1: run-time -- owner worker: rw, control: racy ro (relaxed 64-bit)
-	alignas(64) uint64_t seq;    // out: last sent; in: highest accepted
+	alignas(64) uint64_t seq;  // out: last sent; in: highest accepted
 	uint64_t iv_counter;
-	uint64_t packets, bytes;     // bytes: inner
+	uint64_t packets, bytes;              // bytes: inner
 	uint64_t check_packets, check_bytes;  // next value at which a lifetime wants attention
 	union {
 		uint64_t *window_bits;         // in -- c: wo before publication
@@ -91,20 +91,20 @@ struct sa {
 	// line 2, 3: seldom -- owner: rw unless said otherwise
 	alignas(64) uint64_t drops[DP_SA_DROP_COUNT];
 	uint64_t soft_packets, soft_bytes, hard_packets, hard_bytes;  // c: wo before publication
-	uint64_t lim_low_margin;       // c: wo before publication
+	uint64_t lim_low_margin;                                      // c: wo before publication
 	uint64_t lim_low_at, lim_reached_at;  // the lim for which the event was raised
-	uint32_t handle;               // c: wo before publication
-	uint32_t moved_s;              // when PEER_MOVED was raised last
-	uint8_t events_sent;           // bit per dp_event_type that is raised once
+	uint32_t handle;                      // c: wo before publication
+	uint32_t moved_s;                     // when PEER_MOVED was raised last
+	uint8_t events_sent;                  // bit per dp_event_type that is raised once
 	uint8_t expired;
-	uint16_t remote_port_be;       // c: rw, w: ro (relaxed): expected source of UDP-encapsulated
-	uint64_t remote[2];            // the same: address as on the wire, zero-padded
+	uint16_t remote_port_be;  // c: rw, w: ro (relaxed): expected source of UDP-encapsulated
+	uint64_t remote[2];       // the same: address as on the wire, zero-padded
 
 	// the rest -- c: wo before publication, w: ro
 	struct sa_check check[4];
-	struct sa_outer outer0;        // the first template
-	struct dp_sa conf;             // as configured, keys wiped: displays (endpoint: c: rw)
-	uint32_t mem_size;             // of the whole allocation, for wiping
+	struct sa_outer outer0;  // the first template
+	struct dp_sa conf;       // as configured, keys wiped: displays (endpoint: c: rw)
+	uint32_t mem_size;       // of the whole allocation, for wiping
 };
 _Static_assert(offsetof(struct sa, seq) == 64, "read-mostly data is one line");
 _Static_assert(offsetof(struct sa, drops) == 128, "run-time data is one line");
