@@ -42,7 +42,8 @@ struct ike_env {
 	int (*sa_stats)(void *ctx, uint32_t sa, struct dp_sa_stats *out);
 	int (*policy_bind)(void *ctx, uint32_t policy, uint32_t sa);
 	void (*policy_flush_held)(void *ctx, uint32_t policy);
-	// ha-protocol rules 1 and 6: identity of a new SA, and slot, join number, restart of this life.
+	// ha-protocol rules 1 and 6: identity of a new SA, and slot, join number, restart of this
+	// life.
 	uint64_t (*sa_identity)(void *ctx);
 	void (*life)(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart);
 };
@@ -75,11 +76,11 @@ int ike_observe(struct ike *ike, ike_notice_fn fn, void *ctx);  // 0 or -ENOSPC
 
 // ---- displays: snapshots, iterated in slices -------------------------------------------------
 struct ike_sa_info {
-	uint32_t id;  // connection id as displayed (1001...)
+	uint32_t id;      // connection id as displayed (1001...)
 	uint8_t version;  // 1
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port;
-	char state[24];   // "QM_IDLE", "MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH", "MM_KEY_AUTH"
+	char state[24];  // "QM_IDLE", "MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH", "MM_KEY_AUTH"
 	bool established, initiator, deleted;
 	char local_id[128], remote_id[128];
 	uint64_t icookie, rcookie;  // host order
@@ -111,7 +112,7 @@ struct ike_child_info {
 	bool udp_encap;
 	uint16_t local_port, remote_port, pfs_group;
 	uint32_t replay_window;
-	bool rekeying, old;     // old: replaced, kept for late packets
+	bool rekeying, old;  // old: replaced, kept for late packets
 	uint32_t lifetime_s, left_s;
 	uint64_t lifetime_kb, left_kb;
 	uint64_t up_ms;
@@ -121,11 +122,12 @@ bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info
 struct ike_counters {
 	uint64_t rx, tx, rx_malformed, rx_unknown_sa, rx_bad_auth, rx_dropped_limit, retransmits,
 		initiated, responded, established, failed_no_proposal, failed_auth, failed_timeout,
-		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open, half_open_limit;
+		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open,
+		half_open_limit;
 };
 void ike_get_counters(const struct ike *ike, struct ike_counters *out);
 
 // clear commands. Return how many went.
-unsigned ike_clear_isakmp(struct ike *ike, uint32_t id);  // 0 = all
+unsigned ike_clear_isakmp(struct ike *ike, uint32_t id);                              // 0 = all
 unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *map);  // NULL = any
 unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote);

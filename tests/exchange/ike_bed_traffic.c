@@ -1,0 +1,105 @@
+// What tests ask of a bed: does a packet get through, what is up. See ike_bed.h.
+
+#include <string.h>
+
+#include "ike_bed.h"
+
+// cmocka wants these before it.
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct bed_sa *bound_sa(struct bed_end *e, uint32_t policy)
+{
+	uint32_t sa = e->bound[policy];
+
+	return sa && e->sas[sa - 1].alive ? &e->sas[sa - 1] : NULL;
+}
+
+bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy)
+{
+	struct bed_sa *out = bound_sa(from, policy);
+
+	bed->pings++;
+	if (!out) {
+		struct dp_event ev = {.type = DP_EVENT_ACQUIRE, .policy = policy};
+
+		bed->lost++;
+		ike_event(from->ike, &ev);
+		return false;
+	}
+	for (unsigned i = 0; i < BED_SAS; i++) {
+		struct bed_sa *in = &to->sas[i];
+		struct selector seen;
+
+		if (!in->alive || in->p.dir != DP_IN || in->p.spi != out->p.spi)
+			continue;
+		seen = selector_reverse(&in->p.sel[0]);
+		assert_memory_equal(in->p.key, out->p.key, DP_KEY_MAX);
+		assert_memory_equal(in->p.auth_key, out->p.auth_key, DP_KEY_MAX);
+		assert_int_equal(in->p.cipher, out->p.cipher);
+		assert_int_equal(in->p.auth, out->p.auth);
+		assert_int_equal(in->p.mode, out->p.mode);
+		assert_int_equal(in->p.udp_encap, out->p.udp_encap);
+		assert_true(selector_equal(&seen, &out->p.sel[0]));
+		out->stats.packets++;
+		out->stats.bytes += 100;
+		in->stats.packets++;
+		in->stats.bytes += 100;
+		return true;
+	}
+	struct dp_event ev = {.type = DP_EVENT_UNKNOWN_SPI,
+			      .spi = out->p.spi,
+			      .local = to->addr,
+			      .remote = from->natted ? from->nat_addr : from->addr};
+
+	out->stats.packets++;
+	bed->lost++;
+	if (!to->dead && !from->dead)
+		ike_event(to->ike, &ev);
+	return false;
+}
+
+bool bed_both_up(struct bed *bed)
+{
+	return bed->a.bound[1] && bed->b.bound[1] && bed_ping(bed, &bed->a, &bed->b, 1) &&
+	       bed_ping(bed, &bed->b, &bed->a, 1);
+}
+
+void bed_ping_always(struct bed *bed, uint64_t ms, unsigned every_ms)
+{
+	for (uint64_t t = 0; t < ms; t += every_ms) {
+		bed_ping(bed, &bed->a, &bed->b, 1);
+		bed_ping(bed, &bed->b, &bed->a, 1);
+		bed_run(bed, every_ms);
+	}
+}
+
+unsigned bed_ike_count(const struct bed_end *e, bool serving)
+{
+	struct ike_sa_info info = {0};
+	unsigned n = 0;
+
+	while (ike_sa_next(e->ike, info.id, &info))
+		n += !serving || (info.established && !info.deleted);
+	return n;
+}
+
+unsigned bed_child_count(const struct bed_end *e, bool current)
+{
+	struct ike_child_info info = {0};
+	unsigned n = 0;
+
+	while (ike_child_next(e->ike, info.id, &info))
+		n += !current || !info.old;
+	return n;
+}
+
+struct ike_counters bed_counters(const struct bed_end *e)
+{
+	struct ike_counters n;
+
+	ike_get_counters(e->ike, &n);
+	return n;
+}
