@@ -116,6 +116,7 @@ static void load_line(struct cli *s, struct loader *l, const char *line, size_t 
 	l->text = text;
 	l->column = 0;
 	session_execute(s, line, len, false);
+	l->text = NULL;  // it dies with this frame
 	secret_wipe(text, sizeof(text));
 }
 

@@ -10,9 +10,9 @@
 #include "err.h"
 
 int rcu_init(unsigned max_readers, struct err *err);
-void rcu_fini(void);                 // workers have stopped: frees everything deferred
+void rcu_fini(void);                  // workers have stopped: frees everything deferred
 struct rte_rcu_qsbr *rcu_qsbr(void);  // for the workers' own calls (thread id = worker id)
 // fn(obj) runs on the control thread after every worker passed a quiescent state.
 void rcu_defer(void (*fn)(void *obj), void *obj);
-void rcu_poll(void);      // control timer: frees what is due; never waits
+void rcu_poll(void);  // control timer: frees what is due; never waits
 unsigned rcu_pending(void);

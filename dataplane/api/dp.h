@@ -18,13 +18,13 @@ struct loop;
 
 // ---- life ------------------------------------------------------------------------------------
 struct dp_params {
-	unsigned workers;            // 1..16
-	const char *cores;           // core list for the workers ("1,2" / "1-3"), or NULL
-	int idle_sleep_us;           // 0 = never sleep; > 0: an idle worker sleeps that long
-	const char *instance;        // unique name of this instance (EAL file prefix)
-	unsigned memory_mb;          // 0 = chosen
-	bool hugepages;              // try hugepages first (falls back, says so)
-	char *const *eal_extra;      // verbatim EAL arguments (after `--`), NULL-terminated, or NULL
+	unsigned workers;        // 1..16
+	const char *cores;       // core list for the workers ("1,2" / "1-3"), or NULL
+	int idle_sleep_us;       // 0 = never sleep; > 0: an idle worker sleeps that long
+	const char *instance;    // unique name of this instance (EAL file prefix)
+	unsigned memory_mb;      // 0 = chosen
+	bool hugepages;          // try hugepages first (falls back, says so)
+	char *const *eal_extra;  // verbatim EAL arguments (after `--`), NULL-terminated, or NULL
 };
 
 // Events and packets for the control thread; called from the loop, never from a worker.
@@ -40,9 +40,9 @@ enum dp_event_type {
 };
 struct dp_event {
 	enum dp_event_type type;
-	uint32_t sa;             // handle, 0 when not about an SA
-	uint32_t policy;         // ACQUIRE: policy id
-	struct selector packet;  // ACQUIRE: the packet's exact 5-tuple
+	uint32_t sa;                   // handle, 0 when not about an SA
+	uint32_t policy;               // ACQUIRE: policy id
+	struct selector packet;        // ACQUIRE: the packet's exact 5-tuple
 	struct ip_addr remote, local;  // PEER_MOVED: new source; UNKNOWN_SPI: outer addresses
 	uint16_t remote_port;
 	uint32_t spi;
@@ -90,7 +90,7 @@ struct dp_port_info {
 		tx_dropped;
 };
 int dp_port_info(uint32_t port, struct dp_port_info *out);
-uint32_t dp_port_next(uint32_t after);            // iterate; 0 at the end
+uint32_t dp_port_next(uint32_t after);             // iterate; 0 at the end
 uint32_t dp_port_by_host_if(const char *host_if);  // 0 if none
 // Policies are looked at only on ports that bear a crypto map. Outbound: packets routed to this
 // port; inbound: clear packets that arrive here.
@@ -124,9 +124,9 @@ enum dp_policy_action {
 	DP_POLICY_SKIP,  // deny line of a crypto ACL: go on with the rules of order >= next_order
 };
 struct dp_policy {
-	uint32_t id;        // chosen by the caller, 1..DP_POLICY_MAX; stable across commits
-	uint32_t group;     // policy group (one per crypto map), as in dp_port_set_policy
-	uint32_t order;     // lower first within a group
+	uint32_t id;     // chosen by the caller, 1..DP_POLICY_MAX; stable across commits
+	uint32_t group;  // policy group (one per crypto map), as in dp_port_set_policy
+	uint32_t order;  // lower first within a group
 	enum dp_policy_action action;
 	uint32_t next_order;  // DP_POLICY_SKIP only
 	struct selector sel;  // outbound direction; inbound clear packets match its reverse
@@ -144,12 +144,24 @@ void dp_policy_flush_held(uint32_t policy);
 enum dp_dir { DP_IN, DP_OUT };
 enum dp_mode { DP_TUNNEL, DP_TRANSPORT };
 enum dp_cipher {
-	DP_CIPHER_NULL, DP_CIPHER_DES_CBC, DP_CIPHER_3DES_CBC, DP_CIPHER_AES_CBC, DP_CIPHER_AES_CTR,
-	DP_CIPHER_AES_GCM, DP_CIPHER_AES_GMAC, DP_CIPHER_AES_CCM, DP_CIPHER_CHACHA20_POLY1305,
+	DP_CIPHER_NULL,
+	DP_CIPHER_DES_CBC,
+	DP_CIPHER_3DES_CBC,
+	DP_CIPHER_AES_CBC,
+	DP_CIPHER_AES_CTR,
+	DP_CIPHER_AES_GCM,
+	DP_CIPHER_AES_GMAC,
+	DP_CIPHER_AES_CCM,
+	DP_CIPHER_CHACHA20_POLY1305,
 };
 enum dp_auth {  // none with a combined-mode cipher
-	DP_AUTH_NONE, DP_AUTH_MD5_96, DP_AUTH_SHA1_96, DP_AUTH_SHA256_128, DP_AUTH_SHA384_192,
-	DP_AUTH_SHA512_256, DP_AUTH_AES_XCBC_96,
+	DP_AUTH_NONE,
+	DP_AUTH_MD5_96,
+	DP_AUTH_SHA1_96,
+	DP_AUTH_SHA256_128,
+	DP_AUTH_SHA384_192,
+	DP_AUTH_SHA512_256,
+	DP_AUTH_AES_XCBC_96,
 };
 enum dp_sa_state { DP_SA_ACTIVE, DP_SA_STANDBY };  // standby: installed, neither sends nor accepts
 
@@ -164,32 +176,32 @@ struct dp_sa {
 	uint16_t local_port, remote_port;  // when udp_encap
 	enum dp_cipher cipher;
 	enum dp_auth auth;
-	uint8_t icv_len;  // combined modes: 8, 12, 16; else 0 = by auth
+	uint8_t icv_len;          // combined modes: 8, 12, 16; else 0 = by auth
 	uint8_t key[DP_KEY_MAX];  // cipher key, then the salt (GCM, CTR, GMAC 4; CCM 3; ChaCha 4)
 	uint16_t key_len;         // without the salt
 	uint16_t salt_len;
 	uint8_t auth_key[DP_KEY_MAX];
 	uint16_t auth_key_len;
 	bool esn;
-	uint32_t replay_window;   // DP_IN: packets, 0 = off, rounded up to a power of two, max 4096
-	struct selector sel[4];   // outbound direction of the tunnel; DP_IN checks their reverse
-	uint8_t sels;             // 0 = no check (manual keys without ACL)
-	uint32_t port;            // out: fixed outgoing port, 0 = by route
-	uint8_t df;               // 0 copy, 1 clear, 2 set
-	bool fragment_after;      // fragment after encryption instead of before
+	uint32_t replay_window;  // DP_IN: packets, 0 = off, rounded up to a power of two, max 4096
+	struct selector sel[4];  // outbound direction of the tunnel; DP_IN checks their reverse
+	uint8_t sels;            // 0 = no check (manual keys without ACL)
+	uint32_t port;           // out: fixed outgoing port, 0 = by route
+	uint8_t df;              // 0 copy, 1 clear, 2 set
+	bool fragment_after;     // fragment after encryption instead of before
 	// ha-protocol rules 1, 7, 10: explicit IV = iv_prefix | counter, the counter from 0;
 	// sequence numbers from `next`, never above `lim`.
 	uint64_t iv_prefix;  // the upper 24 bits: slot | join - birth | restart; lower 40 zero
 	uint64_t next;       // first sequence number to send, 1 for a new SA
 	uint64_t lim;        // last that may be sent now
 	uint64_t lim_low_margin;
-	uint64_t edge;       // DP_IN: highest sequence number taken as seen (0 for a new SA)
+	uint64_t edge;  // DP_IN: highest sequence number taken as seen (0 for a new SA)
 	uint64_t soft_bytes, hard_bytes;      // 0 = no limit (inner bytes)
 	uint64_t soft_packets, hard_packets;  // 0 = no limit
-	uint16_t group;          // redundancy group, 0 = none
+	uint16_t group;                       // redundancy group, 0 = none
 	enum dp_sa_state state;
-	int worker;              // owner, -1 = chosen (round robin by pair)
-	uint64_t pair;           // same number for in and out of one tunnel: same owner
+	int worker;     // owner, -1 = chosen (round robin by pair)
+	uint64_t pair;  // same number for in and out of one tunnel: same owner
 };
 
 // Reserves an inbound SPI that carries a free table index (architecture: one load per look-up).
@@ -210,13 +222,21 @@ struct dp_sa_stats {
 	uint64_t seq;             // out: last sent; in: highest accepted
 	uint64_t lim;
 	uint64_t iv_counter;
-	uint64_t drops[16];       // by enum dp_sa_drop
-	uint64_t last_used_us;    // loop clock, resolution 1 s; 0 = never
+	uint64_t drops[16];     // by enum dp_sa_drop
+	uint64_t last_used_us;  // loop clock, resolution 1 s; 0 = never
 	int worker;
 };
 enum dp_sa_drop {
-	DP_SA_DROP_REPLAY, DP_SA_DROP_ICV, DP_SA_DROP_PAD, DP_SA_DROP_SELECTOR, DP_SA_DROP_INNER,
-	DP_SA_DROP_LIM, DP_SA_DROP_EXPIRED, DP_SA_DROP_STANDBY, DP_SA_DROP_MTU, DP_SA_DROP_ENCAP,
+	DP_SA_DROP_REPLAY,
+	DP_SA_DROP_ICV,
+	DP_SA_DROP_PAD,
+	DP_SA_DROP_SELECTOR,
+	DP_SA_DROP_INNER,
+	DP_SA_DROP_LIM,
+	DP_SA_DROP_EXPIRED,
+	DP_SA_DROP_STANDBY,
+	DP_SA_DROP_MTU,
+	DP_SA_DROP_ENCAP,
 	DP_SA_DROP_COUNT,
 };
 const char *dp_sa_drop_name(enum dp_sa_drop d);  // "replay", "icv", ...

@@ -21,10 +21,10 @@
 #include <unistd.h>
 
 enum { FLOW_MAX = 256, MARKERS = 20, MARKER_GAP_MS = 50, SETTLE_MS = 300 };
-static const uint32_t magic = 0x54535131;  // a test's datagram
-static const uint64_t marker = UINT64_MAX; // `seq` of an end marker; its `count` is the total
+static const uint32_t magic = 0x54535131;   // a test's datagram
+static const uint64_t marker = UINT64_MAX;  // `seq` of an end marker; its `count` is the total
 
-struct message { // big-endian would not matter: both ends are this program on this machine
+struct message {  // big-endian would not matter: both ends are this program on this machine
 	uint32_t magic, flow;
 	uint64_t seq, count;
 };
@@ -32,8 +32,8 @@ struct message { // big-endian would not matter: both ends are this program on t
 struct flow {
 	uint64_t sent, received, duplicated, reordered, highest;
 	bool ended;
-	uint8_t *seen; // one bit per number
-	uint64_t room; // numbers that fit into seen
+	uint8_t *seen;  // one bit per number
+	uint64_t room;  // numbers that fit into seen
 };
 
 struct options {
@@ -44,7 +44,7 @@ struct options {
 static uint64_t now_us(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
