@@ -1,7 +1,7 @@
 // Reassembly of ESP and UDP fragments for our own addresses, per worker and bounded: a table of
 // fixed size, at most eight pieces per datagram (rte_ip_frag), two seconds each. Overlaps never
 // come together (RFC 5722 demands that for IPv6, we do it for both): the library accepts only
-// pieces that join exactly. The result is copied into one segment.
+// pieces that join exactly. The result is copied into one segment if it fits.
 #define ALLOW_EXPERIMENTAL_API  // rte_ip_frag_table_del_expired_entries
 #include "pipeline.h"
 
@@ -56,17 +56,38 @@ void frag_expire(struct worker *w)
 	bury(w);
 }
 
-// One segment with everything, header and metadata renewed; NULL and counted when it does not
-// fit a buffer. The received link header comes along, the host may want it.
+// Header and metadata of the joined datagram; NULL and counted when they make no sense.
+static struct rte_mbuf *renew(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt *p = pkt_of(m);
+
+	if (p->family == 4) {
+		struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, p->l3_len);
+	}
+	enum drop bad = ip_parse(m, p);
+	if (bad == DROP_COUNT)
+		return m;
+	pkt_drop(w, m, bad);
+	return NULL;
+}
+
+// One segment with everything, if a buffer holds it. The received link header comes along, the
+// host may want it.
 static struct rte_mbuf *whole(struct worker *w, struct rte_mbuf *m)
 {
 	uint32_t len = rte_pktmbuf_pkt_len(m), l2 = rte_pktmbuf_headroom(m) >= 14 ? 14 : 0;
 	struct rte_mbuf *one = rte_pktmbuf_alloc(w->pool);
 
-	if (!one || len > rte_pktmbuf_tailroom(one)) {
-		pkt_drop(w, m, one ? DROP_IP_FRAGMENT : DROP_NO_MBUF);
-		rte_pktmbuf_free(one);
+	if (!one) {
+		pkt_drop(w, m, DROP_NO_MBUF);
 		return NULL;
+	}
+	if (len > rte_pktmbuf_tailroom(one)) {
+		rte_pktmbuf_free(one);
+		return renew(w, m);  // a chain: IKE and the host take it, ESP flattens it
 	}
 	uint8_t *to = (uint8_t *)rte_pktmbuf_append(one, (uint16_t)len);
 	const void *from = rte_pktmbuf_read(m, 0, len, to);
@@ -75,17 +96,7 @@ static struct rte_mbuf *whole(struct worker *w, struct rte_mbuf *m)
 	memcpy(to - l2, rte_pktmbuf_mtod(m, uint8_t *) - l2, l2);
 	*pkt_of(one) = *pkt_of(m);
 	rte_pktmbuf_free(m);
-	if (pkt_of(one)->family == 4) {
-		struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(one, struct rte_ipv4_hdr *);
-
-		ip->hdr_checksum = 0;
-		ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, pkt_of(one)->l3_len);
-	}
-	enum drop bad = ip_parse(one, pkt_of(one));
-	if (bad == DROP_COUNT)
-		return one;
-	pkt_drop(w, one, bad);
-	return NULL;
+	return renew(w, one);
 }
 
 static struct rte_mbuf *add4(struct worker *w, struct rte_mbuf *m, const struct pkt *p)

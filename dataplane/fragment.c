@@ -8,7 +8,8 @@
 #include <rte_ip.h>
 #include <string.h>
 
-#define V6_EXT 8  // fragment header
+#define V6_EXT      8   // fragment header
+#define ROOM_BEHIND 64  // for padding and ICV of a piece that is encrypted
 
 // RFC 791: only options with the copied bit belong into later fragments; the others become
 // no-operations, so that the header keeps its length.
@@ -88,8 +89,10 @@ bool fragment(struct worker *w, struct rte_mbuf *m, uint32_t mtu, struct burst *
 	const struct pkt *p = pkt_of(m);
 	uint32_t hlen = p->family == 4 ? p->l3_len : sizeof(struct rte_ipv6_hdr);
 	uint32_t head = hlen + (p->family == 4 ? 0 : V6_EXT);
+	uint32_t room = rte_pktmbuf_data_room_size(w->pool) - RTE_PKTMBUF_HEADROOM - ROOM_BEHIND;
 	uint32_t total = rte_pktmbuf_pkt_len(m) - hlen, first = out->n;
-	uint32_t step = mtu > head ? (mtu - head) & ~7u : 0;
+	uint32_t size = RTE_MIN(mtu, room);  // a piece is one buffer, whatever the link could take
+	uint32_t step = size > head ? (size - head) & ~7u : 0;
 
 	if (step == 0 || (total + step - 1) / step > BURST_MAX - out->n) {
 		pkt_drop(w, m, DROP_IP_MTU);

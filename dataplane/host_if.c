@@ -49,15 +49,26 @@ static struct ifreq request(const char *name)
 	return r;
 }
 
+static void frame_discard(int fd)
+{
+	uint8_t byte;
+
+	if (read(fd, &byte, 1) < 0)
+		return;
+}
+
 static void on_readable(void *ctx, int fd, unsigned events)
 {
 	struct host_if *h = ctx;
 
 	for (int i = 0; i < READS_PER_TURN; i++) {
-		struct rte_mbuf *m = port_mbuf();
+		struct rte_mbuf *m = port_mbuf(h->port);
 
-		if (!m)
-			return;  // the frame waits in the kernel
+		if (!m) {  // read it all the same: a waiting frame would wake the loop for ever
+			counters_control_drop(DROP_NO_MBUF);
+			frame_discard(fd);
+			return;
+		}
 		ssize_t n = read(fd, rte_pktmbuf_mtod(m, void *), rte_pktmbuf_tailroom(m));
 		if (n <= 0) {
 			rte_pktmbuf_free(m);

@@ -19,9 +19,9 @@ void port_set_pool(struct rte_mempool *p)
 	pool = p;
 }
 
-struct rte_mbuf *port_mbuf(void)
+struct rte_mbuf *port_mbuf(uint32_t id)
 {
-	return rte_pktmbuf_alloc(pool);
+	return rte_pktmbuf_alloc(port_get(id)->big_frames ? port_device_big_pool() : pool);
 }
 
 struct port *port_find(uint32_t id)

@@ -57,6 +57,6 @@ void port_close_all(void);  // workers have stopped
 uint32_t port_add_sink(const uint8_t mac[6], uint16_t mtu);
 void port_del_sink(uint32_t id);
 void port_set_pool(struct rte_mempool *pool);
-struct rte_mbuf *port_mbuf(void);  // control thread: an empty buffer or NULL
+struct rte_mbuf *port_mbuf(uint32_t id);  // control thread: holds the port's frames, or NULL
 // One of our addresses on the port came or went: source of ICMP errors.
 void port_set_addr(uint32_t id, const struct ip_addr *addr, bool present);

@@ -22,6 +22,7 @@
 #define TX_DESCRIPTORS 1024
 #define FRAME_MAX      10240  // of a packet socket: jumbo frames and most IKE datagrams
 #define FRAME_ARGS     ",framesz=10240,blocksz=20480,framecnt=512"
+#define SMALL_MTU      1984  // IP bytes that fit the ordinary buffers with link header and tag
 #define BIG_MBUFS      4095
 #define ROOM_BEHIND    64  // for padding and ICV
 
@@ -87,6 +88,11 @@ static int big_pool_get(struct err *err)
 	return big_pool ? 0 : err_set(err, -ENOMEM, "no memory for %d large buffers", BIG_MBUFS);
 }
 
+struct rte_mempool *port_device_big_pool(void)
+{
+	return big_pool;
+}
+
 void port_device_fini(void)
 {
 	rte_mempool_free(big_pool);
@@ -112,9 +118,10 @@ int port_device_probe(struct port *p, struct err *err)
 	snprintf(name, sizeof(name), "%.*s", (int)len, args);
 	if (rte_eth_dev_get_port_by_name(name, &p->dpdk) == 0 && !vdev)
 		return 0;  // found at start
-	p->big_frames = strncmp(name, "net_af_packet", 13) == 0 && !strstr(args, "framesz=");
+	bool packet_socket = strncmp(name, "net_af_packet", 13) == 0 && !strstr(args, "framesz=");
+	p->big_frames = packet_socket || p->mtu > SMALL_MTU;
 	snprintf(full, sizeof(full), "%s%s", args[len] ? args + len + 1 : "",
-		 p->big_frames ? FRAME_ARGS : "");
+		 packet_socket ? FRAME_ARGS : "");
 	if (p->kernel_if[0])
 		kernel_silence(p->kernel_if);
 	eal_error_reset();

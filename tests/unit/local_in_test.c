@@ -175,6 +175,39 @@ static void fragments_come_together(void **state)
 	in_any_order("2001:db8:1::2", "2001:db8:1::1", 40 + 1200);
 }
 
+// Larger than a buffer: a chain, but whole.
+static void a_large_datagram_stays_a_chain(void **state)
+{
+	uint8_t whole[6000], f[PBED_FRAME_MAX];
+	struct pbed_ip o = {.src = "10.0.1.2", .dst = "10.0.1.1", .sport = 500, .dport = 500};
+
+	(void)state;
+	o.payload = 4192;
+	pbed_ip(whole, &o);
+	for (uint16_t at = 0; at < 4200; at = (uint16_t)(at + 1400)) {
+		size_t n = pbed_frame(f, &(struct pbed_ip){.src = o.src,
+							   .dst = o.dst,
+							   .proto = IPPROTO_UDP,
+							   .offset = at ? at : 8,
+							   .more = at < 2800,
+							   .payload = 1400,
+							   .id = 77});
+		memcpy(f + 34, whole + 20 + at, 1400);
+		if (at == 0)
+			f[20] = 0x20, f[21] = 0, pbed_ip_sum(f + 14);
+		pbed_receive(f, n);
+	}
+	assert_int_equal(pbed_drops(), 0);
+	struct rte_mbuf *m = pbed_punted(PUNT_IKE);
+	uint8_t copy[6000];
+	assert_non_null(m);
+	assert_int_equal(rte_pktmbuf_pkt_len(m), 4220);
+	assert_true(m->nb_segs > 1);
+	const uint8_t *got = rte_pktmbuf_read(m, 20, 4200, copy);
+	assert_memory_equal(got, whole + 20, 4200);
+	rte_pktmbuf_free(m);
+}
+
 static void overlaps_never_come_together(void **state)
 {
 	(void)state;
@@ -238,6 +271,7 @@ int main(void)
 		cmocka_unit_test_setup(ike_with_wrong_lengths_or_checksum, reset),
 		cmocka_unit_test_setup(others_are_the_hosts, reset),
 		cmocka_unit_test_setup(fragments_come_together, reset),
+		cmocka_unit_test_setup(a_large_datagram_stays_a_chain, reset),
 		cmocka_unit_test_setup(overlaps_never_come_together, reset),
 		cmocka_unit_test_setup(tiny_and_odd_pieces, reset),
 		cmocka_unit_test_setup(endless_fragments_are_bounded, reset),
