@@ -16,7 +16,7 @@
 #         RETX_TIMEOUT, RETX_TRIES; CHARON_EXTRA (lines for the charon section)
 # conn:   IKE=1|2  LOCAL= REMOTE= (outer addresses)  PSK=  LID= RID= (identities)
 #         LTS= RTS= (traffic selectors)  IKEP= ESPP= (proposals)  START=none|trap|start
-#         AGGR ENCAP DPD DPDTO DPDACT REKEY (child) IKEREKEY CONN_EXTRA CHILD_EXTRA
+#         AGGR ENCAP DPD DPDTO DPDACT REKEY LIFE (child) IKEREKEY CONN_EXTRA CHILD_EXTRA
 set -eu
 . "$(dirname "$(readlink -f "$0")")/lablib.sh"
 CMD=$1 NAME=$2
@@ -94,6 +94,7 @@ conn_write() {
 	      start_action = ${START:-none}
 	      dpd_action = ${DPDACT:-clear}
 	      rekey_time = ${REKEY:-1h}
+	      life_time = ${LIFE:-2h}
 	      rand_time = 0s
 	      ${CHILD_EXTRA:-} } } } }
 	secrets { ike-$conn { secret = "${PSK:-cisco}"
@@ -107,12 +108,13 @@ start)
 	pid_stop "$D/run/charon.pid"
 	rm -f "$D/vici"
 	conf_write
+	# A peer that gets no processor overflows its sockets: it goes first, it is not under test.
 	# /run/charon.pid is compiled in: each instance binds a private /run in the mount namespace
 	# that `ip netns exec` has made.
 	IN=(ip netns exec "$3")
 	[ "$3" != - ] || IN=(unshare -m) # no namespace: a guest of its own
 	"${IN[@]}" env STRONGSWAN_CONF="$STRONGSWAN_CONF" setsid sh -c \
-		"mount --make-rprivate / 2>/dev/null; mount --bind $D/run /run && exec /usr/lib/ipsec/charon" \
+		"mount --make-rprivate / 2>/dev/null; mount --bind $D/run /run && exec nice -n -15 /usr/lib/ipsec/charon" \
 		>>"$D/stdout" 2>&1 </dev/null &
 	wait_for 10 ctl --stats || { cat "$D/stdout" "$D/charon.log" >&2; die "charon $NAME did not start"; }
 	[ ! -e "$D/swanctl/swanctl.conf" ] || ctl --load-all --noprompt >"$D/load.log" 2>&1

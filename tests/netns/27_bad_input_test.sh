@@ -23,10 +23,10 @@ refused() { # refused WHAT LOG-REGEX CONN-VARIABLES...
 	wait_event 5 log_has gw "$regex"
 	eq "$what: SAs of that peer" "$(sa_sum gw in 'peer == "6.6.25.2"' 6.6.25.2)" 0
 }
-refused "wrong key" '%CRYPTO-.*6\.6\.25\.2.*[Kk]ey' PSK=wrong
-refused "no common phase 1 proposal" '%CRYPTO-.*6\.6\.25\.2.*(proposal|policy)' IKEP=aes256-sha512-modp4096
-refused "no common phase 2 proposal" '%CRYPTO-.*6\.6\.25\.2.*(transform|proposal)' ESPP=aes256gcm16-modp1024
-refused "access lists do not match" '%CRYPTO-.*6\.6\.25\.2.*(prox|ident|access|flow)' LTS=6.6.99.0/24
+refused "wrong key" '%CRYPTO-[0-9]-IKMP_PSK_MISMATCH.*6\.6\.25\.2' PSK=wrong
+refused "no common phase 1 proposal" '%CRYPTO-[0-9]-IKMP_NO_PROPOSAL.*6\.6\.25\.2' IKEP=aes256-sha512-modp4096
+refused "no common phase 2 proposal" '%CRYPTO-[0-9]-IPSEC_NO_PROPOSAL.*6\.6\.25\.2' ESPP=aes256gcm16-modp1024
+refused "access lists do not match" '%CRYPTO-[0-9]-IPSEC_PROXY_MISMATCH.*6\.6\.25\.2' LTS=6.6.99.0/24
 step "the good tunnel did not notice"
 seq_perfect good
 
@@ -57,7 +57,7 @@ grep -q "already runs" "$TMP/second.log" || fail "unclear: $(cat "$TMP/second.lo
 step "missing device: one clear sentence, the rest works"
 ns_add lone
 sed 's/iface=in$/iface=nosuch/' "$TMP/good.cfg" >"$TMP/lone.cfg"
-link_add lone out - rt l -
-gateway_start lone lone
+link_add lone out - rt lone -
+gateway_start lone lone "$TMP/lone.cfg"
 log_has lone 'nosuch' || fail "no message names the device"
 cli lone "show interfaces" | grep -q GigabitEthernet0/1 || fail "the other interface is gone"

@@ -171,8 +171,8 @@ clij() { # clij NAME COMMAND JQ-FILTER
 }
 log_has() { grep -Eq -- "$2" "$TMP/$1.log"; } # log_has NAME REGEX
 log_count() { grep -Ec -- "$2" "$TMP/$1.log" || true; }
-drop_count() { # drop_count NAME REASON: `show dataplane drops` has one line per reason
-	cli "$1" "show dataplane drops" | awk -v r="$2" '$1 == r { n += $2 } END { print n + 0 }'
+drop_count() { # drop_count NAME REASON
+	clij "$1" "show dataplane drops" ".drops[\"$2\"] // 0"
 }
 session_is() { # session_is NAME PEER STATUS
 	[ "$(clij "$1" "show crypto session" ".sessions[] | select(.peer == \"$2\") | .status")" = "$3" ]
