@@ -8,10 +8,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Sorted names, so that checking thousands of references does not walk the lists each time.
+struct names {
+	const char **name;  // NULL without memory: nothing is then reported as missing
+	size_t count;
+};
+
 struct sink {
 	commit_warn_fn fn;
 	void *ctx;
+	struct names acls, transform_sets;
 };
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool names_have(const struct names *n, const char *name)
+{
+	return n->name == NULL ||
+	       (n->count > 0 && bsearch(&name, n->name, n->count, sizeof(char *), by_text) != NULL);
+}
+
+static void names_init(struct sink *s, const struct config *c)
+{
+	const struct acl *a;
+	const struct transform_set *t;
+	size_t acls = 0, sets = 0;
+
+	TAILQ_FOREACH (a, &c->acls, link)
+		acls++;
+	TAILQ_FOREACH (t, &c->transform_sets, link)
+		sets++;
+	s->acls.name = calloc(acls + 1, sizeof(char *));
+	s->transform_sets.name = calloc(sets + 1, sizeof(char *));
+	if (s->acls.name != NULL) {
+		TAILQ_FOREACH (a, &c->acls, link)
+			s->acls.name[s->acls.count++] = a->name;
+		qsort(s->acls.name, acls, sizeof(char *), by_text);
+	}
+	if (s->transform_sets.name != NULL) {
+		TAILQ_FOREACH (t, &c->transform_sets, link)
+			s->transform_sets.name[s->transform_sets.count++] = t->name;
+		qsort(s->transform_sets.name, sets, sizeof(char *), by_text);
+	}
+}
 
 static void say(const struct sink *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void say(const struct sink *s, const char *fmt, ...)
@@ -153,11 +195,11 @@ static void check_entry(const struct config *c, const struct crypto_map *m,
 	if (!m->is_dynamic_template && (TAILQ_EMPTY(&e->peers) || e->acl[0] == '\0'))
 		say(s, "crypto map %s %u stays disabled until it has a peer and an access list",
 		    m->name, e->seq);
-	if (e->acl[0] != '\0' && config_acl(c, e->acl) == NULL)
+	if (e->acl[0] != '\0' && !names_have(&s->acls, e->acl))
 		say(s, "crypto %s %s %u: there is no access list %s", kind, m->name, e->seq,
 		    e->acl);
 	for (unsigned i = 0; i < e->transform_set_count; i++) {
-		if (config_transform_set(c, e->transform_sets[i]) == NULL)
+		if (!names_have(&s->transform_sets, e->transform_sets[i]))
 			say(s, "crypto %s %s %u: there is no transform set %s", kind, m->name,
 			    e->seq, e->transform_sets[i]);
 	}
@@ -205,10 +247,11 @@ static void check_interfaces(const struct config *c, const struct sink *s)
 
 void check_config(const struct config *c, commit_warn_fn fn, void *ctx)
 {
-	const struct sink s = {fn, ctx};
+	struct sink s = {.fn = fn, .ctx = ctx};
 	const struct crypto_map *m;
 	const struct crypto_map_entry *e;
 
+	names_init(&s, c);
 	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
 		if (unsupported[i].configured(c))
 			say(&s, "%s has no effect yet", unsupported[i].what);
@@ -222,6 +265,8 @@ void check_config(const struct config *c, commit_warn_fn fn, void *ctx)
 	check_acls(c, &s);
 	check_interfaces(c, &s);
 	check_kept(c, &s);
+	free(s.acls.name);
+	free(s.transform_sets.name);
 }
 
 struct bag {
@@ -244,11 +289,6 @@ static void bag_add(void *ctx, const char *text)
 	b->text[b->count] = strdup(text);
 	if (b->text[b->count] != NULL)
 		b->count++;
-}
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 struct filter {

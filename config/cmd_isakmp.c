@@ -138,7 +138,9 @@ static struct isakmp_key *key_find(const struct config *c, const struct isakmp_k
 		if (k->by_hostname != like->by_hostname)
 			continue;
 		if (k->by_hostname ? strcmp(k->hostname, like->hostname) == 0
-				   : prefix_equal(&k->peer, &like->peer))
+				   : k->peer.len == like->peer.len &&
+					     memcmp(&k->peer.addr, &like->peer.addr,
+						    sizeof(k->peer.addr)) == 0)
 			return k;
 	}
 	return NULL;

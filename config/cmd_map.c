@@ -30,7 +30,7 @@ static void map_drop_empty(struct config *c, struct crypto_map *m)
 
 static struct crypto_map_entry *entry_add(struct cli *cli, struct crypto_map *m, uint32_t seq)
 {
-	struct crypto_map_entry *e = cmd_alloc(cli, sizeof(*e)), *after;
+	struct crypto_map_entry *e = cmd_alloc(cli, sizeof(*e)), *before;
 
 	if (e == NULL)
 		return NULL;
@@ -38,14 +38,15 @@ static struct crypto_map_entry *entry_add(struct cli *cli, struct crypto_map *m,
 	e->pfs_group = 1;
 	TAILQ_INIT(&e->peers);
 	TAILQ_INIT(&e->ignored);
-	TAILQ_FOREACH (after, &m->entries, link) {
-		if (after->seq > seq)
+	TAILQ_FOREACH_REVERSE(before, &m->entries, crypto_map_entries, link)
+	{
+		if (before->seq < seq)
 			break;
 	}
-	if (after != NULL)
-		TAILQ_INSERT_BEFORE(after, e, link);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&m->entries, before, e, link);
 	else
-		TAILQ_INSERT_TAIL(&m->entries, e, link);
+		TAILQ_INSERT_HEAD(&m->entries, e, link);
 	return e;
 }
 

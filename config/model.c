@@ -78,7 +78,11 @@ struct crypto_map *config_crypto_map(const struct config *c, const char *name, b
 
 struct crypto_map_entry *crypto_map_entry_get(const struct crypto_map *m, uint32_t seq)
 {
-	struct crypto_map_entry *e;
+	struct crypto_map_entry *e = TAILQ_LAST(&m->entries, crypto_map_entries);
+
+	// Ascending order: a configuration is mostly written that way, too.
+	if (e == NULL || e->seq <= seq)
+		return e != NULL && e->seq == seq ? e : NULL;
 	TAILQ_FOREACH (e, &m->entries, link) {
 		if (e->seq == seq)
 			return e;

@@ -173,7 +173,7 @@ struct crypto_map {
 	TAILQ_ENTRY(crypto_map) link;
 	char name[CONFIG_NAME_MAX];
 	bool is_dynamic_template;  // crypto dynamic-map
-	TAILQ_HEAD(, crypto_map_entry) entries;
+	TAILQ_HEAD(crypto_map_entries, crypto_map_entry) entries;
 	char local_interface[CONFIG_NAME_MAX];  // crypto map M local-address I; "" = none
 	uint32_t ha_replay_in, ha_replay_out;  // crypto map M redundancy replay-interval; 0 = unset
 };
