@@ -317,9 +317,12 @@ static void test_replay(void **state)
 	up_a = bed.a.child_up;
 	up_b = bed.b.child_up;
 	for (int round = 0; round < 3; round++) {
+		unsigned sent = bed.b.sent;
+
 		for (unsigned i = 0; i < record_count; i++)
 			bed_inject(records[i].to_b ? &bed.b : &bed.a, &records[i].meta,
 				   records[i].bytes, records[i].len);
+		assert_true(bed.b.sent <= sent + 1);  // message 6 for message 5, nothing else
 		bed_run(&bed, 40000);
 		assert_true(bed_both_up(&bed));
 	}
@@ -381,6 +384,32 @@ static void test_forged_copies(void **state)
 	}
 }
 
+// Somebody on the way changes the offer of message 1 (here its lifetime: 86400 s to 80 s). Both
+// ends have the same keys, but the proofs cover what each of them saw.
+static bool tap_downgrade(struct bed *bed, struct bed_packet *p)
+{
+	static const uint8_t life[] = {0x00, 0x01, 0x51, 0x80};
+	uint8_t *at = memmem(p->bytes, p->len, life, sizeof(life));
+
+	if (p->to == &bed->b && at)
+		memset(at, 0, 3);
+	return true;
+}
+
+static void test_changed_offer(void **state)
+{
+	struct bed bed;
+
+	bed_init(&bed, 12, NULL);
+	bed.tap = tap_downgrade;
+	bed_start(&bed);
+	assert_int_equal(ike_initiate(bed.a.ike, 1), 0);
+	assert_false(bed_until(&bed, 40000, bed_both_up));
+	assert_true(bed_counters(&bed.b).failed_auth > 0);
+	assert_int_equal(bed_counters(&bed.b).established, 0);
+	bed_fini(&bed);
+}
+
 // More phase 2 exchanges than are kept: the rest waits for its turn, nothing grows.
 static void test_notify_flood(void **state)
 {
@@ -418,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_unauthenticated),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_forged_copies),
+		cmocka_unit_test(test_changed_offer),
 		cmocka_unit_test(test_notify_flood),
 	};
 
