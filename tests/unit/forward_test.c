@@ -61,12 +61,13 @@ static void both_families_by_gateway_and_attached(void **state)
 static void every_ttl(void **state)
 {
 	(void)state;
-	for (unsigned ttl = 2; ttl < 256; ttl++)
-		for (uint16_t id = 0; id < 3; id++) {
+	// The identification runs through all values, and so does the checksum.
+	for (unsigned ttl = 2; ttl < 256; ttl += 63)
+		for (unsigned id = 0; id < 65536; id++) {
 			pbed_send(&(struct pbed_ip){.src = "10.0.1.2",
 						    .dst = "10.9.3.4",
 						    .ttl = (uint8_t)ttl,
-						    .id = (uint16_t)(id * 0x7fff)});
+						    .id = (uint16_t)id});
 			struct rte_mbuf *m = pbed_sent(pbed.out);
 			assert_non_null(m);
 			const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *) + 14;
@@ -251,6 +252,7 @@ static void longest_prefix_and_deletion(void **state)
 	// A new long prefix waits for the grace period of the deletion, then it is there.
 	prefix_parse("20.9.9.9/32", &r.dst);
 	assert_int_equal(fib_set(&r, &err), 0);
+	assert_int_equal(lookup(0x14090909), wide);
 	rcu_poll();
 	assert_int_equal(lookup(0x14090909), ADJ_DROP);
 	assert_int_equal(fib_del(&r.dst), 0);

@@ -122,6 +122,23 @@ static void others_are_the_hosts(void **state)
 	assert_int_equal(pbed_drops(), 0);
 }
 
+// A flood for the host leaves a quarter of the ring to IKE.
+static void ike_gets_through_a_flood(void **state)
+{
+	struct pbed_ip o = {.src = "10.0.1.2", .dst = "10.0.1.1", .dport = 53};
+	unsigned capacity = rte_ring_get_capacity(pbed.w[0]->punt);
+
+	(void)state;
+	for (unsigned i = 0; i < capacity + 100; i++)
+		pbed_send(&o);
+	assert_int_equal(pbed_drop(DROP_PUNT_FULL), 100 + capacity / 4);
+	o.dport = 500;
+	for (unsigned i = 0; i < capacity / 4; i++)
+		pbed_send(&o);
+	assert_int_equal(pbed_drop(DROP_PUNT_FULL), 100 + capacity / 4);
+	expect_punt(PUNT_IKE, 28);
+}
+
 // ---- fragments ----------------------------------------------------------------------------------
 // Pieces of one IKE datagram of 8 + total bytes; the first piece has the UDP header.
 static void piece(const char *src, const char *dst, uint16_t id, uint16_t at, uint16_t len,
@@ -270,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup(natt_marker_and_esp, reset),
 		cmocka_unit_test_setup(ike_with_wrong_lengths_or_checksum, reset),
 		cmocka_unit_test_setup(others_are_the_hosts, reset),
+		cmocka_unit_test_setup(ike_gets_through_a_flood, reset),
 		cmocka_unit_test_setup(fragments_come_together, reset),
 		cmocka_unit_test_setup(a_large_datagram_stays_a_chain, reset),
 		cmocka_unit_test_setup(overlaps_never_come_together, reset),

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <rte_mbuf.h>
 
+#include "flow.h"
 #include "port.h"
 #include "spd.h"
 
@@ -115,6 +116,29 @@ static void ports_and_protocols(void **state)
 	k = key_of("10.2.0.1", "10.1.0.1", 6, 80, 9);
 	k.reverse = 1;
 	expect(k, SPD_PROTECT, 1);
+}
+
+static void an_answer_is_remembered(void **state)
+{
+	struct dp_policy p = pbed_policy(5, 1, DP_POLICY_PROTECT, "10.1.0.0/16", "10.2.0.0/16");
+	struct flow_key k = key_of("10.1.0.1", "10.2.0.1", 6, 1, 2);
+	struct spd_result r;
+
+	(void)state;
+	set(&p, 1);
+	k.generation = spd_generation();
+	assert_false(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
+	expect(k, SPD_PROTECT, 5);
+	assert_true(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
+	assert_int_equal(r.policy, 5);
+	k.sport++;
+	assert_false(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
+	k = key_of("2001:db8::1", "2001:db8::2", 6, 1, 2);
+	expect(k, SPD_NONE, 0);
+	// What is remembered answers, not the rules: a forged entry is believed.
+	k.generation = spd_generation();
+	flow_cache_put(pbed.w[0]->flows, &k, flow_hash(&k), (struct spd_result){7, SPD_BYPASS});
+	expect(k, SPD_BYPASS, 7);
 }
 
 static void a_new_set_outdates_the_cache(void **state)
@@ -286,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup(first_match_by_order_wins, reset),
 		cmocka_unit_test_setup(skip_goes_on_behind_its_entry, reset),
 		cmocka_unit_test_setup(ports_and_protocols, reset),
+		cmocka_unit_test_setup(an_answer_is_remembered, reset),
 		cmocka_unit_test_setup(a_new_set_outdates_the_cache, reset),
 		cmocka_unit_test_setup(trie_agrees_with_the_list, reset),
 		cmocka_unit_test_setup(too_many_or_bad_ids_change_nothing, reset),
