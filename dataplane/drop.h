@@ -51,8 +51,7 @@
 	X(UDP_HEADER,      "udp-header",      "UDP length or checksum is wrong") \
 	X(POLICY_FRAGMENT, "policy-fragment", "later fragment where the policy needs ports") \
 	X(ICMP_LIMIT,      "icmp-limit",      "ICMP error not sent, rate limit") \
-	X(HOST_FULL,       "host-full",       "host interface refused the frame") \
-	X(WORKER_STOP,     "worker-stop",     "in a queue when the worker stopped")
+	X(HOST_FULL,       "host-full",       "host interface refused the frame")
 // clang-format on
 
 enum drop {

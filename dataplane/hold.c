@@ -40,10 +40,10 @@ int hold_init(void)
 	return 0;
 }
 
-static void count(enum hold_kind kind)
+static void count(enum hold_kind kind, enum drop neigh_why)
 {
 	dropped[kind]++;
-	counters_control_drop(kind == HOLD_POLICY ? DROP_POLICY_NO_SA : DROP_NEIGH_HOLD);
+	counters_control_drop(kind == HOLD_POLICY ? DROP_POLICY_NO_SA : neigh_why);
 }
 
 static void give_up(struct queue *q, struct held *h)
@@ -120,7 +120,7 @@ bool hold_add(enum hold_kind kind, uint64_t key, struct rte_mbuf *m, uint64_t no
 		q->n++, total++;
 	} else {
 		rte_pktmbuf_free(m);
-		count(kind);
+		count(kind, DROP_NEIGH_HOLD);
 	}
 	if (!q)
 		return ask;
@@ -153,7 +153,7 @@ unsigned hold_release(enum hold_kind kind, uint64_t key, hold_release_fn fn, voi
 static void drop(void *ctx, struct rte_mbuf *m)
 {
 	rte_pktmbuf_free(m);
-	count(*(const enum hold_kind *)ctx);
+	count(*(const enum hold_kind *)ctx, DROP_NEIGH_FAILED);
 }
 
 unsigned hold_flush(enum hold_kind kind, uint64_t key)
@@ -172,7 +172,7 @@ void hold_expire(uint64_t now_ms)
 		next = TAILQ_NEXT(q, all);
 		while ((h = STAILQ_FIRST(&q->packets)) && now_ms - h->since_ms >= age) {
 			give_up(q, h);
-			count(q->kind);
+			count(q->kind, DROP_NEIGH_FAILED);
 		}
 		if (q->n == 0)
 			queue_free(q);
