@@ -57,7 +57,6 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	memcpy(c->map, t->map, sizeof(c->map));
 	memcpy(c->interface, t->interface, sizeof(c->interface));
 	c->seq = t->seq;
-	c->port = 0;
 	c->local = *local;
 	c->remote = *remote;
 	c->sel = flow->sel;

@@ -16,7 +16,7 @@ struct child_sa {
 	uint32_t id, ike_id;  // ike_id 0: its IKE SA has gone
 	uint32_t policy;
 	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
-	uint32_t seq, port;
+	uint32_t seq;
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port;
 	bool udp_encap;

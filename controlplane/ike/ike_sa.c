@@ -127,7 +127,8 @@ struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, boo
 	sa->remote = meta->remote;
 	sa->local_port = meta->local_port;
 	sa->remote_port = meta->remote_port;
-	sa->port = meta->port;
+	// Answers go by route, as everything later does: the port of arrival may be gone by then.
+	sa->port = 0;
 	sa->created_ms = ike->now_ms;
 	sa->half_open = !initiator;
 	ike->half_open += sa->half_open;

@@ -40,7 +40,7 @@ struct ike_sa {
 	bool initiator, established, superseded, dead, half_open;
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port;
-	uint32_t port;  // data-plane port of the last datagram, 0 = by route
+	uint32_t port;  // data-plane port to leave by, 0 = by route
 	uint64_t icookie, rcookie;
 	struct ike_suite suite;
 	char local_id[128], remote_id[128];

@@ -252,7 +252,8 @@ s_restart() { # peer loses everything and comes back
 
 # words of the arguments, on purpose
 # shellcheck disable=SC2048
-for scenario in ${*:-initiator responder suites rekey dpd refused restart}; do
+[ $# -gt 0 ] || set -- initiator responder suites rekey dpd refused restart
+for scenario in "$@"; do
 	s_$scenario
 done
 echo "$fails failed"
