@@ -58,6 +58,8 @@ static bool same_again(const char *printed)
 		return false;
 	char *again = config_print(c, true);
 	struct config *clone = config_clone(c);
+	// The clone stands on its own: the original is gone when it is printed.
+	config_destroy(c);
 	char *cloned = clone != NULL ? config_print(clone, true) : NULL;
 	if (errors > 0)
 		fprintf(stderr, "the printed text is refused:\n%s", o.text);
@@ -70,7 +72,6 @@ static bool same_again(const char *printed)
 	free(again);
 	free(cloned);
 	config_destroy(clone);
-	config_destroy(c);
 	return ok;
 }
 
