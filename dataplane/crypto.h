@@ -22,19 +22,20 @@
 // One packet in a crypto pass. esp points to the ESP header; it is followed by the IV, `len` bytes
 // of payload (plain or ciphertext, in place) and icv_len bytes of ICV, all in one piece.
 struct crypto_op {
-	const void *key;    // struct sa's key
+	const void *key;  // struct sa's key
 	uint8_t *esp;
-	// Salt and IV of the counter modes. Written when the headers are made, long before the library
-	// reads it in one piece: a load that spans stores still on their way costs as much as a block.
+	// Salt and IV of the counter modes. Written when the headers are made, long before the
+	// library reads it in one piece: a load that spans stores still on their way costs as much
+	// as a block.
 	alignas(16) uint8_t nonce[16];
 	uint32_t len;
-	uint32_t seq_hi_be; // with esn: authenticated, not sent
-	uint8_t iv_len;     // bytes on the wire
+	uint32_t seq_hi_be;  // with esn: authenticated, not sent
+	uint8_t iv_len;      // bytes on the wire
 	uint8_t icv_len;
 	uint8_t esn;
-	uint8_t ok;         // out: sealed, or opened and the ICV was right
+	uint8_t ok;  // out: sealed, or opened and the ICV was right
 	uint32_t spare;
-	uint8_t tag[16];    // computed ICV of the direct calls
+	uint8_t tag[16];  // computed ICV of the direct calls
 };
 _Static_assert(sizeof(struct crypto_op) == 64, "one op, one line");
 
