@@ -21,6 +21,20 @@ spi=$(clij gw "show crypto ipsec sa" '.sas[] | select(.direction == "in").spi')
 in_ns rt /usr/bin/python3 "$NETNS_DIR/junk.py" --spi "$spi" --port 4500 6.6.25.2 6.6.156.100
 wait_event 5 eval '[ "$(drop_count gw esp-icv)" -gt 0 ]'
 
+in_ns rt /usr/bin/python3 "$NETNS_DIR/junk.py" --spi "$spi" --port 5555 6.6.25.2 6.6.156.100
+eq "port of the peer" "$(clij gw "show crypto isakmp sa" '.sas[0].peer_port')" 4500
+
+step "recorded ESP again"
+capture_start wire rt g
+pings_both 50
+capture_stop wire
+before=$(drop_count gw esp-replay)
+capture_start inside hin e0
+in_ns rt /usr/bin/python3 "$NETNS_DIR/junk.py" --replay "$TMP/wire.pcap" 6.6.25.2 6.6.156.100
+wait_event 5 eval '[ "$(drop_count gw esp-replay)" -ge $((before + 100)) ]'
+capture_stop inside
+eq "replayed packets that came through" "$(capture_filter inside 'icmp and src host 6.6.2.4')" 0
+
 step "nothing happened"
 gateway_alive gw || fail "the gateway died"
 seq_perfect good

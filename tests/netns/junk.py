@@ -4,7 +4,8 @@ Sends what nobody should send to a gateway, by raw sockets, from SOURCE.
 
 Without --spi: every file of the directories as an IKE datagram to ports 500 and 4500 (with and
 without the non-ESP marker), random datagrams of all small sizes, mutated IKE headers, random ESP.
-With --spi: ESP in UDP of that SPI, with rising numbers and wrong contents."""
+With --spi: ESP in UDP of that SPI, with rising numbers and wrong contents.
+With --replay FILE: what SOURCE sent to DESTINATION in a capture, again."""
 import argparse
 import pathlib
 import random
@@ -15,6 +16,7 @@ import time
 ap = argparse.ArgumentParser()
 ap.add_argument("--spi", type=lambda x: int(x, 0))
 ap.add_argument("--port", type=int, default=4500)
+ap.add_argument("--replay")
 ap.add_argument("--seed", type=int, default=1)
 ap.add_argument("source")
 ap.add_argument("destination")
@@ -79,7 +81,21 @@ def esp_junk():
                  rnd.randbytes(rnd.randrange(0, 200)))
 
 
-if a.spi is None:
+def replay(path):
+    """Classic pcap of an Ethernet link, little-endian, as tcpdump writes it here."""
+    data = pathlib.Path(path).read_bytes()
+    at = 24
+    while at + 16 <= len(data):
+        caplen = struct.unpack_from("<I", data, at + 8)[0]
+        packet = data[at + 16 + 14:at + 16 + caplen]
+        at += 16 + caplen
+        if packet[12:20] == socket.inet_aton(a.source) + socket.inet_aton(a.destination):
+            ip_send(packet[9], packet[20:struct.unpack_from("!H", packet, 2)[0]])
+
+
+if a.replay:
+    replay(a.replay)
+elif a.spi is None:
     ike_junk()
     esp_junk()
 else:
