@@ -66,7 +66,7 @@ void icmp_error(struct worker *w, struct rte_mbuf *m, enum icmp_what what, uint3
 bool fragment(struct worker *w, struct rte_mbuf *m, uint32_t mtu, struct burst *out);
 
 // frag.c: puts a fragment for us into the worker's table. NULL: kept or dropped (counted), else
-// the whole datagram in one segment, header fields of struct pkt renewed.
+// the whole datagram, header fields of struct pkt renewed.
 struct frag_ctx *frag_create(uint32_t entries, unsigned socket);
 void frag_destroy(struct frag_ctx *f);
 struct rte_mbuf *frag_reassemble(struct worker *w, struct rte_mbuf *m);
