@@ -259,7 +259,7 @@ static const struct cli_cmd rows[] = {
 	{CLI_IF, "load-interval LINE", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "fair-queue [LINE]", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "cdp enable", NULL, cmd_kept, CLI_NO, NULL},
-	{CLI_IF, "ip route-cache [cef|policy]", NULL, cmd_kept, CLI_NO, NULL},
+	{CLI_IF, "ip route-cache [LINE]", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "ip nat {inside|outside}", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "ip virtual-reassembly [LINE]", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "ip proxy-arp", NULL, cmd_kept, CLI_NO, NULL},
