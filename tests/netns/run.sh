@@ -10,10 +10,10 @@ repo=$(dirname "$(dirname "$here")")
 pattern=${1:-.}
 if [ -n "${TANDEM_ASAN:-}" ]; then
 	export TANDEM_BUILD=${TANDEM_BUILD:-$repo/build-asan}
-	# DPDK's and EAL's own start-up allocations live until exit; leaks of ours are the unit tests'
-	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=0}
+	# a leak found when the gateway stops fails the test (exit status of the gateway)
+	export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 	export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
-	[ $# -gt 0 ] || pattern='^(20|21|22|26|27|32)_'
+	[ $# -gt 0 ] || pattern='^(20|21|22|26|27|32|36)_'
 fi
 export TANDEM_BUILD=$(readlink -m "${TANDEM_BUILD:-$repo/build}")
 logs=$TANDEM_BUILD/netns-logs
