@@ -80,6 +80,7 @@ conn_write() {
 	    rekey_time = ${IKEREKEY:-4h}
 	    reauth_time = ${IKEREAUTH:-0s}
 	    rand_time = 0s
+	    over_time = ${OVER:-60s}
 	    mobike = no
 	    ${CONN_EXTRA:-}
 	    local { auth = psk
