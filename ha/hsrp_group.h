@@ -1,0 +1,62 @@
+// The inside of a HSRP group, shared by hsrp_group.c (object), hsrp_run.c (events, timers, actions)
+// and hsrp_rx.c (messages). Thread: control thread only.
+#pragma once
+
+#include "hsrp_fsm.h"
+#include "hsrp_packet.h"
+
+// Another router in a role. family 0 = nobody known.
+struct hsrp_peer {
+	struct ip_addr addr;
+	uint8_t priority;
+	uint32_t hello_ms;
+	uint64_t heard_at;
+};
+
+struct hsrp_group {
+	struct hsrp_conf conf;  // as configured
+	struct hsrp_auth auth;  // conf.auth and the keys that are being phased out
+	uint64_t created_at;
+	bool reload;  // created by a start of the process
+	bool ever_up;
+	bool link_up, enabled;
+	enum hsrp_ready ready;
+	bool resigned;  // gave the role away on purpose: no preemption
+	uint32_t decrement;
+
+	enum hsrp_state state;
+	uint64_t since;
+	uint32_t state_changes;
+	struct ip_addr virtual_ip;  // configured or learnt
+	bool virtual_learnt, timers_learnt;
+	uint32_t hello_ms, hold_ms;
+	struct hsrp_peer active, standby;  // routers other than this one
+	unsigned arp_left;                 // announcements still to be repeated
+	uint64_t weaker_since;             // a weaker active is known since; 0 = no
+
+	// A timer that was found late is put off once; its bit here says that it was.
+	uint8_t put_off;
+	// timers, absolute; HSRP_NEVER = not running
+	uint64_t start_due, active_due, standby_due, hello_due, preempt_due;
+
+	uint64_t sent[HSRP_OPS], received[HSRP_OPS];
+	uint64_t reasons[HSRP_RX_REASONS];
+};
+
+// hsrp_group.c
+uint8_t hsrp_priority(const struct hsrp_group *g);  // after tracking
+void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6]);
+// Stronger than this router: higher priority, then higher address (RFC 2281 5.3).
+bool hsrp_stronger(const struct hsrp_group *g, uint8_t priority, const struct ip_addr *addr);
+
+// hsrp_run.c
+// m: the message that caused the event, or NULL.
+void hsrp_event(struct hsrp_group *g, enum hsrp_event e, const struct hsrp_msg *m, bool preempt,
+		uint64_t now, struct hsrp_actions *out);
+// Is a weaker active router known, and may it be replaced now? Starts or ends the waiting.
+bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now);
+void hsrp_preempt_check(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+void hsrp_hello_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// How long a message keeps its sender in its role.
+uint32_t hsrp_hold_of(const struct hsrp_group *g, const struct hsrp_msg *m);
+uint32_t hsrp_hello_of(const struct hsrp_group *g, const struct hsrp_msg *m);
