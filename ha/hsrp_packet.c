@@ -37,7 +37,7 @@ static enum hsrp_rx op_check(uint8_t op, struct hsrp_msg *m)
 
 static enum hsrp_rx values_check(const struct hsrp_msg *m)
 {
-	if (m->hello_ms == 0 || m->hold_ms <= m->hello_ms)
+	if (m->hello_ms == 0 || m->hold_ms <= m->hello_ms || m->hold_ms > HSRP_HOLD_MAX_MS)
 		return HSRP_RX_BAD_TIMERS;
 	if (addr_is_multicast(&m->virtual_ip) ||
 	    (m->virtual_ip.family == 4 && m->virtual_ip.bytes[0] == 127))

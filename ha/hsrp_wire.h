@@ -48,3 +48,7 @@
 #define HSRP_V1_MULTICAST    0xe0000002u  // 224.0.0.2
 #define HSRP_V2_MULTICAST    0xe0000066u  // 224.0.0.102
 #define HSRP_V2_MULTICAST_V6 "ff02::66"
+
+// What version 1 can say and the configuration allows; a longer time would be a lasting hold on a
+// role.
+#define HSRP_HOLD_MAX_MS 255000u

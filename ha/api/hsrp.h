@@ -71,7 +71,7 @@ enum hsrp_rx {
 	HSRP_RX_BAD_STATE,
 	HSRP_RX_BAD_FAMILY,    // version 2 IP version field, or not the group's
 	HSRP_RX_BAD_PRIORITY,  // version 2: above 255
-	HSRP_RX_BAD_TIMERS,    // zero, or hold <= hello
+	HSRP_RX_BAD_TIMERS,    // zero, hold <= hello, or hold above 255 s
 	HSRP_RX_BAD_VIRTUAL,   // virtual address multicast or loopback
 	HSRP_RX_WRONG_GROUP,
 	HSRP_RX_WRONG_TTL,
@@ -137,7 +137,7 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 enum hsrp_action_kind {
 	HSRP_DO_SEND,  // multicast `bytes` from conf.local, source MAC `mac`
 	HSRP_DO_ARP,   // gratuitous ARP (IPv6: unsolicited neighbour advertisement) for virtual_ip,
-		       // mac
+		      // mac
 	HSRP_DO_STATE,  // old_state -> new_state because of `event`: log it; take or drop the
 			// address
 	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
