@@ -103,8 +103,15 @@ void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n)
 
 void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n)
 {
-	rte_fib6_lookup_bulk(fib6, (uint8_t(*)[16])ips, adj, (int)n);
+	rte_fib6_lookup_bulk(fib6, (void *)ips, adj, (int)n);
 	defaults_fill(adj, n, __atomic_load_n(&default6, __ATOMIC_RELAXED));
+}
+
+// An address for rte_fib6 and rte_rib6: DPDK 24.11 wants struct rte_ipv6_addr where its
+// predecessors want bytes; the layout is the same.
+static const void *bytes6(const struct ip_prefix *dst)
+{
+	return dst->addr.bytes;
 }
 
 static uint32_t *default_of(const struct ip_prefix *dst)
@@ -127,7 +134,7 @@ static uint32_t exact(const struct ip_prefix *dst)
 			rte_rib_get_nh(n, &nh);
 	} else {
 		struct rte_rib6_node *n =
-			rte_rib6_lookup_exact(rte_fib6_get_rib(fib6), dst->addr.bytes, dst->len);
+			rte_rib6_lookup_exact(rte_fib6_get_rib(fib6), bytes6(dst), dst->len);
 
 		if (n)
 			rte_rib6_get_nh(n, &nh);
@@ -142,7 +149,7 @@ static int store(const struct ip_prefix *dst, uint32_t adj)
 		return 0;
 	}
 	return dst->addr.family == 4 ? rte_fib_add(fib4, addr_to_v4(&dst->addr), dst->len, adj)
-				     : rte_fib6_add(fib6, dst->addr.bytes, dst->len, adj);
+				     : rte_fib6_add(fib6, bytes6(dst), dst->len, adj);
 }
 
 static int erase(const struct ip_prefix *dst)
@@ -152,7 +159,7 @@ static int erase(const struct ip_prefix *dst)
 		return 0;
 	}
 	return dst->addr.family == 4 ? rte_fib_delete(fib4, addr_to_v4(&dst->addr), dst->len)
-				     : rte_fib6_delete(fib6, dst->addr.bytes, dst->len);
+				     : rte_fib6_delete(fib6, bytes6(dst), dst->len);
 }
 
 static uint32_t adj_for(const struct dp_route *r)
