@@ -253,12 +253,13 @@ void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 	hsrp_preempt_check(g, now, out);
 }
 
-void hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
-	if (g->state != HSRP_STATE_ACTIVE)
-		return;
+	if (g->state != HSRP_STATE_ACTIVE || !addr_is_set(&g->standby.addr))
+		return false;
 	hsrp_event(g, HSRP_EVENT_GIVE_UP, NULL, false, now, out);
 	g->resigned = true;
+	return true;
 }
 
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)

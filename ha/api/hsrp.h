@@ -137,7 +137,7 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 enum hsrp_action_kind {
 	HSRP_DO_SEND,  // multicast `bytes` from conf.local, source MAC `mac`
 	HSRP_DO_ARP,   // gratuitous ARP (IPv6: unsolicited neighbour advertisement) for virtual_ip,
-		      // mac
+		       // mac
 	HSRP_DO_STATE,  // old_state -> new_state because of `event`: log it; take or drop the
 			// address
 	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
@@ -193,8 +193,9 @@ void hsrp_group_decrement(struct hsrp_group *g, uint32_t decrement, uint64_t now
 void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 		      struct hsrp_actions *out);
 // Planned switchover: gives the active role away and does not preempt until the router that took it
-// is lost, or hsrp_group_reclaim(). Without effect in other states.
-void hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// is lost, or hsrp_group_reclaim(). False, and nothing happens, unless this router is active and a
+// standby router is known.
+bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *p, uint64_t now,
 				struct hsrp_actions *out);

@@ -132,7 +132,8 @@ static void test_coup(void **state)
 	assert_int_equal(bed.r[0].sent[HSRP_OP_COUP], 1);
 	assert_int_equal(bed.r[2].change[0].event, HSRP_EVENT_COUP);
 	assert_int_equal(bed.r[2].sent[HSRP_OP_RESIGN], 1);
-	// The standby router took the resign for nothing; it yields to the stronger one that speaks.
+	// The standby router took the resign for nothing; it yields to the stronger one that
+	// speaks.
 	assert_int_equal(bed.r[1].changes, 1);
 	assert_int_equal(bed.r[1].change[0].event, HSRP_EVENT_SPEAK_HIGHER);
 	bed_run(&bed, 30000);
@@ -148,7 +149,7 @@ static void test_resign(void **state)
 	bed_run(&bed, 60000);
 	states(ACTIVE, STANDBY, OFF);
 	bed_mark(&bed);
-	hsrp_group_resign(bed.r[0].g, bed.now, &out);
+	assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out));
 	bed_perform(&bed, 0, &out);
 	bed_run(&bed, 10);
 	states(SPEAK, ACTIVE, OFF);
@@ -180,7 +181,7 @@ static void test_resign_lost(void **state)
 	boot(0, 200, false);
 	boot(1, 100, false);
 	bed_run(&bed, 60000);
-	hsrp_group_resign(bed.r[0].g, bed.now, &out);
+	assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out));
 	bed.cut[0][1] = true;
 	bed_perform(&bed, 0, &out);
 	bed.cut[0][1] = false;
@@ -318,7 +319,7 @@ static void schedule_disturb(struct bed *b, unsigned routers, uint8_t version)
 	if (bed_random(b, 3) == 0)
 		hsrp_group_decrement(b->r[i].g, bed_random(b, 3), b->now, &out);
 	else if (bed_random(b, 3) == 0)
-		hsrp_group_resign(b->r[i].g, b->now, &out);
+		(void)hsrp_group_resign(b->r[i].g, b->now, &out);
 	bed_perform(b, i, &out);
 }
 
