@@ -71,6 +71,11 @@ bool hsrp_stronger(const struct hsrp_group *g, uint8_t priority, const struct ip
 	return priority != own ? priority > own : addr_compare(addr, &g->conf.local) > 0;
 }
 
+bool hsrp_stamps(const struct hsrp_group *g)
+{
+	return g->conf.stamps && g->conf.auth.kind == HSRP_AUTH_MD5;
+}
+
 void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
 {
 	const struct hsrp_conf *c = &g->conf;
