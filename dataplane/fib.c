@@ -34,9 +34,17 @@ static struct rte_fib6 *fib6;
 // The default routes are the answer to "nothing found": as prefixes of length zero they would
 // rewrite 2^24 table entries at each change, milliseconds in the control thread.
 static uint32_t default4, default6;  // c: wo, w: ro (relaxed)
+uint32_t fib_generation_now = 1;
 static uint32_t routes, routes_max;
 static uint32_t grace;  // deletions whose grace period has not ended
 static STAILQ_HEAD(, pending) waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+static void changed(void)
+{
+	uint32_t next = fib_generation_now + 1;
+
+	__atomic_store_n(&fib_generation_now, next ? next : 1, __ATOMIC_RELEASE);
+}
 
 int fib_init(const struct fib_params *p, struct err *err)
 {
@@ -63,6 +71,7 @@ int fib_init(const struct fib_params *p, struct err *err)
 			       p->routes_max);
 	}
 	adj_init();
+	changed();
 	return 0;
 }
 
@@ -183,6 +192,7 @@ static int set_now(const struct dp_route *r, struct err *err)
 		return err_set(err, -ENOSPC, "no adjacency left for route %s",
 			       prefix_format(&r->dst, text, sizeof(text)));
 	rc = store(&r->dst, adj);
+	changed();
 	if (rc) {
 		adj_put(adj);
 		return err_set(err, rc,
@@ -208,6 +218,7 @@ static int del_now(const struct ip_prefix *dst)
 	if (old == ADJ_NONE)
 		return -ENOENT;
 	int rc = erase(dst);
+	changed();
 	if (rc)
 		return rc;
 	routes--;
