@@ -46,6 +46,8 @@ static void on_tick(void *ctx, uint64_t now_ms)
 
 	punt_drain(PUNT_BUDGET, now_ms);
 	rcu_poll();
+	if (spd_poll() && ops.event)
+		ops.event(ops.ctx, &(struct dp_event){.type = DP_EVENT_POLICIES});
 	n++;
 	if (n % LINK_TICKS == 0)
 		port_poll_links(&ops);
@@ -266,6 +268,11 @@ void dp_set_resolver(dp_resolve_fn fn, void *ctx)
 int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err)
 {
 	return spd_set(p, n, err);
+}
+
+bool dp_policies_pending(void)
+{
+	return spd_pending();
 }
 
 int dp_policy_bind(uint32_t policy, uint32_t handle)

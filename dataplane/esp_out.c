@@ -308,9 +308,7 @@ static inline void burst_prefetch(const struct burst *in)
 		if (sa == last)
 			continue;
 		last = sa;
-		__builtin_prefetch(sa);
-		__builtin_prefetch((const uint8_t *)sa + 64, 1);
-		__builtin_prefetch(&sa->outer0);
+		esp_sa_prefetch(sa);
 	}
 }
 

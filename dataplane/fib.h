@@ -5,6 +5,7 @@
 // all routes with the same port and gateway, and live until a grace period after the last one.
 #pragma once
 
+#include <stdalign.h>
 #include <stdint.h>
 
 #include "dp.h"
@@ -13,9 +14,9 @@
 enum { ADJ_NONE, ADJ_LOCAL, ADJ_DROP, ADJ_HOST, ADJ_FIRST };
 #define ADJ_MAX 32768  // two-byte table entries keep 15 bits
 
-struct adj {
+struct adj {  // one line: reached by a shift
 	// c: wo before publication, w: ro
-	uint32_t port;
+	alignas(64) uint32_t port;
 	uint8_t attached;  // no gateway: the neighbour is the destination itself
 	struct ip_addr gateway;
 	struct neigh *neigh;  // gateway's entry, NULL = not resolved; c: wo (release), w: ro

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <rte_mbuf.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sa;
@@ -28,16 +30,17 @@ struct pkt {
 	uint32_t hash;          // flow hash
 	uint16_t l3_len;        // length of the (outer) IP header incl. options/extension headers
 	uint16_t l3_total;      // total IP packet length from the header
-	uint8_t family;         // 4 or 6: family of the packet now at the mbuf's data pointer
-	uint8_t proto;          // upper-layer protocol
 	uint8_t flags;          // enum pkt_flags
 	uint8_t udp_len;        // 8 if UDP-encapsulated ESP, else 0
-	uint16_t sport, dport;  // transport ports, host order (0 if none)
-	uint16_t worker;        // worker to hand over to
-	uint16_t spare;
+	uint16_t mtu;           // of the route's port, set by route look-up
+	// one word of the look-up key (spd_key.h)
+	alignas(8) uint16_t sport;  // transport ports, host order (0 if none)
+	uint16_t dport;
+	uint8_t proto;    // upper-layer protocol
+	uint8_t family;   // 4 or 6: family of the packet now at the mbuf's data pointer
+	uint16_t worker;  // worker to hand over to
 	uint8_t punt;     // enum punt_kind: why the control thread gets it
 	uint8_t hand_in;  // on a hand-over ring: 1 = for esp_in, 0 = for esp_out
-	uint16_t mtu;     // of the route's port, set by route look-up
 };
 _Static_assert(sizeof(struct pkt) <= 64, "packet metadata must stay in one cache line");
 

@@ -1,5 +1,6 @@
 // Inbound policy for clear packets (RFC 4301 5.2 step 3b): what arrives in clear on a port with
 // a crypto map, but matches a PROTECT policy in the other direction, is dropped and counted.
+#include "flow.h"
 #include "pipeline.h"
 #include "port.h"
 #include "spd.h"
@@ -7,7 +8,7 @@
 
 void spd_in(struct worker *w, struct burst *in)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, generation = spd_generation();
 
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
@@ -21,11 +22,13 @@ void spd_in(struct worker *w, struct burst *in)
 		struct flow_key key;
 
 		spd_key(&key, m, p, group, true);
-		struct spd_result r = spd_lookup(w, &key);
+		struct spd_result r = flow_lookup(w, &key, generation);
 		if (r.verdict == SPD_PROTECT)
 			pkt_drop(w, m, DROP_POLICY_CLEAR);
 		else if (r.verdict == SPD_DROP_FRAGMENT)
 			pkt_drop(w, m, DROP_POLICY_FRAGMENT);
+		else if (r.verdict == SPD_DROP_UNBUILT)
+			pkt_drop(w, m, DROP_POLICY_UNBUILT);
 		else
 			in->pkt[kept++] = m;
 	}
