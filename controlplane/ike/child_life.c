@@ -31,7 +31,7 @@ static void rekey(struct child_sa *c)
 	if (!c->up || c->old)
 		return;
 	c->rekeying = true;
-	ike_want_add(ike, c->policy, c->id);
+	ike_want_add(ike, c->policy, c->id, NULL);
 	ike_timer_set(&ike->timers, &c->soft,
 		      ike->now_ms + RETRY_MS + ike_jittered(RETRY_MS, 100, 100));
 }
@@ -77,7 +77,7 @@ static void settle_over(void *obj)
 	struct child_sa *c = obj;
 
 	c->settling = false;
-	child_sa_rebind(c->ike, c->policy);
+	child_sa_rebind(c->ike, c->policy, &c->sel);
 }
 
 void child_life_init(struct child_sa *c)
