@@ -22,7 +22,6 @@ struct ike_want;
 struct peer_list;
 
 #define IKE_OBSERVERS_MAX        8
-#define IKE_HALF_OPEN_DEFAULT    1000   // crypto isakmp limit half-open
 #define IKE_HALF_OPEN_PER_SOURCE 64     // a NAT with many peers behind it still fits
 #define IKE_SAS_PER_SOURCE       128    // established ones
 #define IKE_CHILDREN_PER_FLOW    64     // pairs of one flow: old ones, narrowed ones

@@ -236,6 +236,7 @@ struct dp_sa_stats {
 	uint64_t drops[16];     // by enum dp_sa_drop
 	uint64_t last_used_us;  // loop clock, resolution 1 s; 0 = never
 	int worker;
+	enum dp_sa_state state;
 };
 enum dp_sa_drop {
 	DP_SA_DROP_REPLAY,

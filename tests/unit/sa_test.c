@@ -245,12 +245,17 @@ static void inbound_lifetime_and_standby(void **state)
 	struct dp_sa q = bed_mirror(&p);
 	uint32_t ho, hi;
 	struct sa *out = add(&p, &ho), *in;
+	struct dp_sa_stats st;
 	struct rte_mbuf *m;
 
 	(void)state;
 	q.hard_packets = 2;
 	in = add(&q, &hi);
+	assert_int_equal(dp_sa_get_stats(hi, &st), 0);
+	assert_int_equal(st.state, DP_SA_ACTIVE);
 	assert_int_equal(dp_sa_set_state(hi, DP_SA_STANDBY), 0);
+	assert_int_equal(dp_sa_get_stats(hi, &st), 0);
+	assert_int_equal(st.state, DP_SA_STANDBY);
 	assert_null(bed_in(send_one(out), NULL));
 	assert_int_equal(bed.w.drop[DROP_ESP_STANDBY], 1);
 	assert_int_equal(in->seq, 0);  // a standby SA is not touched

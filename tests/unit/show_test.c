@@ -113,6 +113,8 @@ int dp_port_info(uint32_t port, struct dp_port_info *out)
 				     .tx_dropped = 1};
 	return 0;
 }
+static bool standby;  // what every SA is
+
 int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
 {
 	if (sa == 0 || sa > 10)
@@ -121,7 +123,8 @@ int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
 				    .bytes = sa * 10000,
 				    .seq = sa * 100 + 1,
 				    .drops = {[DP_SA_DROP_REPLAY] = sa},
-				    .worker = 0};
+				    .worker = 0,
+				    .state = standby ? DP_SA_STANDBY : DP_SA_ACTIVE};
 	return 0;
 }
 const char *dp_sa_drop_name(enum dp_sa_drop d)
@@ -281,6 +284,47 @@ static void ike_fill(unsigned i, const char *peer, bool up)
 	snprintf(ike_sas[i].remote_id, sizeof(ike_sas[i].remote_id), "%s", up ? peer : "");
 }
 
+// What `show crypto map` and `show crypto isakmp policy` print: configuration, not state.
+static void crypto_fill(void)
+{
+	struct isakmp_policy *p = arena_alloc(config->arena, sizeof(*p));
+	struct transform_set *t = arena_alloc(config->arena, sizeof(*t));
+	struct crypto_map *m = arena_alloc(config->arena, sizeof(*m));
+	struct map_peer *peer = arena_alloc(config->arena, sizeof(*peer));
+
+	*p = (struct isakmp_policy){.priority = 10,
+				    .encr = IKE_ENCR_AES,
+				    .aes_bits = 256,
+				    .hash = IKE_HASH_SHA256,
+				    .auth = IKE_AUTH_PRE_SHARE,
+				    .group = 14,
+				    .lifetime_s = 86400};
+	TAILQ_INSERT_TAIL(&config->isakmp_policies, p, link);
+	snprintf(t->name, sizeof(t->name), "SET2");
+	t->cipher = ESP_CIPHER_AES_CBC;
+	t->key_bits = 128;
+	t->auth = ESP_AUTH_SHA1;
+	TAILQ_INSERT_TAIL(&config->transform_sets, t, link);
+	snprintf(m->name, sizeof(m->name), "MAP2");
+	TAILQ_INIT(&m->entries);
+	TAILQ_INSERT_TAIL(&config->crypto_maps, m, link);
+	peer->addr = addr("6.6.25.2");
+	for (uint32_t seq = 10; seq < 10 + 10 * (SHOW_SLICE + 2); seq += 10) {
+		struct crypto_map_entry *e = arena_alloc(config->arena, sizeof(*e));
+
+		e->seq = seq;
+		TAILQ_INIT(&e->peers);
+		if (seq == 10)
+			TAILQ_INSERT_TAIL(&e->peers, peer, link);
+		snprintf(e->acl, sizeof(e->acl), "ACL");
+		snprintf(e->transform_sets[0], CONFIG_NAME_MAX, "SET2");
+		e->transform_set_count = 1;
+		e->pfs = seq == 10;
+		e->pfs_group = 14;
+		TAILQ_INSERT_TAIL(&m->entries, e, link);
+	}
+}
+
 static int setup(void **state)
 {
 	struct err err = {0};
@@ -313,8 +357,10 @@ static int setup(void **state)
 	state_of_port.device = IF_DEV_VDEV;
 	state_of_port.port = 2;
 	TAILQ_INSERT_TAIL(&gateway.interfaces, &state_of_port, link);
-	return show_ipsec_register(&gateway, &err) || show_session_register(&gateway, &err) ||
-	       show_isakmp_register(&gateway, &err) || show_interfaces_register(&gateway, &err);
+	crypto_fill();
+	return show_map_register(&gateway, &err) || show_ipsec_register(&gateway, &err) ||
+	       show_session_register(&gateway, &err) || show_isakmp_register(&gateway, &err) ||
+	       show_interfaces_register(&gateway, &err);
 }
 
 static int teardown(void **state)
@@ -412,6 +458,24 @@ static void test_session(void **state)
 	golden("show crypto session", "session.json", true);
 }
 
+// SAs that another box serves: the displays ask the data plane, they do not assume.
+static void test_standby(void **state)
+{
+	standby = true;
+	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.json", true);
+	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.txt", false);
+	golden("show crypto session brief", "session-standby.txt", false);
+	standby = false;
+}
+
+static void test_configured(void **state)
+{
+	golden("show crypto map", "map.json", true);
+	golden("show crypto map", "map.txt", false);
+	golden("show crypto ipsec transform-set", "transform-set.json", true);
+	golden("show crypto isakmp policy", "isakmp-policy.json", true);
+}
+
 static void test_isakmp(void **state)
 {
 	golden("show crypto isakmp sa", "isakmp-sa.txt", false);
@@ -448,6 +512,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ipsec_sa),
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_standby),
+		cmocka_unit_test(test_configured),
 		cmocka_unit_test(test_isakmp),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_commit_in_between),
