@@ -72,8 +72,9 @@ static void keys_collect(struct capture *c)
 }
 
 // The UDP payload of an HSRP packet in an Ethernet frame, VLAN tags or none. false: not one.
-static bool packet_find(const uint8_t *p, size_t len, struct hsrp_packet *out)
+static bool packet_find(const uint8_t *p, size_t len, struct frame *f)
 {
+	struct hsrp_packet *out = &f->packet;
 	size_t at = 14, head, udp;
 	unsigned port;
 
@@ -90,16 +91,14 @@ static bool packet_find(const uint8_t *p, size_t len, struct hsrp_packet *out)
 	const uint8_t *u = p + at + head;
 	port = (unsigned)u[2] << 8 | u[3];
 	udp = (size_t)u[4] << 8 | u[5];
-	if ((port != HSRP_PORT && port != HSRP_PORT_V6) || udp < 8 || len < at + head + udp)
+	if ((port != HSRP_PORT && port != HSRP_PORT_V6) || udp < 8 || udp > PAYLOAD_MAX ||
+	    len < at + head + udp)
 		return false;
 	*out = (struct hsrp_packet){.src = addr_from_bytes(v4 ? 4 : 6, p + at + (v4 ? 12 : 8)),
 				    .ttl = p[at + (v4 ? 8 : 7)],
 				    .len = udp - 8};
-	uint8_t *copy = malloc(udp - 8 ? udp - 8 : 1);
-	if (!copy)
-		abort();
-	memcpy(copy, u + 8, udp - 8);
-	out->data = copy;
+	memcpy(f->payload, u + 8, udp - 8);
+	out->data = f->payload;
 	return true;
 }
 
@@ -129,7 +128,7 @@ static void frames_read(struct capture *c, pcap_t *pcap)
 		if (n == 1)
 			start = us;
 		*f = (struct frame){.number = n, .ms = (us - start) / 1000, .key = -1};
-		if (!packet_find(p, h->caplen, &f->packet))
+		if (!packet_find(p, h->caplen, f))
 			continue;
 		memcpy(f->smac, p + 6, 6);
 		f->decoded = hsrp_decode(f->packet.data, f->packet.len, &f->msg);
@@ -320,8 +319,6 @@ static void capture_run(const char *dir, const char *name, struct tally *t)
 		changes_check(&c);
 		corpus_listen(&c);
 	}
-	for (unsigned i = 0; i < c.count; i++)
-		free((void *)c.frames[i].packet.data);
 	free(c.frames);
 	if (pcap)
 		pcap_close(pcap);
