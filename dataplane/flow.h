@@ -68,11 +68,13 @@ static inline bool flow_cache_get(const struct flow_cache *c, const struct flow_
 
 // spd_lookup for the packet path: nearly every packet hits, with a key that never leaves the
 // registers. `generation` is spd_generation(), asked once for a burst.
-static inline __attribute__((always_inline)) struct spd_result
-flow_lookup(struct worker *w, struct flow_key *key, uint32_t generation)
+static inline __attribute__((always_inline)) struct spd_result flow_lookup(struct worker *w,
+									   struct flow_key *key,
+									   uint32_t generation)
 {
 	struct spd_result r;
 
 	key->word[5] |= (uint64_t)generation << 32;
-	return likely(flow_cache_get(w->flows, key, flow_hash(key), &r)) ? r : spd_lookup_copy(w, *key);
+	return likely(flow_cache_get(w->flows, key, flow_hash(key), &r)) ? r
+									 : spd_lookup_copy(w, *key);
 }

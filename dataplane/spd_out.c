@@ -9,8 +9,7 @@
 
 static void refused(struct worker *w, struct rte_mbuf *m, uint8_t verdict)
 {
-	pkt_drop(w, m,
-		 verdict == SPD_DROP_FRAGMENT ? DROP_POLICY_FRAGMENT : DROP_POLICY_UNBUILT);
+	pkt_drop(w, m, verdict == SPD_DROP_FRAGMENT ? DROP_POLICY_FRAGMENT : DROP_POLICY_UNBUILT);
 }
 
 void spd_out(struct worker *w, struct burst *in, struct burst *protect, struct burst *acquire)

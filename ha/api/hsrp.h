@@ -145,7 +145,7 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 enum hsrp_action_kind {
 	HSRP_DO_SEND,  // multicast `bytes` from conf.local, source MAC `mac`
 	HSRP_DO_ARP,   // gratuitous ARP (IPv6: unsolicited neighbour advertisement) for virtual_ip,
-		      // mac
+		       // mac
 	HSRP_DO_STATE,  // old_state -> new_state because of `event`: log it; take or drop the
 			// address
 	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
