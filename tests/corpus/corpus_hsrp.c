@@ -1,7 +1,7 @@
 // corpus-hsrp DIR: every capture of DIR/hsrp through the HSRP decoder, compared with
 // DIR/hsrp/expected: the number of messages by kind, sender and authentication, each announced
-// change field by field, and that nothing else changed. Then corpus_hsrp_listen.c draws the
-// conclusions of a router that listens.
+// change field by field, that nothing else changed, and every message encoded again. Then
+// corpus_hsrp_listen.c draws the conclusions of a router that listens.
 #include "corpus_hsrp.h"
 
 #include <dirent.h>
@@ -294,6 +294,38 @@ static void changes_check(struct capture *c)
 		corpus_line(c, "changes", "%zu of %zu were found", n, json_array_size(changes));
 }
 
+// Our encoder makes the same octets of the same message, digest included. Only TLVs that we do not
+// know may stand behind them.
+static void encode_check(struct capture *c)
+{
+	uint8_t bytes[HSRP_WIRE_MAX];
+	unsigned same = 0, differ = 0;
+	char what[64];
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct frame *f = &c->frames[i];
+		struct hsrp_auth auth = {.kind = HSRP_AUTH_TEXT, .keys = 1};
+
+		if (f->decoded != HSRP_RX_OK || f->msg.content != HSRP_HAS_GROUP ||
+		    (f->msg.has_md5 && f->key < 0))
+			continue;
+		memcpy(auth.text, f->msg.text, sizeof(auth.text));
+		if (f->msg.has_md5) {
+			auth.kind = HSRP_AUTH_MD5;
+			auth.key[0] = corpus_key(c->key[f->key]);
+			auth.key[0].id = f->msg.md5_key_id;
+		}
+		int n = hsrp_encode(&f->msg, &auth, &f->packet.src, 1, bytes, sizeof(bytes));
+		bool whole = n == (int)f->packet.len || (!f->msg.has_md5 && n < (int)f->packet.len);
+		if (n > 0 && whole && memcmp(bytes, f->packet.data, (size_t)n) == 0)
+			same++;
+		else
+			differ = f->number;
+	}
+	snprintf(what, sizeof(what), "%u messages encoded again", same);
+	corpus_line(c, what, differ ? "frame %u differs" : NULL, differ);
+}
+
 static void capture_run(const char *dir, const char *name, struct tally *t)
 {
 	struct capture c = {.name = name, .t = t};
@@ -317,6 +349,7 @@ static void capture_run(const char *dir, const char *name, struct tally *t)
 		frames_read(&c, pcap);
 		counts_check(&c);
 		changes_check(&c);
+		encode_check(&c);
 		corpus_listen(&c);
 	}
 	free(c.frames);
