@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "show.h"
+#include "show_bed.h"
 
 struct gateway gateway = {
 	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
@@ -20,73 +20,6 @@ struct gateway gateway = {
 	.loop = (struct loop *)&gateway,
 	.ike = (struct ike *)&gateway,
 };
-
-// ---- command line ----------------------------------------------------------------------------
-struct cli {
-	char out[65536];
-	size_t len;
-	struct json *json;
-	void *state;
-	void (*release)(void *state);
-	const struct config *running;
-};
-static const struct cli_cmd *rows[64];
-static unsigned row_count;
-
-int cli_register(const struct cli_cmd *r, size_t n, struct err *err)
-{
-	for (size_t i = 0; i < n; i++)
-		rows[row_count++] = &r[i];
-	return 0;
-}
-void cli_printf(struct cli *cli, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	cli->len += (size_t)vsnprintf(cli->out + cli->len, sizeof(cli->out) - cli->len, fmt, ap);
-	va_end(ap);
-	assert_true(cli->len < sizeof(cli->out));
-}
-void cli_puts(struct cli *cli, const char *text)
-{
-	cli_printf(cli, "%s", text);
-}
-int cli_error(struct cli *cli, const char *fmt, ...)
-{
-	cli_puts(cli, "error\n");
-	return -22;
-}
-struct json *cli_json(struct cli *cli)
-{
-	return cli->json;
-}
-void *cli_ctx(const struct cli *cli)
-{
-	return &gateway;
-}
-const struct config *cli_running(struct cli *cli)
-{
-	return cli->running;
-}
-void **cli_state(struct cli *cli, void (*release)(void *state))
-{
-	cli->release = release;
-	return &cli->state;
-}
-bool cli_has(const struct cli_args *a, const char *kw)
-{
-	for (unsigned i = 0; i < a->count; i++)
-		if (strcmp(a->word[i], kw) == 0)
-			return true;
-	return false;
-}
-const char *cli_after(const struct cli_args *a, const char *kw)
-{
-	for (unsigned i = 0; i + 1 < a->count; i++)
-		if (strcmp(a->word[i], kw) == 0)
-			return a->word[i + 1];
-	return NULL;
-}
 
 // ---- data plane, kernel, clock ---------------------------------------------------------------
 bool dp_running(void)
@@ -369,75 +302,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-// ---- running and comparing -------------------------------------------------------------------
-// The row whose leading keywords are those of the line.
-static const struct cli_cmd *row_for(const char *line)
-{
-	const struct cli_cmd *found = NULL;
-	size_t best = 0;
-	for (unsigned i = 0; i < row_count; i++) {
-		size_t n = strcspn(rows[i]->pattern, "[{");
-		while (n && rows[i]->pattern[n - 1] == ' ')
-			n--;
-		if (strncmp(rows[i]->pattern, line, n) == 0 && n > best) {
-			best = n;
-			found = rows[i];
-		}
-	}
-	assert_non_null(found);
-	return found;
-}
-
-static void run(struct cli *cli, const char *line)
-{
-	char words[256];
-	struct cli_args args = {0};
-	snprintf(words, sizeof(words), "%s", line);
-	for (char *save, *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		args.word[args.count++] = w;
-	const struct cli_cmd *row = row_for(line);
-	int rc, slices = 0;
-	do
-		rc = row->fn(cli, &args);
-	while (rc == CLI_MORE && ++slices < 1000);
-	assert_int_equal(rc, CLI_DONE);
-	if (cli->state && cli->release)
-		cli->release(cli->state);
-	cli->state = NULL;
-}
-
-static void compare(const char *name, const char *got)
-{
-	char path[512];
-	static char want[65536];
-	snprintf(path, sizeof(path), GOLDEN_DIR "/%s", name);
-	if (getenv("GOLDEN_UPDATE")) {
-		FILE *f = fopen(path, "w");
-		assert_non_null(f);
-		fputs(got, f);
-		fclose(f);
-		return;
-	}
-	FILE *f = fopen(path, "r");
-	if (!f)
-		fail_msg("no %s", path);
-	size_t n = fread(want, 1, sizeof(want) - 1, f);
-	fclose(f);
-	want[n] = '\0';
-	assert_string_equal(got, want);
-}
-
 static void golden(const char *line, const char *name, bool json)
 {
-	static struct cli cli;
-	memset(&cli, 0, sizeof(cli));
-	cli.running = config;
-	if (json)
-		cli.json = json_create();
-	run(&cli, line);
-	size_t len;
-	compare(name, json ? json_text(cli.json, &len) : cli.out);
-	json_destroy(cli.json);
+	show_golden(config, line, name, json);
 }
 
 static void test_ipsec_sa(void **state)
@@ -496,7 +363,7 @@ static void test_commit_in_between(void **state)
 {
 	static struct cli cli;
 	struct cli_args args = {.count = 4, .word = {"show", "crypto", "ipsec", "sa"}};
-	const struct cli_cmd *row = row_for("show crypto ipsec sa");
+	const struct cli_cmd *row = show_row("show crypto ipsec sa");
 	cli.running = config;
 	all.count = TUNNELS;
 	assert_int_equal(row->fn(&cli, &args), CLI_MORE);
