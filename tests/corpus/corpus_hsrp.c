@@ -56,7 +56,7 @@ static void key_note(struct capture *c, const char *auth)
 	for (unsigned i = 0; i < c->keys; i++)
 		if (!strcmp(c->key[i], at + 4))
 			return;
-	strcpy(c->key[c->keys++], at + 4);
+	snprintf(c->key[c->keys++], sizeof(c->key[0]), "%s", at + 4);
 }
 
 static void keys_collect(struct capture *c)
