@@ -2,11 +2,14 @@
 // the thread that does it for large sets. One set waits at most: a newer one takes its place, and
 // one that is being built ends at the next group. Large sets are freed here, too.
 #include "spd_build.h"
+#include "eal.h"
 #include "spd_acl.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <rte_lcore.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -150,14 +153,41 @@ static void *builder_main(void *arg)
 	return NULL;
 }
 
-// Kept away from the workers' cores, as all of DPDK's helper threads.
+// The cores that workers have for themselves are not for this thread.
+static void cores_choose(pthread_attr_t *attr)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return;
+	for (unsigned i = 0; i < worker_count; i++)
+		if (eal_worker_core(i) >= 0)
+			CPU_CLR(eal_worker_core(i), &set);
+	if (CPU_COUNT(&set) > 0)
+		(void)pthread_attr_setaffinity_np(attr, sizeof(set), &set);
+}
+
+// Signals are for the loop's thread: this one starts with all of them blocked.
 static int builder_start(void)
 {
+	pthread_attr_t attr;
+	sigset_t all, before;
+
 	if (builder.running)
 		return 0;
 	builder.quit = false;
-	int rc = rte_ctrl_thread_create(&builder.thread, "policies", NULL, builder_main, NULL);
+	int rc = pthread_attr_init(&attr);
+	if (rc)
+		return rc;
+	cores_choose(&attr);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&builder.thread, &attr, builder_main, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
 	builder.running = rc == 0;
+	if (builder.running)
+		(void)pthread_setname_np(builder.thread, "policies");
 	return rc;
 }
 
