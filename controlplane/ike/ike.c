@@ -10,6 +10,7 @@
 #include "ike/child_sa.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
+#include "ike/key_index.h"
 #include "ike/peer_list.h"
 #include "rand.h"
 
@@ -88,6 +89,7 @@ void ike_destroy(struct ike *ike)
 	ike_timers_fini(&ike->timers);
 	tables_fini(ike);
 	free(ike->strangers);
+	key_index_fini(ike);
 	free(ike);
 }
 

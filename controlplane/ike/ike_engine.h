@@ -82,7 +82,9 @@ struct ike {
 	uint32_t last_sa_id, last_child_id;
 
 	unsigned half_open, tasks;
-	struct ike_sa **strangers;  // half_open.c
+	struct ike_sa **strangers;                        // half_open.c
+	const struct isakmp_key **host_keys, **net_keys;  // key_index.c
+	size_t host_key_count, net_key_count;
 	unsigned stranger_count, stranger_cap;
 	struct ike_counters n;
 	struct {

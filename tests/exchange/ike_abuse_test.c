@@ -291,6 +291,32 @@ static void test_commits_and_dead_peer(void **state)
 	bed_fini(&bed);
 }
 
+// Among a thousand keys the peer's own counts; without it that of the longest prefix.
+static void test_many_keys(void **state)
+{
+	for (int own = 0; own < 2; own++) {
+		struct bed bed;
+		char prefix[32];
+
+		bed_init(&bed, 9, NULL);
+		if (!own) {
+			TAILQ_INIT(&bed.b.config->isakmp_keys);
+			bed_add_key(bed.b.config, "tuttifrutti", "192.0.2.0/28");
+		}
+		bed_add_key(bed.b.config, "wrong", "0.0.0.0/0");
+		bed_add_key(bed.b.config, "wrong", "192.0.2.0/24");
+		for (int i = 0; i < 1000; i++) {
+			snprintf(prefix, sizeof(prefix), "10.9.%d.%d/32", i / 250, i % 250);
+			bed_add_key(bed.b.config, "other", prefix);
+		}
+		bed_start(&bed);
+		tunnel_up(&bed);
+		bed_reconfigure(&bed.b);
+		assert_true(bed_both_up(&bed));
+		bed_fini(&bed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_endless_names),
 		cmocka_unit_test(test_replaced_deleted_at_once),
 		cmocka_unit_test(test_commits_and_dead_peer),
+		cmocka_unit_test(test_many_keys),
 	};
 
 	log_set_stderr_level(LOG_L_ERR);
