@@ -26,7 +26,6 @@
 #define MBUFS        16383
 #define MBUF_CACHE   256
 #define MBUF_DATA    (RTE_PKTMBUF_HEADROOM + 2048 + 64)
-#define ROUTES_MAX   65536
 #define FLOW_ENTRIES 65536
 #define FRAG_ENTRIES 256
 #define PUNT_BUDGET  256  // packets per control turn
@@ -57,7 +56,8 @@ static void on_tick(void *ctx, uint64_t now_ms)
 
 static int tables_start(const struct dp_params *p, struct err *err)
 {
-	struct fib_params fib = {.routes_max = ROUTES_MAX, .socket = rte_socket_id()};
+	struct fib_params fib = {.routes_max = p->routes ? p->routes : FIB_ROUTES_DEFAULT,
+				 .socket = rte_socket_id()};
 
 	pool = rte_pktmbuf_pool_create("packets", MBUFS, MBUF_CACHE,
 				       sizeof(struct pkt) <= 64 ? 64 : 0, MBUF_DATA,
@@ -136,6 +136,8 @@ int dp_start(struct loop *loop, const struct dp_params *p, const struct dp_ops *
 	if (p->workers == 0 || p->workers > WORKER_MAX)
 		return err_set(err, -EINVAL, "%u workers: there may be 1 to %d", p->workers,
 			       WORKER_MAX);
+	if (p->routes > DP_ROUTE_MAX)
+		return err_set(err, -EINVAL, "%u routes: there may be %u", p->routes, DP_ROUTE_MAX);
 	int rc = eal_start(p, err);
 	if (rc)
 		return rc;
@@ -310,6 +312,7 @@ void dp_engine_info(struct dp_engine_info *out)
 		.policy_used = spd_count(),
 		.route_max = fib_routes_max(),
 		.route_used = fib_routes(),
+		.route_refused = fib_refused(),
 		.mbufs = MBUFS,
 		.mbufs_used = pool ? rte_mempool_in_use_count(pool) : 0,
 		.held_packets = hold_count(),

@@ -27,6 +27,8 @@ struct adj {  // one line: reached by a shift
 };
 extern struct adj adj_table[ADJ_MAX];
 
+#define FIB_ROUTES_DEFAULT 65536u
+
 struct fib_params {
 	uint32_t routes_max;  // per family
 	unsigned socket;
@@ -37,6 +39,9 @@ int fib_set(const struct dp_route *r, struct err *err);
 int fib_del(const struct ip_prefix *dst);
 uint32_t fib_routes(void);
 uint32_t fib_routes_max(void);
+uint64_t fib_refused(void);  // routes that found no place
+// What tables for that many routes per family take beyond the default ones.
+unsigned fib_memory_mb(uint32_t routes);
 // A gateway's neighbour entry changed: adjacencies through it follow.
 void fib_neigh_changed(uint32_t port, const struct ip_addr *addr, struct neigh *n);
 

@@ -24,6 +24,7 @@ struct dp_params {
 	const char *instance;    // unique name of this instance (EAL file prefix)
 	unsigned memory_mb;      // 0 = chosen
 	bool hugepages;          // try hugepages first (falls back, says so)
+	unsigned routes;         // per family, 0 = 65,536; at most DP_ROUTE_MAX
 	char *const *eal_extra;  // verbatim EAL arguments (after `--`), NULL-terminated, or NULL
 };
 
@@ -110,7 +111,9 @@ struct dp_route {
 	uint32_t port;
 	struct ip_addr gateway;
 };
-int dp_route_set(const struct dp_route *r, struct err *err);  // add or replace
+#define DP_ROUTE_MAX (1u << 20)
+// Adds or replaces. A full table refuses the route and counts it; all others stay as they are.
+int dp_route_set(const struct dp_route *r, struct err *err);
 int dp_route_del(const struct ip_prefix *dst);
 // A neighbour's link address. `valid` false = not (or no longer) resolved.
 int dp_neigh_set(uint32_t port, const struct ip_addr *addr, const uint8_t mac[6], bool valid);
@@ -286,6 +289,7 @@ struct dp_engine_info {
 	bool hugepages;
 	uint32_t sa_max, sa_used, policy_max, policy_used, route_max, route_used;
 	uint32_t mbufs, mbufs_used, held_packets, held_max;
+	uint64_t route_refused;  // no place for them
 };
 void dp_engine_info(struct dp_engine_info *out);
 void dp_counters_clear(void);
