@@ -196,3 +196,24 @@ void child_life_settled(const struct child_sa *gone)
 		c->settling = false;
 	}
 }
+
+void child_life_log(const struct child_sa *c, bool up, bool rekey, const char *reason)
+{
+	// A peer may make pairs as fast as it likes.
+	static struct log_ratelimit rl_up = LOG_RATELIMIT(50), rl_down = LOG_RATELIMIT(50);
+	char peer[ADDR_STR_MAX], sel[SELECTOR_STR_MAX];
+
+	addr_format(&c->remote, peer, sizeof(peer));
+	if (up)
+		log_event_limited(&rl_up, "CRYPTO", LOG_L_INFO, "IPSEC_SA_UP",
+				  "IPsec SAs with peer %s (SPIs in 0x%08X, out 0x%08X) are up for "
+				  "%s%s",
+				  peer, c->spi_in, c->spi_out,
+				  selector_format(&c->sel, sel, sizeof(sel)),
+				  rekey ? ", replacing others" : "");
+	else
+		log_event_limited(
+			&rl_down, "CRYPTO", LOG_L_INFO, "IPSEC_SA_DOWN",
+			"IPsec SAs with peer %s (SPIs in 0x%08X, out 0x%08X) are down: %s", peer,
+			c->spi_in, c->spi_out, reason);
+}

@@ -336,6 +336,7 @@ static void send_notice(const struct child_sa *c, enum ike_notice_type type, boo
 		.reason = reason,
 	};
 
+	child_life_log(c, type == IKE_CHILD_UP, rekey, reason);
 	ike_notice(c->ike, &n);
 }
 

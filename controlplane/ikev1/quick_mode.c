@@ -74,11 +74,12 @@ int quick_mode_start(struct ike_sa *sa, struct ike_want *w)
 	if (!flow)
 		return -ENOENT;
 	if (!can_be_said(&flow->sel)) {
+		static struct log_ratelimit rl = LOG_RATELIMIT(2);  // traffic asks again and again
 		char sel[SELECTOR_STR_MAX];
 
-		log_event("CRYPTO", LOG_L_ERR, "IPSEC_PORT_RANGE",
-			  "%s has a range of ports, which IKEv1 cannot express",
-			  selector_format(&flow->sel, sel, sizeof(sel)));
+		log_event_limited(&rl, "CRYPTO", LOG_L_ERR, "IPSEC_PORT_RANGE",
+				  "%s has a range of ports, which IKEv1 cannot express",
+				  selector_format(&flow->sel, sel, sizeof(sel)));
 		return -ENOTSUP;
 	}
 	x = v1_exchange_create(sa, ISAKMP_XCHG_QUICK_MODE, v1_message_id_new(sa), true);
