@@ -13,7 +13,7 @@ void spd_in(struct worker *w, struct burst *in)
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		uint32_t group = port_get(p->in_port)->policy_group;
+		uint32_t group = port_policy_group(p->in_port);
 
 		if (likely(group == 0 || p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
 			in->pkt[kept++] = m;

@@ -20,7 +20,7 @@ void spd_out(struct worker *w, struct burst *in, struct burst *protect, struct b
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		uint32_t group = port_get(p->out_port)->policy_group;
+		uint32_t group = port_policy_group(p->out_port);
 
 		if (group == 0 || unlikely(p->flags & (PKT_BYPASS | PKT_ENCAP))) {
 			in->pkt[kept++] = m;

@@ -45,9 +45,10 @@ static uint32_t sa_make(unsigned flow, bool narrow)
 	struct err err = {0};
 	uint32_t handle;
 	char dst[32];
+	spi++;
 	struct dp_sa p = {
 		.dir = DP_OUT,
-		.spi = ++spi,
+		.spi = spi,
 		.cipher = DP_CIPHER_AES_GCM,
 		.icv_len = 16,
 		.key_len = 16,
