@@ -1,4 +1,4 @@
-// Commit hook for `ip route`: static routes in the kernel's main table, protocol number 84.
+// Commit hook for `ip route`: static routes in the kernel's main table, protocol number 214.
 //
 // The metric is the administrative distance. A route whose next hop is not reachable yet is kept
 // as wanted and tried again when links or addresses change; the kernel drops routes of a link that

@@ -17,9 +17,10 @@
 struct kernel;
 struct loop;
 
-// Kernel route protocol numbers of ours (see `ip route`): what is swept after a crash.
-#define KERNEL_PROTO_STATIC 84  // `ip route` lines
-#define KERNEL_PROTO_RRI    85  // reverse routes
+// Kernel route protocol numbers of ours (see `ip route`): what is swept after a crash. Chosen
+// away from those that iproute2 and FRR name, up to 198.
+#define KERNEL_PROTO_STATIC 214  // `ip route` lines
+#define KERNEL_PROTO_RRI    215  // reverse routes
 
 struct kernel_link {
 	int ifindex;

@@ -250,7 +250,7 @@ static void test_sweep(void **state)
 {
 	NEED_KERNEL();
 	struct err err = {0};
-	assert_int_equal(system("ip route add 10.55.0.0/16 via 198.51.100.9 proto 84 metric 5 && "
+	assert_int_equal(system("ip route add 10.55.0.0/16 via 198.51.100.9 proto 214 metric 5 && "
 				"ip route add 10.56.0.0/16 via 198.51.100.9 proto static"),
 			 0);
 	assert_int_equal(kernel_route_sweep(kernel, KERNEL_PROTO_STATIC, &err), 0);
