@@ -77,11 +77,6 @@ static bool has_standby(const struct config *c)
 	return false;
 }
 
-static bool has_track(const struct config *c)
-{
-	return !TAILQ_EMPTY(&c->tracks);
-}
-
 static bool has_ipc(const struct config *c)
 {
 	return !TAILQ_EMPTY(&c->ipc_zones);
@@ -97,7 +92,6 @@ static const struct {
 	bool (*configured)(const struct config *c);
 } unsupported[] = {
 	{"standby (HSRP)", has_standby},
-	{"track", has_track},
 	{"ipc zone", has_ipc},
 	{"redundancy inter-device", has_redundancy},
 };

@@ -47,6 +47,8 @@ static int validate_all(void *ctx, const struct config *old, const struct config
 	if (!rc)
 		rc = route_validate(new_cfg, err);
 	if (!rc)
+		rc = track_validate(new_cfg, err);
+	if (!rc)
 		rc = crypto_validate(new_cfg, err);
 	return rc;
 }
@@ -74,6 +76,12 @@ static int interfaces_hook(void *ctx, const struct config *old, const struct con
 			   struct err *err)
 {
 	return interface_up_apply(ctx, new_cfg, err);
+}
+
+static int track_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		      struct err *err)
+{
+	return track_apply(ctx, new_cfg, err);
 }
 
 static int routes_hook(void *ctx, const struct config *old, const struct config *new_cfg,
@@ -107,6 +115,7 @@ static void retry(void *ctx, uint64_t now_ms)
 	if (interface_up_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	route_retry(g);
+	track_links_changed(g);
 	warnings_clear(g);
 }
 
@@ -132,6 +141,7 @@ int apply_register(struct gateway *g, struct err *err)
 		{.name = "ports", .apply = ports_hook},
 		{.name = "crypto", .apply = crypto_hook},
 		{.name = "interfaces", .apply = interfaces_hook},
+		{.name = "tracking", .apply = track_hook},
 		{.name = "routes", .apply = routes_hook, .warn = warn_hook},
 	};
 

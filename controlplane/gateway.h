@@ -16,6 +16,7 @@
 #include "kernel.h"
 #include "loop.h"
 #include "model.h"
+#include "track.h"
 #include "tunnel.h"
 
 struct ike_pool;
@@ -80,6 +81,8 @@ struct gateway {
 	struct ike *ike;
 	struct ike_pool *pool;
 	struct loop_timer ike_timer;
+	struct track *track;
+	struct loop_timer track_timer;
 	struct cli_server *cli;
 	int lock_fd;
 	int namespace_fd;  // held by the first instance of a network namespace
@@ -120,6 +123,8 @@ int interface_ports_apply(struct gateway *g, const struct config *c, struct err 
 int interface_up_apply(struct gateway *g, const struct config *c, struct err *err);
 // Tries again what had no port; true when a port came or went.
 bool interface_retry(struct gateway *g);
+// Is the interface up from end to end, and has it an address?
+void interface_line(const struct gateway *g, const char *name, bool *line, bool *ip);
 void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone);
 struct if_state *interface_state(const struct gateway *g, const char *name);
 uint32_t interface_port(void *g, const char *name);                 // tunnels_build's port_of
@@ -128,6 +133,14 @@ void interface_host_name(const char *name, char *buf, size_t cap);  // GigabitEt
 int route_apply(struct gateway *g, const struct config *c, struct err *err);
 void route_retry(struct gateway *g);
 int route_validate(const struct config *c, struct err *err);
+
+// Tracked objects (apply_track.c).
+int track_start(struct gateway *g, struct err *err);
+void track_stop(struct gateway *g);
+int track_apply(struct gateway *g, const struct config *c, struct err *err);
+void track_links_changed(struct gateway *g);  // a link or an address, wherever: looks at all
+void track_route_changed(struct gateway *g, const struct ip_prefix *dst);
+void track_rearm(struct gateway *g);  // after anything that may have started a delay
 
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_validate(const struct config *c, struct err *err);
@@ -149,5 +162,6 @@ int show_map_register(struct gateway *g, struct err *err);
 int show_isakmp_register(struct gateway *g, struct err *err);
 int show_ipsec_register(struct gateway *g, struct err *err);
 int show_session_register(struct gateway *g, struct err *err);
+int show_track_register(struct gateway *g, struct err *err);
 int show_route_register(struct gateway *g, struct err *err);
 int show_system_register(struct gateway *g, struct err *err);

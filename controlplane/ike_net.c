@@ -87,6 +87,8 @@ static void event_op(void *ctx, const struct dp_event *ev)
 static void link_op(void *ctx, uint32_t port, bool up)
 {
 	struct dp_port_info info;
+
+	track_links_changed(ctx);
 	if (dp_port_info(port, &info) == 0)
 		log_event("LINEPROTO", LOG_L_NOTICE, "UPDOWN",
 			  "Line protocol on Interface %s, changed state to %s", info.name,

@@ -71,8 +71,9 @@ static int config_check(struct gateway *g)
 		config_destroy(c);
 		return 1;
 	}
-	int (*const checks[])(const struct config *, struct err *) = {
-		dataplane_validate, interface_validate, route_validate, crypto_validate};
+	int (*const checks[])(const struct config *,
+			      struct err *) = {dataplane_validate, interface_validate,
+					       route_validate, track_validate, crypto_validate};
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		if (checks[i](c, &err) == 0)
 			continue;
@@ -205,13 +206,21 @@ static void kernel_link_op(void *ctx, const struct kernel_link *link, bool gone)
 {
 	struct gateway *g = ctx;
 	interface_link_event(g, link, gone);
+	dp_links_check();
+	track_links_changed(g);
 	if (!TAILQ_EMPTY(&g->routes))
 		apply_retry_soon(g);
+}
+
+static void kernel_route_op(void *ctx, const struct ip_prefix *dst)
+{
+	track_route_changed(ctx, dst);
 }
 
 static void kernel_addr_op(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone)
 {
 	struct gateway *g = ctx;
+	track_links_changed(g);
 	if (!TAILQ_EMPTY(&g->routes))
 		apply_retry_soon(g);
 }
@@ -249,6 +258,7 @@ static int kernel_step_init(struct gateway *g, struct err *err)
 		.port_of = port_of_host_if,
 		.link = kernel_link_op,
 		.addr = kernel_addr_op,
+		.route = kernel_route_op,
 	};
 	g->kernel = kernel_create(g->loop, &ops, err);
 	if (!g->kernel)
@@ -286,7 +296,8 @@ static void dataplane_fini(struct gateway *g)
 
 static int apply_step_init(struct gateway *g, struct err *err)
 {
-	return apply_register(g, err);
+	int rc = track_start(g, err);
+	return rc ? rc : apply_register(g, err);
 }
 
 // Takes everything of ours out of the kernel again: routes, addresses, host interfaces.
@@ -304,6 +315,7 @@ static void apply_step_fini(struct gateway *g)
 	config_destroy(nothing);
 	tunnels_destroy(g->tunnels);
 	g->tunnels = NULL;
+	track_stop(g);
 }
 
 static int ike_step_init(struct gateway *g, struct err *err)
@@ -323,7 +335,7 @@ static int displays_init(struct gateway *g, struct err *err)
 	int (*const all[])(struct gateway *, struct err *) = {
 		show_interfaces_register, show_dataplane_register, show_map_register,
 		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_route_register,      show_system_register};
+		show_track_register,      show_route_register,     show_system_register};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int rc = all[i](g, err);
 		if (rc)

@@ -31,7 +31,7 @@
 #define FRAG_ENTRIES 256
 #define PUNT_BUDGET  256  // packets per control turn
 #define TICK_MS      1
-#define LINK_TICKS   10
+#define LINK_TICKS   8
 #define AGE_TICKS    500
 
 static bool running;
@@ -199,6 +199,12 @@ int dp_port_admin(uint32_t port, bool up, struct err *err)
 int dp_port_info(uint32_t port, struct dp_port_info *out)
 {
 	return port_info(port, out);
+}
+
+void dp_links_check(void)
+{
+	if (running)
+		port_poll_links(&ops);
 }
 
 uint32_t dp_port_next(uint32_t after)

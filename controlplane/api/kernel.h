@@ -42,6 +42,8 @@ struct kernel_ops {
 	void (*link)(void *ctx, const struct kernel_link *link, bool gone);
 	// An address came or went. May be NULL.
 	void (*addr)(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone);
+	// A route to this prefix came, went or was looked at again. May be NULL.
+	void (*route)(void *ctx, const struct ip_prefix *dst);
 };
 
 struct kernel *kernel_create(struct loop *loop, const struct kernel_ops *ops, struct err *err);
@@ -77,6 +79,10 @@ struct kernel_route {
 // end. Routes that come or go meanwhile may be missed or seen twice.
 size_t kernel_routes_read(const struct kernel *k, uint64_t *cursor, struct kernel_route *out,
 			  size_t max);
+
+// Does the kernel have a route to exactly this prefix that leads somewhere: not to a blackhole, and
+// out of a link that is up with carrier?
+bool kernel_route_reachable(const struct kernel *k, const struct ip_prefix *dst);
 
 // ---- changes ---------------------------------------------------------------------------------
 // Host interface: administrative state and MTU (0 = leave).

@@ -90,6 +90,8 @@ struct dp_port_info {
 		tx_dropped;
 };
 int dp_port_info(uint32_t port, struct dp_port_info *out);
+// Looks at the links of all ports now rather than at the next poll; tells ops.link.
+void dp_links_check(void);
 uint32_t dp_port_next(uint32_t after);             // iterate; 0 at the end
 uint32_t dp_port_by_host_if(const char *host_if);  // 0 if none
 // Policies are looked at only on ports that bear a crypto map. Outbound: packets routed to this
