@@ -131,16 +131,19 @@ static int key_peer(struct cli *cli, const struct cli_args *a, struct isakmp_key
 	return 0;
 }
 
+static bool same_peer(const struct isakmp_key *a, const struct isakmp_key *b)
+{
+	if (a->hostname != NULL || b->hostname != NULL)
+		return a->hostname != NULL && b->hostname != NULL &&
+		       strcmp(a->hostname, b->hostname) == 0;
+	return prefix_equal(&a->peer, &b->peer);
+}
+
 static struct isakmp_key *key_find(const struct config *c, const struct isakmp_key *like)
 {
 	struct isakmp_key *k;
 	TAILQ_FOREACH (k, &c->isakmp_keys, link) {
-		if (k->by_hostname != like->by_hostname)
-			continue;
-		if (k->by_hostname ? strcmp(k->hostname, like->hostname) == 0
-				   : k->peer.len == like->peer.len &&
-					     memcmp(&k->peer.addr, &like->peer.addr,
-						    sizeof(k->peer.addr)) == 0)
+		if (same_peer(k, like))
 			return k;
 	}
 	return NULL;

@@ -193,7 +193,7 @@ int config_load_file(struct config *into, const char *path, config_bad_fn bad, v
 	char *text = NULL;
 	int rc = read_file(path, &text, err);
 
-	if (rc != 0)
+	if (text == NULL)
 		return rc;
 	rc = config_load_text(into, text, bad, ctx, errors);
 	secret_wipe(text, strlen(text));

@@ -109,7 +109,7 @@ static unsigned acl_permits(const struct acl *acl)
 	return n;
 }
 
-// An entry that is not complete yet is left out later; only what is there is checked.
+// An entry that is not complete yet gets no SA later; only what is there is checked.
 static int entry_check(const struct config *c, const struct crypto_map_entry *e, struct err *err)
 {
 	const struct acl *acl = e->acl[0] ? config_acl(c, e->acl) : NULL;
@@ -332,6 +332,11 @@ static struct manual_sa *manual_find(struct gateway *g, const struct tunnel *t)
 	return NULL;
 }
 
+static bool manual_wanted(const struct tunnel *t)
+{
+	return t->kind == MAP_IPSEC_MANUAL && t->complete;
+}
+
 int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err)
 {
 	struct manual_sa *m;
@@ -342,7 +347,7 @@ int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err)
 	TAILQ_FOREACH (m, &g->manual, link)
 		m->wanted = false;
 	for (unsigned i = 0; i < t->count; i++)
-		if (t->all[i]->kind == MAP_IPSEC_MANUAL && (m = manual_find(g, t->all[i])) &&
+		if (manual_wanted(t->all[i]) && (m = manual_find(g, t->all[i])) &&
 		    manual_same(m, t->all[i]))
 			m->wanted = true;
 	for (m = TAILQ_FIRST(&g->manual); m;) {
@@ -352,7 +357,7 @@ int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err)
 		m = next;
 	}
 	for (unsigned i = 0; i < t->count; i++) {
-		if (t->all[i]->kind != MAP_IPSEC_MANUAL || manual_find(g, t->all[i]))
+		if (!manual_wanted(t->all[i]) || manual_find(g, t->all[i]))
 			continue;
 		if (manual_add(g, t->all[i], &why) == 0)
 			continue;

@@ -177,6 +177,10 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		{"malformed", "Malformed, dropped", n.rx_malformed},
 		{"unknown_sa", "For an unknown IKE SA, dropped", n.rx_unknown_sa},
 		{"authentication_errors", "Not authentic, dropped", n.rx_bad_auth},
+		{"other_version", "Of another IKE version, dropped", n.rx_version},
+		{"aggressive_mode", "Aggressive mode, refused", n.rx_aggressive},
+		{"fragments", "IKE fragments (never announced), dropped", n.rx_fragment},
+		{"out_of_turn", "Out of turn, dropped", n.rx_out_of_turn},
 		{"over_limit", "Dropped by a limit", n.rx_dropped_limit},
 		{"initiated", "Phase 1 initiated", n.initiated},
 		{"responded", "Phase 1 responded to", n.responded},
@@ -190,7 +194,7 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		{"dpd_sent", "Dead-peer probes sent", n.dpd_sent},
 		{"dpd_dead", "Peers found dead", n.dpd_dead},
 		{"half_open", "Half-open now", n.half_open},
-		{"half_open_limit", "Half-open limit", n.half_open_limit},
+		{"half_open_limit", "Half-open limit reached", n.half_open_limit},
 	};
 	if (w)
 		json_obj(w, NULL);
@@ -198,7 +202,7 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		if (w)
 			json_u64(w, all[i].key, all[i].value);
 		else
-			cli_printf(cli, "%-36s %llu\n", all[i].text,
+			cli_printf(cli, "%-42s %llu\n", all[i].text,
 				   (unsigned long long)all[i].value);
 	}
 	if (w)

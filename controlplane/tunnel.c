@@ -276,11 +276,15 @@ static void tunnel_free(struct tunnel *t)
 	free(t);
 }
 
-// Says what is missing, once, in the order in which one would configure it.
-static bool tunnel_complete(struct build *b, const struct tunnel *t,
-			    const struct crypto_map_entry *e, const struct acl *acl)
+// Says what is missing, once, in the order in which one would configure it. Returns whether the
+// entry selects traffic at all: without an access list, or with a template instead of a peer, it is
+// left out. An entry that only cannot negotiate keeps its policies: what they select is dropped, or
+// `no set peer A` followed by `set peer B` would let it leave in clear in between.
+static bool tunnel_judge(struct build *b, struct tunnel *t, const struct crypto_map_entry *e,
+			 const struct acl *acl)
 {
 	const char *why = NULL;
+	bool selects = !e->dynamic_map[0] && acl;
 	if (e->dynamic_map[0])
 		why = "refers to a dynamic map, which has no effect yet";
 	else if (!addr_is_set(&t->local))
@@ -297,10 +301,11 @@ static bool tunnel_complete(struct build *b, const struct tunnel *t,
 		why = "has no transform set";
 	else if (t->kind == MAP_IPSEC_MANUAL && (!e->key_in.set || !e->key_out.set))
 		why = "lacks a session key (set session-key inbound and outbound)";
+	t->complete = !why;
 	if (why)
-		warn(b, "Crypto map %s %u on %s is left out: it %s", t->map, t->seq, t->interface,
-		     why);
-	return !why;
+		warn(b, "Crypto map %s %u on %s %s: it %s", t->map, t->seq, t->interface,
+		     selects ? "drops the traffic it selects" : "is left out", why);
+	return selects;
 }
 
 static bool selector_families_agree(const struct selector *s)
@@ -361,7 +366,7 @@ static void entry_build(struct build *b, const struct interface_config *ifc,
 		return;
 	const struct acl *acl = e->acl[0] ? config_acl(b->c, e->acl) : NULL;
 	t->group = group;
-	if (!tunnel_complete(b, t, e, acl)) {
+	if (!tunnel_judge(b, t, e, acl)) {
 		tunnel_free(t);
 		return;
 	}

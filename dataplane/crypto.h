@@ -108,7 +108,11 @@ void crypto_chacha_seal(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_t 
 void crypto_chacha_open(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_t n);
 
 // crypto_job.c: key of everything that uses jobs
+#define CRYPTO_JOB_SUITES (IMB_VERSION_NUM >= IMB_VERSION(1, 4, 0))
 struct crypto_job_key {
+#if CRYPTO_JOB_SUITES
+	uint32_t suite[2][2];  // open, seal: by what the library finds the code for a burst's job
+#endif
 	IMB_CIPHER_MODE cipher;
 	IMB_HASH_ALG hash;
 	uint16_t key_len, salt_len;

@@ -94,9 +94,38 @@ static void des_expand(IMB_MGR *mgr, const struct dp_sa *p, struct crypto_job_ke
 		key->enc = key->dec = key->des_sched[0];
 }
 
-int crypto_job_expand(IMB_MGR *mgr, const struct dp_sa *p, struct crypto_job_key *key)
+// CCM's MAC is of the plaintext, the others' of the ciphertext.
+static inline IMB_CHAIN_ORDER chain_order(bool seal, bool ccm)
 {
-	memset(key, 0, sizeof(*key));
+	return seal == !ccm ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+}
+
+// What is looked up once per key instead of once per job: since 1.4 a burst is not accepted
+// without. Managers of the same processor have the same numbers.
+static int suites_find(IMB_MGR *mgr, struct crypto_job_key *key)
+{
+#if CRYPTO_JOB_SUITES
+	for (int seal = 0; seal < 2; seal++) {
+		IMB_JOB job = {
+			.enc_keys = key->enc,
+			.dec_keys = key->dec,
+			.key_len_in_bytes = key->key_len,
+			.cipher_mode = key->cipher,
+			.cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT,
+			.hash_alg = key->hash,
+			.chain_order = chain_order(seal, key->hash == IMB_AUTH_AES_CCM),
+		};
+
+		if (imb_set_session(mgr, &job) == 0 && imb_get_errno(mgr))
+			return -ENOTSUP;
+		memcpy(key->suite[seal], job.suite_id, sizeof(key->suite[seal]));
+	}
+#endif
+	return 0;
+}
+
+static int keys_expand(IMB_MGR *mgr, const struct dp_sa *p, struct crypto_job_key *key)
+{
 	key->key_len = p->key_len;
 	key->salt_len = p->salt_len;
 	memcpy(key->salt, p->key + p->key_len, p->salt_len);
@@ -128,6 +157,15 @@ int crypto_job_expand(IMB_MGR *mgr, const struct dp_sa *p, struct crypto_job_key
 	return auth_expand(mgr, p, key);
 }
 
+int crypto_job_expand(IMB_MGR *mgr, const struct dp_sa *p, struct crypto_job_key *key)
+{
+	int rc;
+
+	memset(key, 0, sizeof(*key));
+	rc = keys_expand(mgr, p, key);
+	return rc ? rc : suites_find(mgr, key);
+}
+
 // ---- bursts (worker) ---------------------------------------------------------------------------
 static void job_cipher(struct crypto_ctx *ctx, const struct crypto_op *op, uint32_t slot,
 		       IMB_JOB *job, bool seal)
@@ -139,6 +177,9 @@ static void job_cipher(struct crypto_ctx *ctx, const struct crypto_op *op, uint3
 	job->key_len_in_bytes = key->key_len;
 	job->cipher_mode = key->cipher;
 	job->cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
+#if CRYPTO_JOB_SUITES
+	memcpy(job->suite_id, key->suite[seal], sizeof(job->suite_id));
+#endif
 	job->src = op->esp;
 	job->dst = op->esp + 8 + op->iv_len;
 	job->cipher_start_src_offset_in_bytes = 8u + op->iv_len;
@@ -219,9 +260,7 @@ static inline __attribute__((always_inline)) void jobs_run(struct crypto_ctx *ct
 				job_ccm(ctx, op, at + i, jobs[i]);
 			else
 				job_auth(op, jobs[i]);
-			// CCM hashes plaintext, the others ciphertext
-			jobs[i]->chain_order =
-				seal == !ccm ? IMB_ORDER_CIPHER_HASH : IMB_ORDER_HASH_CIPHER;
+			jobs[i]->chain_order = chain_order(seal, ccm);
 			jobs[i]->auth_tag_output = ctx->tags[at + i];
 			jobs[i]->user_data = op;
 		}

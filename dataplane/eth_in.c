@@ -9,7 +9,7 @@
 #include <rte_prefetch.h>
 #include <string.h>
 
-#define AHEAD 4
+#define AHEAD 8
 
 // Whether the destination is the port's own unicast address.
 static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
@@ -19,7 +19,7 @@ static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
 
 	memcpy(&a, frame, 4), memcpy(&c, frame + 4, 2);
 	memcpy(&b, mac, 4), memcpy(&d, mac + 4, 2);
-	return a == b && c == d;
+	return ((a ^ b) | (uint32_t)(c ^ d)) == 0;
 }
 
 static inline uint8_t family_of(const uint8_t *frame)
@@ -32,36 +32,53 @@ static inline uint8_t family_of(const uint8_t *frame)
 	return type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? 6 : 0;
 }
 
+// Buffer header and metadata of the packet after the next few, header bytes of a nearer one whose
+// buffer header has arrived by now.
+static inline void frames_prefetch(const struct burst *in, uint32_t i)
+{
+	if (likely(i + AHEAD < in->n)) {
+		rte_prefetch0(in->pkt[i + AHEAD]);
+		rte_prefetch0(pkt_of(in->pkt[i + AHEAD]));
+	}
+	if (likely(i + AHEAD / 2 < in->n))
+		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD / 2], void *));
+}
+
+static void to_others(struct worker *w, struct rte_mbuf *m, const struct port *p,
+		      struct burst *host)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (!(frame[0] & 1) && !dst_is(frame, p->mac))
+		pkt_drop(w, m, DROP_ETH_DST);
+	else
+		burst_add(host, m);
+}
+
 void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *host)
 {
 	const struct port *p = port_get(port);
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < in->n && i < AHEAD; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i], void *));
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 
-		if (i + AHEAD < in->n)
-			rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD], void *)),
-				rte_prefetch0(pkt_of(in->pkt[i + AHEAD]));
+		frames_prefetch(in, i);
 		if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)) {
 			pkt_drop(w, m, DROP_ETH_RUNT);
 			continue;
 		}
 		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 		uint8_t family = family_of(frame);
-		struct pkt *meta = pkt_of(m);
-		memset(meta, 0, sizeof(*meta));
-		meta->in_port = port;
-		meta->family = family;
+
+		*pkt_of(m) = (struct pkt){.in_port = port, .family = family};
 		if (likely(family != 0 && dst_is(frame, p->mac))) {
-			rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+			m->data_off = (uint16_t)(m->data_off + RTE_ETHER_HDR_LEN);
+			m->data_len = (uint16_t)(m->data_len - RTE_ETHER_HDR_LEN);
+			m->pkt_len -= RTE_ETHER_HDR_LEN;
 			in->pkt[kept++] = m;
-		} else if (!(frame[0] & 1) && !dst_is(frame, p->mac)) {
-			pkt_drop(w, m, DROP_ETH_DST);
 		} else {
-			burst_add(host, m);
+			to_others(w, m, p, host);
 		}
 	}
 	in->n = kept;

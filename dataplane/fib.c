@@ -34,9 +34,17 @@ static struct rte_fib6 *fib6;
 // The default routes are the answer to "nothing found": as prefixes of length zero they would
 // rewrite 2^24 table entries at each change, milliseconds in the control thread.
 static uint32_t default4, default6;  // c: wo, w: ro (relaxed)
+uint32_t fib_generation_now = 1;
 static uint32_t routes, routes_max;
 static uint32_t grace;  // deletions whose grace period has not ended
 static STAILQ_HEAD(, pending) waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+static void changed(void)
+{
+	uint32_t next = fib_generation_now + 1;
+
+	__atomic_store_n(&fib_generation_now, next ? next : 1, __ATOMIC_RELEASE);
+}
 
 int fib_init(const struct fib_params *p, struct err *err)
 {
@@ -63,6 +71,7 @@ int fib_init(const struct fib_params *p, struct err *err)
 			       p->routes_max);
 	}
 	adj_init();
+	changed();
 	return 0;
 }
 
@@ -103,8 +112,15 @@ void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n)
 
 void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n)
 {
-	rte_fib6_lookup_bulk(fib6, (uint8_t(*)[16])ips, adj, (int)n);
+	rte_fib6_lookup_bulk(fib6, (void *)ips, adj, (int)n);
 	defaults_fill(adj, n, __atomic_load_n(&default6, __ATOMIC_RELAXED));
+}
+
+// An address for rte_fib6 and rte_rib6: DPDK 24.11 wants struct rte_ipv6_addr where its
+// predecessors want bytes; the layout is the same.
+static const void *bytes6(const struct ip_prefix *dst)
+{
+	return dst->addr.bytes;
 }
 
 static uint32_t *default_of(const struct ip_prefix *dst)
@@ -127,7 +143,7 @@ static uint32_t exact(const struct ip_prefix *dst)
 			rte_rib_get_nh(n, &nh);
 	} else {
 		struct rte_rib6_node *n =
-			rte_rib6_lookup_exact(rte_fib6_get_rib(fib6), dst->addr.bytes, dst->len);
+			rte_rib6_lookup_exact(rte_fib6_get_rib(fib6), bytes6(dst), dst->len);
 
 		if (n)
 			rte_rib6_get_nh(n, &nh);
@@ -142,7 +158,7 @@ static int store(const struct ip_prefix *dst, uint32_t adj)
 		return 0;
 	}
 	return dst->addr.family == 4 ? rte_fib_add(fib4, addr_to_v4(&dst->addr), dst->len, adj)
-				     : rte_fib6_add(fib6, dst->addr.bytes, dst->len, adj);
+				     : rte_fib6_add(fib6, bytes6(dst), dst->len, adj);
 }
 
 static int erase(const struct ip_prefix *dst)
@@ -152,7 +168,7 @@ static int erase(const struct ip_prefix *dst)
 		return 0;
 	}
 	return dst->addr.family == 4 ? rte_fib_delete(fib4, addr_to_v4(&dst->addr), dst->len)
-				     : rte_fib6_delete(fib6, dst->addr.bytes, dst->len);
+				     : rte_fib6_delete(fib6, bytes6(dst), dst->len);
 }
 
 static uint32_t adj_for(const struct dp_route *r)
@@ -176,6 +192,7 @@ static int set_now(const struct dp_route *r, struct err *err)
 		return err_set(err, -ENOSPC, "no adjacency left for route %s",
 			       prefix_format(&r->dst, text, sizeof(text)));
 	rc = store(&r->dst, adj);
+	changed();
 	if (rc) {
 		adj_put(adj);
 		return err_set(err, rc,
@@ -201,6 +218,7 @@ static int del_now(const struct ip_prefix *dst)
 	if (old == ADJ_NONE)
 		return -ENOENT;
 	int rc = erase(dst);
+	changed();
 	if (rc)
 		return rc;
 	routes--;

@@ -39,6 +39,14 @@ uint32_t fib_routes_max(void);
 // A gateway's neighbour entry changed: adjacencies through it follow.
 void fib_neigh_changed(uint32_t port, const struct ip_addr *addr, struct neigh *n);
 
+// Changes with every change of a route, after the tables did and before an adjacency is given
+// back: who remembers an answer beside the generation from before asking knows when it is stale.
+extern uint32_t fib_generation_now;  // c: wo (release), w: ro; never 0
+static inline uint32_t fib_generation(void)
+{
+	return __atomic_load_n(&fib_generation_now, __ATOMIC_ACQUIRE);
+}
+
 // Worker: adjacency index per address; ips in host order.
 void fib_lookup4(const uint32_t *ips, uint64_t *adj, unsigned n);
 void fib_lookup6(const uint8_t (*ips)[16], uint64_t *adj, unsigned n);

@@ -15,28 +15,33 @@ static inline void ttl_less(struct rte_ipv4_hdr *ip)
 	ip->time_to_live--;
 }
 
+static void expired(struct worker *w, struct rte_mbuf *m)
+{
+	icmp_error(w, m, ICMP_TTL, 0);
+	pkt_drop(w, m, DROP_IP_TTL);
+}
+
 void forward(struct worker *w, struct burst *in)
 {
-	uint32_t kept = 0;
+	const uint8_t stays = PKT_FROM_HOST | PKT_OURS | PKT_HELD | PKT_ENCAP | PKT_BYPASS;
+	uint32_t kept = 0, n = in->n;
 
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
 		uint8_t *h = rte_pktmbuf_mtod(m, uint8_t *);
 		uint8_t *ttl = h + (p->family == 4 ? 8 : 7);
 
-		if (p->flags & (PKT_FROM_HOST | PKT_OURS | PKT_HELD | PKT_ENCAP | PKT_BYPASS)) {
-			in->pkt[kept++] = m;
-		} else if (unlikely(*ttl <= 1)) {
-			icmp_error(w, m, ICMP_TTL, 0);
-			pkt_drop(w, m, DROP_IP_TTL);
-		} else {
-			if (p->family == 4)
-				ttl_less((struct rte_ipv4_hdr *)h);
-			else
-				(*ttl)--;
-			in->pkt[kept++] = m;
-		}
+		in->pkt[kept] = m;
+		kept++;
+		if (unlikely(p->flags & stays))
+			continue;
+		if (unlikely(*ttl <= 1))
+			expired(w, m), kept--;
+		else if (likely(p->family == 4))
+			ttl_less((struct rte_ipv4_hdr *)h);
+		else
+			(*ttl)--;
 	}
 	in->n = kept;
 }

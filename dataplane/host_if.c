@@ -147,12 +147,13 @@ void host_if_close(struct host_if *h)
 bool host_if_write(struct host_if *h, struct rte_mbuf *m)
 {
 	struct iovec iov[SEGMENTS_MAX];
+	const int segments = m->nb_segs;
 	int n = 0;
 	ssize_t rc = -1;
 
 	for (struct rte_mbuf *s = m; s && n < SEGMENTS_MAX; s = s->next)
 		iov[n++] = (struct iovec){rte_pktmbuf_mtod(s, void *), s->data_len};
-	if (h->fd >= 0 && n == m->nb_segs)
+	if (h->fd >= 0 && n == segments)
 		rc = writev(h->fd, iov, n);
 	rte_pktmbuf_free(m);
 	if (rc < 0) {

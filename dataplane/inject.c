@@ -103,8 +103,8 @@ static void headers6(uint8_t *h, const struct dp_udp *meta, size_t len)
 		.proto = IPPROTO_UDP,
 		.hop_limits = HOPS,
 	};
-	memcpy(ip->src_addr, meta->local.bytes, 16);
-	memcpy(ip->dst_addr, meta->remote.bytes, 16);
+	memcpy(&ip->src_addr, meta->local.bytes, 16);
+	memcpy(&ip->dst_addr, meta->remote.bytes, 16);
 }
 
 static void headers_fill(struct rte_mbuf *m, const struct dp_udp *meta, size_t len)

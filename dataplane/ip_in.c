@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <rte_byteorder.h>
 #include <rte_ip.h>
-#include <rte_prefetch.h>
 #include <string.h>
 
 #define EXT_HEADERS_MAX 8  // more than any sane packet has; a stranger chooses the number
@@ -14,17 +13,19 @@
 // Transport ports of the first fragment of TCP, UDP, UDP-Lite, SCTP, DCCP; zero otherwise.
 static inline void ports_parse(const uint8_t *l4, uint32_t left, struct pkt *p)
 {
-	p->sport = p->dport = 0;
-	if (p->flags & PKT_FRAGMENT || left < 4)
-		return;
+	uint32_t both = 0;
+
 	if (likely(p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP) ||
-	    p->proto == IPPROTO_SCTP || p->proto == IPPROTO_UDPLITE || p->proto == IPPROTO_DCCP) {
-		p->sport = (uint16_t)(l4[0] << 8 | l4[1]);
-		p->dport = (uint16_t)(l4[2] << 8 | l4[3]);
-	}
+	    p->proto == IPPROTO_SCTP || p->proto == IPPROTO_UDPLITE || p->proto == IPPROTO_DCCP)
+		if (likely(left >= 4 && !(p->flags & PKT_FRAGMENT))) {
+			memcpy(&both, l4, 4);
+			both = rte_be_to_cpu_32(both);
+		}
+	p->sport = (uint16_t)(both >> 16);
+	p->dport = (uint16_t)both;
 }
 
-static inline bool source4_bad(uint32_t src_be, uint32_t dst_be)
+static bool source4_bad(uint32_t src_be, uint32_t dst_be)
 {
 	uint32_t src = rte_be_to_cpu_32(src_be);
 
@@ -34,20 +35,17 @@ static inline bool source4_bad(uint32_t src_be, uint32_t dst_be)
 	       (src >> 24 == 0 && dst_be != RTE_BE32(0xffffffff));
 }
 
-// The sum of a header of five words is unrolled: nearly every packet has that.
+// Nearly every packet has a header of five words. Its one's complement sum is 0xffff when the
+// plain sum is a multiple of 0xffff, which the compiler tests by one multiplication.
 static inline bool sum4_ok(const uint8_t *h, uint32_t hlen)
 {
-	uint32_t v[5];
-	uint64_t sum;
+	uint64_t a, b;
+	uint32_t c;
 
-	if (unlikely(hlen != sizeof(v)))
+	if (unlikely(hlen != sizeof(struct rte_ipv4_hdr)))
 		return rte_raw_cksum(h, hlen) == 0xffff;
-	memcpy(v, h, sizeof(v));
-	sum = (uint64_t)v[0] + v[1] + v[2] + v[3] + v[4];
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ((sum & 0xffff) + (sum >> 16)) == 0xffff;
+	memcpy(&a, h, 8), memcpy(&b, h + 8, 8), memcpy(&c, h + 16, 4);
+	return ((a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c) % 0xffff == 0;
 }
 
 static inline enum drop parse4(struct rte_mbuf *m, struct pkt *p)
@@ -65,10 +63,11 @@ static inline enum drop parse4(struct rte_mbuf *m, struct pkt *p)
 		return DROP_IP_HEADER;
 	if (unlikely(total < hlen || total > rte_pktmbuf_pkt_len(m)))
 		return DROP_IP_LENGTH;
-	if ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
-	    unlikely(!sum4_ok(h, hlen)))
+	if (unlikely(!sum4_ok(h, hlen)) &&
+	    (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return DROP_IP_CHECKSUM;
-	if (unlikely(source4_bad(ip->src_addr, ip->dst_addr)))
+	// one range test for zero and all from 224 on; the rest of the rule only then
+	if (unlikely(h[12] - 1u >= 223 || h[12] == 127) && source4_bad(ip->src_addr, ip->dst_addr))
 		return DROP_IP_SOURCE;
 	p->l3_len = (uint16_t)hlen;
 	p->l3_total = (uint16_t)total;
@@ -128,7 +127,7 @@ static enum drop parse6(struct rte_mbuf *m, struct pkt *p)
 	if (unlikely(total > rte_pktmbuf_pkt_len(m) || total > UINT16_MAX))
 		return DROP_IP_LENGTH;
 	static const uint8_t loopback[16] = {[15] = 1};
-	if (unlikely(ip->src_addr[0] == 0xff || memcmp(ip->src_addr, loopback, 16) == 0))
+	if (unlikely(h[8] == 0xff || memcmp(&ip->src_addr, loopback, 16) == 0))
 		return DROP_IP_SOURCE;
 	left = RTE_MIN(left, total);
 	p->l3_len = sizeof(*ip);
@@ -145,28 +144,30 @@ static enum drop parse6(struct rte_mbuf *m, struct pkt *p)
 	return DROP_COUNT;
 }
 
-enum drop ip_parse(struct rte_mbuf *m, struct pkt *p)
+static inline enum drop parse(struct rte_mbuf *m, struct pkt *p)
 {
-	enum drop bad = p->family == 4 ? parse4(m, p) : parse6(m, p);
+	enum drop bad = likely(p->family == 4) ? parse4(m, p) : parse6(m, p);
 	uint32_t len = rte_pktmbuf_pkt_len(m);
 
-	if (likely(bad == DROP_COUNT) && len > p->l3_total)
+	if (likely(bad == DROP_COUNT) && unlikely(len > p->l3_total))
 		rte_pktmbuf_trim(m, (uint16_t)(len - p->l3_total));
 	return bad;
 }
 
+enum drop ip_parse(struct rte_mbuf *m, struct pkt *p)
+{
+	return parse(m, p);
+}
+
 void ip_in(struct worker *w, struct burst *in)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, n = in->n;
 
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
+		enum drop bad = parse(m, p);
 
-		// What came out of a tunnel says itself what it is; frames say it by type.
-		if (p->flags & PKT_OPENED && rte_pktmbuf_data_len(m) > 0)
-			p->family = *rte_pktmbuf_mtod(m, uint8_t *) >> 4 == 6 ? 6 : 4;
-		enum drop bad = ip_parse(m, p);
 		if (unlikely(bad != DROP_COUNT))
 			pkt_drop(w, m, p->flags & PKT_OPENED ? DROP_ESP_INNER : bad);
 		else

@@ -45,7 +45,7 @@ void pipeline_encapsulate(struct worker *w, struct burst *b)
 	burst_reset(&host);
 	stage_enter(w, STAGE_HANDOFF, b->n), handoff(w, b, false);
 	stage_enter(w, STAGE_ESP_OUT, b->n), esp_out(w, b);
-	stage_enter(w, STAGE_ROUTE, b->n), route(w, b, &host, &host);
+	stage_enter(w, STAGE_ROUTE, b->n), esp_route(w, b, &host);
 	transmit(w, b);
 	stage_enter(w, STAGE_PUNT, host.n), punt(w, &host, PUNT_HOST);
 }

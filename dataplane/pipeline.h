@@ -35,6 +35,8 @@ void forward(struct worker *w, struct burst *in);
 void spd_out(struct worker *w, struct burst *in, struct burst *protect, struct burst *acquire);
 // protect.c: size against the path before encapsulation: ICMP error or fragments.
 void protect(struct worker *w, struct burst *in);
+// esp_route.c: reads sa of packets that esp_out made; as route.
+void esp_route(struct worker *w, struct burst *in, struct burst *host);
 // handoff.c: kept: packets whose pkt->sa is ours. The others go to their owner's ring.
 void handoff(struct worker *w, struct burst *in, bool inbound);
 void handoff_flush(struct worker *w);
@@ -44,7 +46,16 @@ void handoff_take(struct worker *w, struct burst *in, struct burst *inbound, str
 void ip_out(struct worker *w, struct burst *in);
 // eth_out.c: link header, w->tx. Unresolved neighbours go to the control thread to wait.
 void eth_out(struct worker *w, struct burst *in);
-void tx_add(struct worker *w, struct rte_mbuf *m, uint32_t port);
+void tx_port(struct worker *w, uint32_t port);  // sends what waits for the port
+static inline void tx_add(struct worker *w, struct rte_mbuf *m, uint32_t port)
+{
+	struct burst *b = &w->tx[port & (WORKER_PORT_MAX - 1)];
+
+	w->tx_pending |= 1ull << port;
+	burst_add(b, m);
+	if (unlikely(b->n == BURST_MAX))
+		tx_port(w, port);
+}
 void tx_flush(struct worker *w);
 
 // punt.c: to the control thread. Puts the received link header back for the host.

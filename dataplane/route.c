@@ -1,5 +1,5 @@
-// Route look-up: destination to adjacency, a whole burst at once. First loop collects the
-// addresses per family, second asks the tables, third sorts the packets.
+// Route look-up: destination to adjacency, a whole burst at once. The tables are asked run by run
+// of one family (nearly always one run); then the packets are sorted.
 #include "fib.h"
 #include "pipeline.h"
 #include "port.h"
@@ -9,79 +9,94 @@
 #include <rte_ip.h>
 #include <string.h>
 
-struct lookups {
-	uint32_t n4, n6;
-	uint32_t ip4[BURST_MAX];
-	uint8_t ip6[BURST_MAX][16];
-	uint8_t at4[BURST_MAX], at6[BURST_MAX];
-	uint64_t found[BURST_MAX];
-	uint32_t adj[BURST_MAX];
-};
-
-static void lookups_run(struct lookups *l)
-{
-	if (l->n4) {
-		fib_lookup4(l->ip4, l->found, l->n4);
-		for (uint32_t i = 0; i < l->n4; i++)
-			l->adj[l->at4[i]] = (uint32_t)l->found[i];
-	}
-	if (l->n6) {
-		fib_lookup6((const uint8_t(*)[16])l->ip6, l->found, l->n6);
-		for (uint32_t i = 0; i < l->n6; i++)
-			l->adj[l->at6[i]] = (uint32_t)l->found[i];
-	}
-}
-
-static inline void lookups_add(struct lookups *l, uint32_t i, struct rte_mbuf *m)
-{
-	if (pkt_of(m)->family == 4) {
-		const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-
-		l->ip4[l->n4] = rte_be_to_cpu_32(ip->dst_addr);
-		l->at4[l->n4++] = (uint8_t)i;
-	} else {
-		const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
-
-		memcpy(l->ip6[l->n6], ip->dst_addr, 16);
-		l->at6[l->n6++] = (uint8_t)i;
-	}
-}
-
 // Multicast, limited broadcast and link-local destinations are never forwarded: the host's.
-static inline bool dst_is_host(struct rte_mbuf *m)
+static inline bool dst4_is_host(uint32_t dst)
 {
-	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
+	return dst >= 0xe0000000;
+}
 
-	if (likely(pkt_of(m)->family == 4))
-		return h[16] >= 224;
-	return h[24] == 0xff || (h[24] == 0xfe && (h[25] & 0xc0) == 0x80);
+static inline bool dst6_is_host(const uint8_t dst[16])
+{
+	return dst[0] == 0xff || (dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80);
+}
+
+// Whatever the table says of them, unless they are ours.
+static void to_host(uint64_t *adj, const bool *host, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (host[i] && adj[i] != ADJ_LOCAL)
+			adj[i] = ADJ_HOST;
+}
+
+// Adjacencies of the IPv4 packets from i on, up to the first other one; returns that one.
+static uint32_t run4(const struct burst *in, uint32_t i, uint64_t *adj)
+{
+	uint32_t ip[BURST_MAX], begin = i, any = 0;
+	bool host[BURST_MAX];
+
+	for (; i < in->n && pkt_of(in->pkt[i])->family == 4; i++) {
+		uint32_t dst = rte_pktmbuf_mtod(in->pkt[i], const struct rte_ipv4_hdr *)->dst_addr;
+
+		dst = rte_be_to_cpu_32(dst);
+		ip[i - begin] = dst;
+		host[i - begin] = dst4_is_host(dst);
+		any |= dst4_is_host(dst);
+	}
+	fib_lookup4(ip, adj + begin, i - begin);
+	if (unlikely(any))
+		to_host(adj + begin, host, i - begin);
+	return i;
+}
+
+static uint32_t run6(const struct burst *in, uint32_t i, uint64_t *adj)
+{
+	uint8_t ip[BURST_MAX][16];
+	uint32_t begin = i, any = 0;
+	bool host[BURST_MAX];
+
+	for (; i < in->n && pkt_of(in->pkt[i])->family != 4; i++) {
+		const struct rte_ipv6_hdr *h =
+			rte_pktmbuf_mtod(in->pkt[i], const struct rte_ipv6_hdr *);
+
+		memcpy(ip[i - begin], &h->dst_addr, 16);
+		host[i - begin] = dst6_is_host(ip[i - begin]);
+		any |= host[i - begin];
+	}
+	fib_lookup6((const uint8_t(*)[16])ip, adj + begin, i - begin);
+	if (unlikely(any))
+		to_host(adj + begin, host, i - begin);
+	return i;
+}
+
+static void off_path(struct worker *w, struct rte_mbuf *m, uint64_t adj, struct burst *local,
+		     struct burst *host)
+{
+	if (adj == ADJ_LOCAL)
+		burst_add(local, m);
+	else if (adj == ADJ_HOST)
+		burst_add(host, m);
+	else
+		pkt_drop(w, m, adj == ADJ_DROP ? DROP_IP_BLACKHOLE : DROP_IP_NO_ROUTE);
 }
 
 void route(struct worker *w, struct burst *in, struct burst *local, struct burst *host)
 {
-	struct lookups l;
-	uint32_t kept = 0;
+	uint64_t adj[BURST_MAX];
+	uint32_t kept = 0, n = in->n;
 
-	l.n4 = l.n6 = 0;
-	for (uint32_t i = 0; i < in->n; i++)
-		lookups_add(&l, i, in->pkt[i]);
-	lookups_run(&l);
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < n;)
+		i = pkt_of(in->pkt[i])->family == 4 ? run4(in, i, adj) : run6(in, i, adj);
+	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		const struct adj *a = &adj_table[l.adj[i]];
 
-		p->adj = l.adj[i];
-		if (likely(l.adj[i] >= ADJ_FIRST && !dst_is_host(m))) {
-			p->out_port = a->port;
-			p->mtu = port_get(a->port)->mtu;
+		p->adj = (uint32_t)adj[i];
+		if (likely(adj[i] >= ADJ_FIRST)) {
+			p->out_port = adj_table[adj[i]].port;
+			p->mtu = port_get(p->out_port)->mtu;
 			in->pkt[kept++] = m;
-		} else if (l.adj[i] == ADJ_LOCAL) {
-			burst_add(local, m);
-		} else if (dst_is_host(m) || l.adj[i] == ADJ_HOST) {
-			burst_add(host, m);
 		} else {
-			pkt_drop(w, m, l.adj[i] == ADJ_DROP ? DROP_IP_BLACKHOLE : DROP_IP_NO_ROUTE);
+			off_path(w, m, adj[i], local, host);
 		}
 	}
 	in->n = kept;

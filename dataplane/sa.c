@@ -26,6 +26,7 @@ static uint8_t *outer_ip(const struct sa *sa, struct sa_outer *o, const struct i
 {
 	uint8_t proto = sa->udp ? IPPROTO_UDP : IPPROTO_ESP;
 	uint16_t words[10];
+	uint32_t sum = 0;
 
 	if (sa->family == 4) {
 		p[0] = 0x45;
@@ -35,7 +36,8 @@ static uint8_t *outer_ip(const struct sa *sa, struct sa_outer *o, const struct i
 		memcpy(p + 16, remote->bytes, 4);
 		memcpy(words, p, 20);
 		for (unsigned i = 0; i < 10; i++)
-			o->ip4_sum += words[i];
+			sum += words[i];
+		o->ip4_sum = (uint16_t)((sum & 0xffff) + (sum >> 16));
 		return p + 20;
 	}
 	p[0] = 0x60;
@@ -235,7 +237,7 @@ struct sa *sa_create(const struct dp_sa *p, uint32_t handle, uint16_t owner, str
 void sa_destroy(struct sa *sa)
 {
 	if (sa->dir == DP_OUT && sa->outer && sa->outer != &sa->outer0)
-		rte_free((void *)(uintptr_t)sa->outer);
+		rte_free(sa->outer);
 	secret_wipe(sa, sa->mem_size);
 	rte_free(sa);
 }

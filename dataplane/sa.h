@@ -29,9 +29,10 @@ struct rte_mbuf;
 // The outer headers of an outbound SA, ready to copy: IP [+ UDP] + ESP header, right-aligned, so
 // that one fixed-size copy ends exactly where the IV begins. Replaced whole (peer moved).
 struct sa_outer {
-	alignas(64) uint32_t ip4_sum;  // IPv4: sum of the header's constant words
-	uint32_t spare;
-	uint8_t tmpl[56];  // ends with the ESP header
+	alignas(64) uint16_t ip4_sum;  // IPv4: sum of the header's constant words
+	uint16_t hop;                  // w: rw: adjacency towards the peer, if of this generation
+	uint32_t hop_generation;       // w: rw: of the routes (fib.h); 0 = not known yet
+	uint8_t tmpl[56];              // ends with the ESP header
 };
 _Static_assert(sizeof(struct sa_outer) == 64, "outer template is one line");
 
@@ -82,8 +83,8 @@ struct sa {
 	uint64_t packets, bytes;              // bytes: inner
 	uint64_t check_packets, check_bytes;  // next value at which a lifetime wants attention
 	union {
-		uint64_t *window_bits;         // in -- c: wo before publication
-		const struct sa_outer *outer;  // out -- c: rw (release), w: ro (acquire)
+		uint64_t *window_bits;   // in -- c: wo before publication
+		struct sa_outer *outer;  // out -- c: rw (release), w: ro (acquire)
 	};
 	uint32_t last_used_s;
 	uint32_t spare1;
@@ -123,7 +124,7 @@ void sa_check_arm(struct sa *sa);
 // ---- stages (worker) -------------------------------------------------------------------------
 // esp_in: packets whose pkt_of()->sa is set and owned by this worker; data pointer at the outer
 // IP header, l3_len/l3_total/udp_len/family valid. Kept in `in`, compacted and in order: opened
-// inner packets, data pointer at the inner IP header, family/l3_* invalid (ip_in runs again),
+// inner packets, data pointer at the inner IP header, family valid, l3_* not (ip_in runs again),
 // PKT_OPENED set. Everything else was dropped and counted.
 void esp_in(struct worker *w, struct burst *in);
 // esp_out: packets whose pkt_of()->sa is an outbound SA owned by this worker; data pointer at the

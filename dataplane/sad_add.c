@@ -186,7 +186,7 @@ int dp_sa_set_state(uint32_t handle, enum dp_sa_state state)
 int dp_sa_set_remote(uint32_t handle, const struct ip_addr *remote, uint16_t remote_port)
 {
 	struct sa *sa = sad_get(handle);
-	const struct sa_outer *old;
+	struct sa_outer *old;
 	struct sa_outer *outer;
 	uint64_t words[2] = {0, 0};
 
@@ -201,7 +201,7 @@ int dp_sa_set_remote(uint32_t handle, const struct ip_addr *remote, uint16_t rem
 		old = sa->outer;
 		__atomic_store_n(&sa->outer, outer, __ATOMIC_RELEASE);
 		if (old != &sa->outer0)
-			rcu_defer(rte_free, (void *)(uintptr_t)old);
+			rcu_defer(rte_free, old);
 	}
 	// a worker that sees half of it compares wrongly once and reports the move again
 	memcpy(words, remote->bytes, sizeof(words));

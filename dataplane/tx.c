@@ -24,7 +24,7 @@ static void tx_device(struct worker *w, const struct port *p, struct burst *b)
 	tx_lost(w, b->pkt + sent, b->n - sent, DROP_TX_FULL);
 }
 
-static void tx_port(struct worker *w, uint32_t port)
+void tx_port(struct worker *w, uint32_t port)
 {
 	const struct port *p = port_get(port);
 	struct burst *b = &w->tx[port];
@@ -49,16 +49,6 @@ static void tx_port(struct worker *w, uint32_t port)
 	}
 	b->n = 0;
 	w->tx_pending &= ~(1ull << port);
-}
-
-void tx_add(struct worker *w, struct rte_mbuf *m, uint32_t port)
-{
-	struct burst *b = &w->tx[port & (WORKER_PORT_MAX - 1)];
-
-	w->tx_pending |= 1ull << port;
-	burst_add(b, m);
-	if (unlikely(b->n == BURST_MAX))
-		tx_port(w, port);
 }
 
 void tx_flush(struct worker *w)

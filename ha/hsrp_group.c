@@ -71,6 +71,11 @@ bool hsrp_stronger(const struct hsrp_group *g, uint8_t priority, const struct ip
 	return priority != own ? priority > own : addr_compare(addr, &g->conf.local) > 0;
 }
 
+bool hsrp_stamps(const struct hsrp_group *g)
+{
+	return g->conf.stamps && g->conf.auth.kind == HSRP_AUTH_MD5;
+}
+
 void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
 {
 	const struct hsrp_conf *c = &g->conf;
@@ -253,12 +258,13 @@ void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 	hsrp_preempt_check(g, now, out);
 }
 
-void hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
-	if (g->state != HSRP_STATE_ACTIVE)
-		return;
+	if (g->state != HSRP_STATE_ACTIVE || !addr_is_set(&g->standby.addr))
+		return false;
 	hsrp_event(g, HSRP_EVENT_GIVE_UP, NULL, false, now, out);
 	g->resigned = true;
+	return true;
 }
 
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)

@@ -13,6 +13,15 @@ struct hsrp_peer {
 	uint64_t heard_at;
 };
 
+// The newest stamp of a router, which is known by what the digest covers: version 2's identifier,
+// version 1's address.
+#define HSRP_SEEN_MAX 8
+struct hsrp_seen {
+	uint8_t id[6];
+	uint64_t stamp;  // 0 = free
+	uint64_t heard_at;
+};
+
 struct hsrp_group {
 	struct hsrp_conf conf;  // as configured
 	struct hsrp_auth auth;  // conf.auth and the keys that are being phased out
@@ -39,6 +48,9 @@ struct hsrp_group {
 	// timers, absolute; HSRP_NEVER = not running
 	uint64_t start_due, active_due, standby_due, hello_due, preempt_due;
 
+	uint64_t stamp_sent;
+	struct hsrp_seen seen[HSRP_SEEN_MAX];
+
 	uint64_t sent[HSRP_OPS], received[HSRP_OPS];
 	uint64_t reasons[HSRP_RX_REASONS];
 };
@@ -48,6 +60,8 @@ uint8_t hsrp_priority(const struct hsrp_group *g);  // after tracking
 void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6]);
 // Stronger than this router: higher priority, then higher address (RFC 2281 5.3).
 bool hsrp_stronger(const struct hsrp_group *g, uint8_t priority, const struct ip_addr *addr);
+
+bool hsrp_stamps(const struct hsrp_group *g);  // configured, and the authentication carries them
 
 // hsrp_run.c
 // m: the message that caused the event, or NULL.

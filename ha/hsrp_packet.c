@@ -37,7 +37,7 @@ static enum hsrp_rx op_check(uint8_t op, struct hsrp_msg *m)
 
 static enum hsrp_rx values_check(const struct hsrp_msg *m)
 {
-	if (m->hello_ms == 0 || m->hold_ms <= m->hello_ms)
+	if (m->hello_ms == 0 || m->hold_ms <= m->hello_ms || m->hold_ms > HSRP_HOLD_MAX_MS)
 		return HSRP_RX_BAD_TIMERS;
 	if (addr_is_multicast(&m->virtual_ip) ||
 	    (m->virtual_ip.family == 4 && m->virtual_ip.bytes[0] == 127))
@@ -74,6 +74,19 @@ static enum hsrp_rx text_decode(struct rbuf *b, struct hsrp_msg *m)
 		return HSRP_RX_DUPLICATE_TLV;
 	m->has_text = true;
 	return rbuf_get_bytes(b, m->text, sizeof(m->text)) ? HSRP_RX_TRUNCATED : HSRP_RX_OK;
+}
+
+// Another maker's TLV of this number is not ours to judge.
+static enum hsrp_rx stamp_decode(struct rbuf *b, struct hsrp_msg *m)
+{
+	uint32_t magic;
+
+	if (rbuf_left(b) != HSRP_STAMP_LEN || rbuf_get_u32(b, &magic) || magic != HSRP_STAMP_MAGIC)
+		return HSRP_RX_OK;
+	if (m->has_stamp)
+		return HSRP_RX_DUPLICATE_TLV;
+	m->has_stamp = true;
+	return rbuf_get_u64(b, &m->stamp) ? HSRP_RX_TRUNCATED : HSRP_RX_OK;
 }
 
 static enum hsrp_rx state_decode(uint8_t wire, struct hsrp_msg *m)
@@ -145,6 +158,8 @@ static enum hsrp_rx tlvs_decode(struct rbuf *b, const uint8_t *data, bool first,
 			r = text_decode(&v, m);
 		} else if (type == HSRP_TLV_MD5) {
 			r = md5_decode(&v, data, m);
+		} else if (type == HSRP_TLV_STAMP) {
+			r = stamp_decode(&v, m);
 		}
 	}
 	if (r != HSRP_RX_OK || !first)
@@ -325,6 +340,12 @@ int hsrp_encode(const struct hsrp_msg *m, const struct hsrp_auth *auth, const st
 		v1_encode(&b, m, auth);
 	else
 		group_encode(&b, m);
+	if (m->has_stamp) {
+		wbuf_put_u8(&b, HSRP_TLV_STAMP);
+		wbuf_put_u8(&b, HSRP_STAMP_LEN);
+		wbuf_put_u32(&b, HSRP_STAMP_MAGIC);
+		wbuf_put_u64(&b, m->stamp);
+	}
 	if (auth->kind == HSRP_AUTH_MD5) {
 		const struct hsrp_key *key = key_to_send(auth, now);
 

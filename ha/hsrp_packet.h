@@ -32,6 +32,8 @@ struct hsrp_msg {
 	uint16_t md5_flags;
 	uint8_t digest[HSRP_DIGEST_LEN];
 	size_t digest_at;
+	bool has_stamp;
+	uint64_t stamp;
 };
 
 // HSRP_RX_OK, or why not (the message is then undefined).

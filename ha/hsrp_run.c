@@ -40,6 +40,13 @@ static void message_send(struct hsrp_group *g, enum hsrp_op op, uint64_t now,
 	uint8_t bytes[HSRP_WIRE_MAX];
 
 	memcpy(m.identifier, g->conf.bia, sizeof(m.identifier));
+	if (hsrp_stamps(g)) {
+		uint64_t stamp = g->conf.stamp_base + now;
+
+		g->stamp_sent = stamp > g->stamp_sent ? stamp : g->stamp_sent + 1;
+		m.has_stamp = true;
+		m.stamp = g->stamp_sent;
+	}
 	int len = hsrp_encode(&m, &g->auth, &g->conf.local, now, bytes, sizeof(bytes));
 	if (len < 0)
 		return;  // no key may be sent now: silence, as the key chain says

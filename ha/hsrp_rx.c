@@ -26,7 +26,43 @@ static enum hsrp_rx source_check(const struct hsrp_group *g, const struct ip_add
 	return HSRP_RX_OK;
 }
 
-static enum hsrp_rx message_check(const struct hsrp_group *g, const struct hsrp_packet *p,
+static struct hsrp_seen *seen_find(struct hsrp_group *g, const uint8_t id[6])
+{
+	struct hsrp_seen *oldest = &g->seen[0];
+
+	for (unsigned i = 0; i < HSRP_SEEN_MAX; i++) {
+		struct hsrp_seen *s = &g->seen[i];
+
+		if (s->stamp != 0 && memcmp(s->id, id, sizeof(s->id)) == 0)
+			return s;
+		if (s->heard_at < oldest->heard_at)
+			oldest = s;
+	}
+	// Only routers that know the key get this far: nobody else can push one out.
+	*oldest = (struct hsrp_seen){0};
+	memcpy(oldest->id, id, sizeof(oldest->id));
+	return oldest;
+}
+
+static enum hsrp_rx stamp_check(struct hsrp_group *g, const struct hsrp_msg *m,
+				const struct ip_addr *src, uint64_t now)
+{
+	uint8_t id[6] = {0};
+
+	if (!hsrp_stamps(g))
+		return HSRP_RX_OK;
+	if (!m->has_stamp || m->stamp == 0)
+		return HSRP_RX_NO_STAMP;
+	memcpy(id, m->version == 2 ? m->identifier : src->bytes, m->version == 2 ? 6 : 4);
+	struct hsrp_seen *s = seen_find(g, id);
+	if (m->stamp <= s->stamp)
+		return HSRP_RX_REPLAYED;
+	s->stamp = m->stamp;
+	s->heard_at = now;
+	return HSRP_RX_OK;
+}
+
+static enum hsrp_rx message_check(struct hsrp_group *g, const struct hsrp_packet *p,
 				  struct hsrp_msg *m, uint64_t now)
 {
 	enum hsrp_rx r = hsrp_decode(p->data, p->len, m);
@@ -45,9 +81,13 @@ static enum hsrp_rx message_check(const struct hsrp_group *g, const struct hsrp_
 		return HSRP_RX_WRONG_TTL;
 	if ((r = source_check(g, &p->src)) != HSRP_RX_OK)
 		return r;
+	// Whatever address it comes from: version 2 says whose it is.
+	if (m->version == 2 && memcmp(m->identifier, g->conf.bia, sizeof(m->identifier)) == 0)
+		return HSRP_RX_OWN_ADDRESS;
 	if (g->state == HSRP_STATE_INITIAL)
 		return HSRP_RX_DISABLED;
-	return hsrp_auth_check(&g->auth, m, p, now);
+	r = hsrp_auth_check(&g->auth, m, p, now);
+	return r == HSRP_RX_OK ? stamp_check(g, m, &p->src, now) : r;
 }
 
 // Is a router of this strength and address to be taken for the holder of a role, where `peer` is

@@ -25,8 +25,12 @@
 #define HSRP_TLV_INTERFACE 2
 #define HSRP_TLV_TEXT      3
 #define HSRP_TLV_MD5       4
+// Ours, when the stamps of hsrp.h are configured: magic 32, stamp 64. Others skip it.
+#define HSRP_TLV_STAMP   240
+#define HSRP_STAMP_MAGIC 0x54444d53u
 
 #define HSRP_GROUP_LEN     40
+#define HSRP_STAMP_LEN     12
 #define HSRP_INTERFACE_LEN 4
 #define HSRP_TEXT_LEN      8
 #define HSRP_MD5_LEN       28
@@ -48,3 +52,7 @@
 #define HSRP_V1_MULTICAST    0xe0000002u  // 224.0.0.2
 #define HSRP_V2_MULTICAST    0xe0000066u  // 224.0.0.102
 #define HSRP_V2_MULTICAST_V6 "ff02::66"
+
+// What version 1 can say and the configuration allows; a longer time would be a lasting hold on a
+// role.
+#define HSRP_HOLD_MAX_MS 255000u

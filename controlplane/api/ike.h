@@ -123,7 +123,7 @@ struct ike_counters {
 	uint64_t rx, tx, rx_malformed, rx_unknown_sa, rx_bad_auth, rx_dropped_limit, retransmits,
 		initiated, responded, established, failed_no_proposal, failed_auth, failed_timeout,
 		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open,
-		half_open_limit;
+		half_open_limit, rx_fragment, rx_aggressive, rx_version, rx_out_of_turn;
 };
 void ike_get_counters(const struct ike *ike, struct ike_counters *out);
 

@@ -39,6 +39,7 @@ struct tunnel {
 	char map[CONFIG_NAME_MAX];
 	uint32_t seq;
 	enum map_kind kind;
+	bool complete;  // false: its policies stand, but no SA is made: the traffic is dropped
 	char interface[CONFIG_NAME_MAX];
 	uint32_t group;  // data-plane policy group of (map, interface)
 	uint32_t port;   // data-plane port, 0 when the interface has none yet
@@ -67,9 +68,10 @@ struct tunnels {
 	uint32_t by_policy_size;
 };
 
-// Resolves `c`. `previous` (or NULL) gives stable ids. Incomplete entries (no peer, no ACL, no
-// transform set) are left out; `warn` gets a sentence for each. Caller destroys.
-// port_of maps an interface name to a data-plane port (0 = none); it may be NULL in tests.
+// Resolves `c`. `previous` (or NULL) gives stable ids. Entries without an ACL are left out; other
+// incomplete ones (no peer, no transform set) drop what they select. `warn` gets a sentence for
+// each. Caller destroys. port_of maps an interface name to a data-plane port (0 = none); it may be
+// NULL in tests.
 struct tunnels *tunnels_build(const struct config *c, const struct tunnels *previous,
 			      uint32_t (*port_of)(void *ctx, const char *interface), void *ctx,
 			      void (*warn)(void *ctx, const char *text), void *warn_ctx);

@@ -6,6 +6,7 @@
 
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
+#include "log.h"
 
 #define OVERLAP_MS      10000  // a replaced pair, at the end that made the new one
 #define OVERLAP_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
@@ -147,5 +148,51 @@ void child_sa_event(struct child_sa *c, const struct dp_event *ev)
 		}
 		break;
 	default: break;
+	}
+}
+
+// Room for one more pair of this flow: the oldest replaced one goes. A peer may rekey as fast as it
+// likes, or ask for ever new parts of the flow; the table of SAs is everybody's.
+bool child_life_room(struct ike *ike, const struct tunnel_flow *flow, const struct ip_addr *remote)
+{
+	struct ike_node *n = ike_table_first(&ike->child_by_policy, flow->policy);
+	struct child_sa *oldest = NULL;
+	unsigned count = 0;
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		count++;
+		if (c->old && (!oldest || c->id < oldest->id))
+			oldest = c;
+	}
+	if (count < IKE_CHILDREN_PER_FLOW)
+		return true;
+	static struct log_ratelimit rl = LOG_RATELIMIT(1);
+	char peer[ADDR_STR_MAX], sel[SELECTOR_STR_MAX];
+
+	ike->n.rx_dropped_limit++;
+	log_event_limited(&rl, "CRYPTO", LOG_L_WARNING, "IPSEC_SA_LIMIT",
+			  "Peer %s has %u pairs of IPsec SAs for %s: %s",
+			  addr_format(remote, peer, sizeof(peer)), count,
+			  selector_format(&flow->sel, sel, sizeof(sel)),
+			  oldest ? "the oldest replaced one is deleted" : "no more are made");
+	if (oldest)
+		child_sa_delete(oldest, "too many SAs", true);
+	return oldest != NULL;
+}
+
+// The replaced pair goes: the peer has the new one, or will have it before anything else works.
+void child_life_settled(const struct child_sa *gone)
+{
+	struct ike_node *n = ike_table_first(&gone->ike->child_by_policy, gone->policy);
+
+	for (; gone->old && n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (!c->settling || !selector_equal(&c->sel, &gone->sel))
+			continue;
+		ike_timer_stop(&c->ike->timers, &c->settle);
+		c->settling = false;
 	}
 }

@@ -41,8 +41,13 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 				 const struct ip_addr *local, const struct ip_addr *remote)
 {
 	const struct tunnel *t = flow->tunnel;
-	struct child_sa *c = calloc(1, sizeof(*c));
+	struct child_sa *c;
 
+	if (!child_life_room(ike, flow, remote)) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
 	c->spi_in = ike->env.spi_alloc(ike->env.ctx);
@@ -375,8 +380,10 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 	ike_table_del(&c->out_node);
 	ike_table_del(&c->policy_node);
 	ike_table_del(&c->peer_node);
-	if (c->up)
+	if (c->up) {
+		child_life_settled(c);
 		child_sa_rebind(ike, c->policy);  // before the SA goes: no gap
+	}
 	if (c->sa_out)
 		ike->env.sa_del(ike->env.ctx, c->sa_out);
 	if (c->sa_in)

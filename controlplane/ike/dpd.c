@@ -104,11 +104,27 @@ void dpd_start(struct ike_sa *sa)
 	const struct isakmp_config *c = config_of(sa);
 
 	dpd_stop(sa);
+	if (c) {
+		sa->dpd.on = c->keepalive_set;
+		sa->dpd.every_s = c->keepalive_s;
+		sa->dpd.periodic = c->keepalive_periodic;
+	}
 	if (!c || !c->keepalive_set || !sa->peer_dpd || !sa->established || sa->superseded)
 		return;
 	sa->dpd.tries = 0;
 	traffic(sa, &sa->dpd.in_packets, &sa->dpd.out_packets);
 	again(sa, c->keepalive_s);
+}
+
+void dpd_configure(struct ike_sa *sa)
+{
+	const struct isakmp_config *c = config_of(sa);
+	const struct ike_dpd *d = &sa->dpd;
+
+	// A commit that changes something else must not put the next question off.
+	if (c->keepalive_set != d->on || c->keepalive_s != d->every_s ||
+	    c->keepalive_periodic != d->periodic)
+		dpd_start(sa);
 }
 
 void dpd_stop(struct ike_sa *sa)

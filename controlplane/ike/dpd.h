@@ -5,7 +5,8 @@
 #include "ike/ike_sa.h"
 
 void dpd_init(struct ike_sa *sa);
-void dpd_start(struct ike_sa *sa);  // IKE SA is up, or the configuration changed
+void dpd_start(struct ike_sa *sa);      // IKE SA is up, or the configuration changed
+void dpd_configure(struct ike_sa *sa);  // starts it anew if what concerns it changed
 void dpd_stop(struct ike_sa *sa);
 // Sequence number of an R-U-THERE: 0 to answer, -EBADMSG for an old one (RFC 3706 5.4).
 int dpd_request_check(struct ike_sa *sa, uint32_t seq);

@@ -87,6 +87,7 @@ void ike_destroy(struct ike *ike)
 	ike_anchor_put(ike->anchor);
 	ike_timers_fini(&ike->timers);
 	tables_fini(ike);
+	free(ike->strangers);
 	free(ike);
 }
 

@@ -1,6 +1,8 @@
 // A new configuration against what is up: SAs that it no longer allows are deleted, with a Delete
 // to the peer; everything else stays as it is.
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ike/child_sa.h"
@@ -34,17 +36,53 @@ static bool child_allowed(const struct ike *ike, const struct child_sa *c)
 	       (!f->tunnel->pfs || c->pfs_group == f->tunnel->pfs_group);
 }
 
-static bool sa_allowed(const struct ike *ike, const struct ike_sa *sa)
+// Who may talk to whom, sorted: ten thousand IKE SAs are looked up in ten thousand tunnels.
+struct pair {
+	struct ip_addr local, remote;
+};
+
+struct pairs {
+	struct pair *all;
+	size_t count;
+};
+
+static int pair_order(const void *a, const void *b)
 {
+	const struct pair *x = a, *y = b;
+	int d = addr_compare(&x->remote, &y->remote);
+
+	return d ? d : addr_compare(&x->local, &y->local);
+}
+
+static int pairs_collect(const struct tunnels *ts, struct pairs *out)
+{
+	size_t max = 1;
+
+	for (unsigned i = 0; i < ts->count; i++)
+		max += ts->all[i]->peer_count;
+	out->count = 0;
+	out->all = calloc(max, sizeof(*out->all));
+	if (!out->all)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ts->count; i++) {
+		const struct tunnel *t = ts->all[i];
+
+		for (unsigned k = 0; t->kind == MAP_IPSEC_ISAKMP && k < t->peer_count; k++)
+			out->all[out->count++] = (struct pair){t->local, t->peers[k]};
+	}
+	qsort(out->all, out->count, sizeof(*out->all), pair_order);
+	return 0;
+}
+
+static bool sa_allowed(const struct ike *ike, const struct ike_sa *sa, const struct pairs *pairs)
+{
+	const struct pair want = {sa->local, sa->remote};
 	const struct isakmp_key *k = config_isakmp_key(ike->config, &sa->remote);
 
 	if (!k || !k->key || strlen(k->key) != sa->psk.len ||
 	    !secret_equal(k->key, sa->psk.bytes, sa->psk.len))
 		return false;
-	for (unsigned i = 0; i < ike->tunnels->count; i++)
-		if (tunnel_has_peer(ike->tunnels->all[i], &sa->local, &sa->remote))
-			return true;
-	return false;
+	return bsearch(&want, pairs->all, pairs->count, sizeof(want), pair_order) != NULL;
 }
 
 static void children_sweep(struct ike *ike)
@@ -58,25 +96,33 @@ static void children_sweep(struct ike *ike)
 	}
 }
 
-static void sas_sweep(struct ike *ike)
+// What lives on an IKE SA may not outlive its key.
+static void sa_end(struct ike_sa *sa)
+{
+	struct ike *ike = sa->ike;
+	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
+
+	while (n) {
+		struct child_sa *c = n->owner;
+
+		n = ike_table_next(n);
+		if (c->ike_id == sa->id)
+			child_sa_delete(c, "configuration changed", true);
+	}
+	ike_sa_kill(sa, "configuration changed", true);
+}
+
+static void sas_sweep(struct ike *ike, const struct pairs *pairs)
 {
 	struct ike_sa *sa, *next;
 
 	for (sa = TAILQ_FIRST(&ike->sas); sa; sa = next) {
 		next = TAILQ_NEXT(sa, link);
-		if (sa_allowed(ike, sa)) {
-			dpd_start(sa);  // the keepalive may have changed
+		if (sa_allowed(ike, sa, pairs)) {
+			dpd_configure(sa);
 			continue;
 		}
-		// What lives on it may not outlive its key.
-		struct child_sa *c, *c_next;
-
-		for (c = TAILQ_FIRST(&ike->children); c; c = c_next) {
-			c_next = TAILQ_NEXT(c, link);
-			if (c->ike_id == sa->id)
-				child_sa_delete(c, "configuration changed", true);
-		}
-		ike_sa_kill(sa, "configuration changed", true);
+		sa_end(sa);
 		// Waiting flows may have begun a new one at the end of the list.
 		if (next && next->dead)
 			next = NULL;
@@ -86,7 +132,11 @@ static void sas_sweep(struct ike *ike)
 int ike_configure(struct ike *ike, const struct config *c, const struct tunnels *t, struct err *err)
 {
 	struct ike_want *w, *next;
+	struct pairs pairs;
 
+	if (pairs_collect(t, &pairs) < 0)
+		return err_set(err, -ENOMEM, "Not enough memory for the peers of %u tunnels",
+			       t->count);
 	ike_enter(ike);
 	ike->config = c;
 	ike->tunnels = t;
@@ -97,7 +147,8 @@ int ike_configure(struct ike *ike, const struct config *c, const struct tunnels 
 	}
 	peer_list_configure(ike);
 	children_sweep(ike);
-	sas_sweep(ike);
+	sas_sweep(ike, &pairs);
 	ike_leave(ike);
+	free(pairs.all);
 	return 0;
 }

@@ -24,6 +24,8 @@ struct peer_list;
 #define IKE_OBSERVERS_MAX        8
 #define IKE_HALF_OPEN_DEFAULT    1000   // crypto isakmp limit half-open
 #define IKE_HALF_OPEN_PER_SOURCE 64     // a NAT with many peers behind it still fits
+#define IKE_SAS_PER_SOURCE       128    // established ones
+#define IKE_CHILDREN_PER_FLOW    64     // pairs of one flow: old ones, narrowed ones
 #define IKE_HALF_OPEN_MS         30000  // a half-open SA lives that long
 #define IKE_TASKS_MAX            1024   // public-key tasks under way
 #define IKE_TICK_BUDGET          64     // timers per turn; HSRP hellos come first
@@ -81,6 +83,8 @@ struct ike {
 	uint32_t last_sa_id, last_child_id;
 
 	unsigned half_open, tasks;
+	struct ike_sa **strangers;  // half_open.c
+	unsigned stranger_count, stranger_cap;
 	struct ike_counters n;
 	struct {
 		ike_notice_fn fn;

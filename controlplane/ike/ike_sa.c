@@ -11,6 +11,7 @@
 
 #include "ike/child_sa.h"
 #include "ike/dpd.h"
+#include "ike/half_open.h"
 #include "ike/ike_want.h"
 #include "log.h"
 #include "rand.h"
@@ -73,45 +74,11 @@ static void keepalive_due(void *obj)
 	ike_timer_set(&ike->timers, &sa->keepalive, ike->now_ms + (s ? s : KEEPALIVE_S) * 1000ull);
 }
 
-static unsigned half_open_of(const struct ike *ike, const struct ip_addr *remote)
-{
-	struct ike_node *n = ike_table_first(&ike->sa_by_peer, ike_table_addr_key(remote));
-	unsigned count = 0;
-
-	for (; n; n = ike_table_next(n)) {
-		const struct ike_sa *sa = n->owner;
-
-		count += sa->half_open && addr_equal(&sa->remote, remote);
-	}
-	return count;
-}
-
-// Both limits are about strangers: an SA that we initiate is our own doing.
-static int half_open_check(struct ike *ike, const struct ip_addr *remote)
-{
-	uint32_t limit = ike->config ? ike->config->isakmp.half_open_limit : 0;
-
-	if (limit == 0)
-		limit = IKE_HALF_OPEN_DEFAULT;
-	if (ike->half_open < limit && half_open_of(ike, remote) < IKE_HALF_OPEN_PER_SOURCE)
-		return 0;
-	ike->n.half_open_limit++;
-	ike->n.rx_dropped_limit++;
-	static struct log_ratelimit rl = LOG_RATELIMIT(1);
-	char peer[ADDR_STR_MAX];
-
-	log_event_limited(&rl, "CRYPTO", LOG_L_WARNING, "IKMP_HALF_OPEN_LIMIT",
-			  "%u IKE SAs are being set up (limit %u, %u per source); new one of peer "
-			  "%s refused",
-			  ike->half_open, limit, IKE_HALF_OPEN_PER_SOURCE,
-			  addr_format(remote, peer, sizeof(peer)));
-	return -EBUSY;
-}
-
 struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, bool initiator,
 			     const struct dp_udp *meta)
 {
-	if (!initiator && half_open_check(ike, &meta->remote) < 0) {
+	// The limits are about strangers: an SA that we initiate is our own doing.
+	if (!initiator && half_open_admit(ike, &meta->remote) < 0) {
 		errno = EBUSY;
 		return NULL;
 	}
@@ -130,8 +97,8 @@ struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, boo
 	// Answers go by route, as everything later does: the port of arrival may be gone by then.
 	sa->port = 0;
 	sa->created_ms = ike->now_ms;
-	sa->half_open = !initiator;
-	ike->half_open += sa->half_open;
+	if (!initiator)
+		half_open_add(sa);
 	ike_timer_init(&sa->setup, setup_expired, sa);
 	ike_timer_init(&sa->rekey, rekey_due, sa);
 	ike_timer_init(&sa->hard, hard_expired, sa);
@@ -315,14 +282,41 @@ static void send_notice(const struct ike_sa *sa, enum ike_notice_type type, cons
 	ike_notice(sa->ike, &n);
 }
 
+// A peer that knows its key may still set up one IKE SA after the other under changing names. Those
+// that serve nothing go first, replaced ones before others; one that bears child SAs never does.
+static void per_peer_limit(const struct ike_sa *serving)
+{
+	struct ike *ike = serving->ike;
+	struct ike_node *n =
+		ike_table_first(&ike->sa_by_peer, ike_table_addr_key(&serving->remote));
+	struct ike_sa *victim = NULL;
+	unsigned count = 0;
+
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *o = n->owner;
+
+		if (!o->established || !addr_equal(&o->remote, &serving->remote))
+			continue;
+		count++;
+		if (o == serving || (o->children && !o->superseded))
+			continue;
+		if (!victim || o->superseded > victim->superseded ||
+		    (o->superseded == victim->superseded && o->id < victim->id))
+			victim = o;
+	}
+	if (count <= IKE_SAS_PER_SOURCE || !victim)
+		return;
+	ike->n.rx_dropped_limit++;
+	ike_sa_kill(victim, "too many IKE SAs of this peer", true);
+}
+
 void ike_sa_up(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 	uint64_t life_ms = sa->suite.lifetime_s * 1000ull;
 	char label[IKE_LABEL_MAX];
 
-	ike->half_open -= sa->half_open;
-	sa->half_open = false;
+	half_open_end(sa);
 	sa->established = true;
 	sa->established_ms = ike->now_ms;
 	sa->expires_ms = ike->now_ms + life_ms;
@@ -344,6 +338,7 @@ void ike_sa_up(struct ike_sa *sa)
 	dpd_start(serving);
 	send_notice(sa, IKE_SA_UP, NULL);
 	ike_want_ike_up(serving);
+	per_peer_limit(serving);
 }
 
 // Child SAs on this IKE SA; before_ms: only those that were up then.
@@ -425,7 +420,7 @@ void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 	if (tell_peer && sa->established)
 		sa->ops->sa_delete(sa);
 	sa->dead = true;
-	ike->half_open -= sa->half_open;
+	half_open_end(sa);
 	timers_stop(sa);
 	TAILQ_REMOVE(&ike->sas, sa, link);
 	ike_table_del(&sa->id_node);
@@ -444,7 +439,8 @@ void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 			  sa->id, ike_sa_label(sa, label, sizeof(label)), reason);
 		send_notice(sa, IKE_SA_DOWN, reason);
 	}
-	ike_want_ike_failed(sa);
+	if (sa->initiator || sa->established)  // nobody waits for a stranger's
+		ike_want_ike_failed(sa);
 }
 
 void ike_sa_peer_dead(struct ike_sa *sa, const char *reason)
@@ -468,9 +464,11 @@ void ike_sa_moved(struct ike_sa *sa, const struct dp_udp *meta)
 	if (!sa->nat_remote ||
 	    (addr_equal(&sa->remote, &meta->remote) && sa->remote_port == meta->remote_port))
 		return;
-	log_event("CRYPTO", LOG_L_INFO, "IKMP_PEER_MOVED", "%s is now at %s:%u",
-		  ike_sa_label(sa, label, sizeof(label)),
-		  addr_format(&meta->remote, to, sizeof(to)), meta->remote_port);
+	static struct log_ratelimit rl = LOG_RATELIMIT(5);
+
+	log_event_limited(&rl, "CRYPTO", LOG_L_INFO, "IKMP_PEER_MOVED", "%s is now at %s:%u",
+			  ike_sa_label(sa, label, sizeof(label)),
+			  addr_format(&meta->remote, to, sizeof(to)), meta->remote_port);
 	// The list, not the table by address: that one changes under way.
 	TAILQ_FOREACH (c, &ike->children, link)
 		if (c->ike_id == sa->id && c->udp_encap)

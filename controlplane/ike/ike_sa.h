@@ -19,6 +19,8 @@ struct ike_suite {  // what phase 1 settled on
 
 struct ike_dpd {
 	struct ike_timer timer;
+	bool on, periodic;  // as configured when it was started
+	uint32_t every_s;
 	uint32_t seq_out;    // last R-U-THERE sent
 	uint32_t seq_first;  // first unanswered one
 	uint32_t seq_in;     // last R-U-THERE accepted
@@ -38,6 +40,7 @@ struct ike_sa {
 	uint32_t id;
 
 	bool initiator, established, superseded, dead, half_open;
+	unsigned stranger;  // half-open and unproven: place in ike->strangers, from 1
 	struct ip_addr local, remote;
 	uint16_t local_port, remote_port;
 	uint32_t port;  // data-plane port to leave by, 0 = by route

@@ -78,8 +78,7 @@ static bool remote_of(const struct ike_want *w, struct ip_addr *local, struct ip
 	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, w->policy);
 	const struct child_sa *c = w->rekey_of ? child_sa_by_id(ike, w->rekey_of) : NULL;
 
-	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || f->tunnel->peer_count == 0 ||
-	    f->tunnel->proposal_count == 0)
+	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || !f->tunnel->complete)
 		return false;
 	*local = f->tunnel->local;
 	*remote = c ? c->remote : peer_list_current(ike, f->tunnel);
@@ -131,8 +130,7 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of)
 	}
 	if (w)
 		return 0;
-	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || f->tunnel->peer_count == 0 ||
-	    f->tunnel->proposal_count == 0 || ike->stopping) {
+	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || !f->tunnel->complete || ike->stopping) {
 		ike->env.policy_flush_held(ike->env.ctx, policy);
 		return -ENOENT;
 	}

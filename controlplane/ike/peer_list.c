@@ -11,12 +11,21 @@ struct peer_list {
 	LIST_ENTRY(peer_list) link;
 	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
 	uint32_t seq;
+	bool seen;  // at the last look through the configuration
 	struct ip_addr current;
 };
 
+// FNV-1a over what names the tunnel.
+static uint64_t text_hash(uint64_t h, const char *s)
+{
+	for (; *s; s++)
+		h = (h ^ (uint8_t)*s) * 1099511628211ull;
+	return h;
+}
+
 static uint64_t key_of(const struct tunnel *t)
 {
-	return (uint64_t)t->group << 32 | t->seq;
+	return text_hash(text_hash(t->seq, t->map), t->interface);
 }
 
 static bool is_of(const struct peer_list *l, const struct tunnel *t)
@@ -108,18 +117,16 @@ void peer_list_configure(struct ike *ike)
 {
 	struct peer_list *l, *next;
 
+	if (LIST_EMPTY(&ike->peer_list_all))
+		return;
+	LIST_FOREACH (l, &ike->peer_list_all, link)
+		l->seen = false;
+	for (unsigned i = 0; i < ike->tunnels->count; i++)
+		if ((l = lookup(ike, ike->tunnels->all[i])))
+			l->seen = true;
 	for (l = LIST_FIRST(&ike->peer_list_all); l; l = next) {
-		const struct tunnel *t = NULL;
-
 		next = LIST_NEXT(l, link);
-		for (unsigned i = 0; !t && i < ike->tunnels->count; i++)
-			if (is_of(l, ike->tunnels->all[i]))
-				t = ike->tunnels->all[i];
-		if (!t) {
+		if (!l->seen)
 			forget(l);
-			continue;
-		}
-		ike_table_del(&l->node);  // the map's group may have got another number
-		ike_table_add(&ike->peer_lists, &l->node, key_of(t), l);
 	}
 }

@@ -83,6 +83,19 @@ static void timer_due(void *obj)
 	ike_timer_set(&ike->timers, &x->timer, ike->now_ms + retry_delay(x->tries));
 }
 
+// A complete exchange, kept only for repetitions, makes room: many flows may come up at once.
+static bool oldest_done_kill(struct v1_sa *v)
+{
+	struct v1_exchange *x;
+
+	TAILQ_FOREACH (x, &v->exchanges, link)
+		if (x->state == V1_DONE) {
+			v1_exchange_kill(x);
+			return true;
+		}
+	return false;
+}
+
 struct v1_exchange *v1_exchange_create(struct ike_sa *sa, uint8_t type, uint32_t message_id,
 				       bool initiator)
 {
@@ -90,7 +103,7 @@ struct v1_exchange *v1_exchange_create(struct ike_sa *sa, uint8_t type, uint32_t
 	struct v1_sa *v = v1_of(sa);
 	struct v1_exchange *x;
 
-	if (message_id != 0 && v->count >= V1_EXCHANGES) {
+	if (message_id != 0 && v->count >= V1_EXCHANGES && !oldest_done_kill(v)) {
 		errno = EBUSY;
 		return NULL;
 	}

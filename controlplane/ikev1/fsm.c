@@ -205,8 +205,10 @@ static int dispatch(struct v1_rx *r, uint8_t *data, const struct ikev1_hdr *h,
 	uint8_t next_iv[CIPHER_BLOCK_MAX] = {0};
 	uint64_t set;
 
-	if (!row)  // out of turn: repeated, reordered or forged
+	if (!row) {  // repeated, reordered or forged
+		r->sa->ike->n.rx_out_of_turn++;
 		return -EPROTO;
+	}
 	if (decode(r, data, h, next_iv) < 0)
 		return -EBADMSG;
 	set = payload_set(&r->msg, r->x->type == QM);
@@ -264,16 +266,20 @@ static void rx_exchange(struct v1_rx *r, uint8_t *data, const struct ikev1_hdr *
 		return;
 	}
 	r->x = v1_exchange_find(sa, h->message_id);
-	if (r->x && r->x->type != h->exchange)
+	if (r->x && r->x->type != h->exchange) {
+		sa->ike->n.rx_out_of_turn++;
 		return;
+	}
 	if (r->x && repeated(r->x, hash))
 		return;
 	if (!r->x) {
 		// Phase 2 begins when phase 1 is complete, each message id is used once.
 		if (!sa->established || h->message_id == 0 ||
 		    (h->exchange != QM && h->exchange != IN) ||
-		    !(h->flags & ISAKMP_FLAG_ENCRYPTION) || v1_message_id_used(sa, h->message_id))
+		    !(h->flags & ISAKMP_FLAG_ENCRYPTION) || v1_message_id_used(sa, h->message_id)) {
+			sa->ike->n.rx_out_of_turn++;
 			return;
+		}
 		r->x = v1_exchange_create(sa, h->exchange, h->message_id, false);
 		if (!r->x) {
 			sa->ike->n.rx_dropped_limit++;
@@ -357,6 +363,37 @@ static struct ike_sa *sa_of(struct ike *ike, const struct dp_udp *meta, const st
 	return sa;
 }
 
+// What this gateway does not speak, said in so many words: aggressive mode gives a hash of the
+// pre-shared key to whoever asks, so it is refused without an answer or a state (security table,
+// row 11); fragments (row 3) are for those who announce them, which we never do.
+static bool unspoken(struct ike *ike, const struct dp_udp *meta, const struct ikev1_hdr *h)
+{
+	static struct log_ratelimit rl_aggressive = LOG_RATELIMIT(2),
+				    rl_fragment = LOG_RATELIMIT(2);
+	char peer[ADDR_STR_MAX];
+
+	addr_format(&meta->remote, peer, sizeof(peer));
+	if (h->next_payload == ISAKMP_PAYLOAD_FRAGMENT) {
+		ike->n.rx_fragment++;
+		log_event_limited(&rl_fragment, "CRYPTO", LOG_L_WARNING, "IKMP_FRAGMENT",
+				  "IKE fragment of peer %s:%u (SPIs %016llx, %016llx) dropped: "
+				  "fragmentation was not announced",
+				  peer, meta->remote_port, (unsigned long long)h->icookie,
+				  (unsigned long long)h->rcookie);
+		return true;
+	}
+	if (h->exchange == ISAKMP_XCHG_AGGRESSIVE) {
+		ike->n.rx_aggressive++;
+		log_event_limited(&rl_aggressive, "CRYPTO", LOG_L_WARNING, "IKMP_AGGRESSIVE",
+				  "Peer %s:%u (SPIs %016llx, %016llx) wants aggressive mode, which "
+				  "is refused: set it to main mode",
+				  peer, meta->remote_port, (unsigned long long)h->icookie,
+				  (unsigned long long)h->rcookie);
+		return true;
+	}
+	return false;
+}
+
 // Nobody's: an unauthenticated informational, or an SA that we no longer have.
 static void stray(struct ike *ike, const struct dp_udp *meta, const struct ikev1_hdr *h)
 {
@@ -375,11 +412,18 @@ void v1_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *msg, size_
 	struct v1_rx r = {.meta = meta};
 	struct ikev1_hdr h;
 	uint8_t *copy;
+	int rc = len > V1_MSG_MAX ? -EMSGSIZE : ikev1_hdr_decode(msg, len, &h);
 
-	if (len > V1_MSG_MAX || ikev1_hdr_decode(msg, len, &h) < 0) {
-		refuse(ike, meta, len > V1_MSG_MAX ? "too long" : "bad header");
+	if (rc < 0) {
+		ike->n.rx_version += rc == -EPROTONOSUPPORT;
+		refuse(ike, meta,
+		       rc == -EMSGSIZE          ? "too long"
+		       : rc == -EPROTONOSUPPORT ? "not of IKE version 1"
+						: "bad header");
 		return;
 	}
+	if (unspoken(ike, meta, &h))
+		return;
 	copy = malloc(len);  // decryption is in place
 	if (!copy)
 		return;
@@ -406,80 +450,3 @@ void v1_dh_done(struct v1_exchange *x, int rc, struct secret *gxy)
 	default: break;  // overtaken by events
 	}
 }
-
-// ---- what the engine calls ---------------------------------------------------------------------
-static const char *state_name(const struct ike_sa *sa)
-{
-	const struct v1_sa *v = v1_of(sa);
-
-	// The words of the reference's display.
-	if (sa->established)
-		return "QM_IDLE";
-	if (!v || !v->main)
-		return "MM_NO_STATE";
-	switch (v->main->state) {
-	case V1_MM_R2:
-	case V1_MM_I2_DH: return "MM_SA_SETUP";
-	case V1_MM_I3:
-	case V1_MM_R3_DH:
-	case V1_MM_I4_DH:
-	case V1_MM_R4: return "MM_KEY_EXCH";
-	case V1_MM_I5: return "MM_KEY_AUTH";
-	default: return "MM_NO_STATE";
-	}
-}
-
-static bool busy(const struct ike_sa *sa)
-{
-	const struct v1_exchange *x;
-
-	TAILQ_FOREACH (x, &v1_of(sa)->exchanges, link)
-		if (x->state != V1_DONE)
-			return true;
-	return false;
-}
-
-static void stop(struct ike_sa *sa)
-{
-	struct v1_sa *v = v1_of(sa);
-
-	if (!v)
-		return;
-	if (v->main)
-		ike_timer_stop(&sa->ike->timers, &v->main->timer);
-	while (!TAILQ_EMPTY(&v->exchanges)) {
-		struct v1_exchange *x = TAILQ_FIRST(&v->exchanges);
-
-		if (x->type == QM && x->state != V1_DONE)
-			quick_mode_abort(x, NULL);
-		else
-			v1_exchange_kill(x);
-	}
-}
-
-static void fini(struct ike_sa *sa)
-{
-	struct v1_sa *v = v1_of(sa);
-
-	if (!v)
-		return;
-	if (v->main)
-		v1_exchange_free(v->main);
-	ikev1_keys_clear(&v->keys);
-	free(v);
-}
-
-const struct ike_version ikev1_version = {
-	.number = 1,
-	.start = main_mode_start,
-	.rx = v1_rx,
-	.child_start = quick_mode_start,
-	.child_delete = v1_child_delete,
-	.spi_delete = v1_spi_delete,
-	.sa_delete = v1_sa_delete,
-	.dpd_probe = v1_dpd_probe,
-	.state_name = state_name,
-	.busy = busy,
-	.stop = stop,
-	.fini = fini,
-};

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/half_open.h"
 #include "ikev1/main_mode.h"
 #include "log.h"
 #include "rand.h"
@@ -78,6 +79,7 @@ int main_mode_r3(struct v1_rx *r)
 	if (rc < 0)
 		return rc;
 	v1_blob_clear(&r->x->tx);  // message 2 has been received
+	half_open_proven(r->sa);
 	mm_nat_detect(r);
 	return 0;
 }

@@ -168,12 +168,13 @@ int qm_install(struct v1_exchange *x, struct child_sa *c, enum dp_dir dir, const
 		rc = child_sa_install(c, dir, keymat.bytes, keymat.len, &err);
 	secret_clear(&keymat);
 	if (rc < 0) {
+		static struct log_ratelimit rl = LOG_RATELIMIT(2);  // a peer may go on trying
 		char label[IKE_LABEL_MAX];
 
-		log_event("CRYPTO", LOG_L_ERR, "IPSEC_INSTALL_FAILED",
-			  "IPsec SA with %s cannot be installed: %s",
-			  ike_sa_label(x->sa, label, sizeof(label)),
-			  err.msg[0] ? err.msg : strerror(-rc));
+		log_event_limited(&rl, "CRYPTO", LOG_L_ERR, "IPSEC_INSTALL_FAILED",
+				  "IPsec SA with %s cannot be installed: %s",
+				  ike_sa_label(x->sa, label, sizeof(label)),
+				  err.msg[0] ? err.msg : strerror(-rc));
 	}
 	return rc;
 }

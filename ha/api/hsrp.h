@@ -21,7 +21,7 @@
 #define HSRP_PORT_V6  2029
 #define HSRP_TTL_V4   1
 #define HSRP_TTL_V6   255
-#define HSRP_WIRE_MAX 80  // longest message we send
+#define HSRP_WIRE_MAX 88  // longest message we send
 #define HSRP_KEYS_MAX 8
 #define HSRP_KEY_LEN  64
 #define HSRP_NEVER    UINT64_MAX
@@ -71,7 +71,7 @@ enum hsrp_rx {
 	HSRP_RX_BAD_STATE,
 	HSRP_RX_BAD_FAMILY,    // version 2 IP version field, or not the group's
 	HSRP_RX_BAD_PRIORITY,  // version 2: above 255
-	HSRP_RX_BAD_TIMERS,    // zero, or hold <= hello
+	HSRP_RX_BAD_TIMERS,    // zero, hold <= hello, or hold above 255 s
 	HSRP_RX_BAD_VIRTUAL,   // virtual address multicast or loopback
 	HSRP_RX_WRONG_GROUP,
 	HSRP_RX_WRONG_TTL,
@@ -82,6 +82,8 @@ enum hsrp_rx {
 	HSRP_RX_AUTH_KEY_ID,  // no key of that number is valid now
 	HSRP_RX_AUTH_SOURCE,  // MD5 TLV names another sender
 	HSRP_RX_AUTH_DIGEST,
+	HSRP_RX_NO_STAMP,  // stamps are configured, and it has none
+	HSRP_RX_REPLAYED,  // its stamp was seen before, or is older than one that was
 	HSRP_RX_DISABLED,  // the group is not running
 	HSRP_RX_ERRORS,    // below: believed, and worth counting
 	HSRP_RX_IGNORED =
@@ -126,6 +128,12 @@ struct hsrp_conf {
 	uint8_t mac[6];
 	uint32_t auth_timeout_s;  // an old key is accepted so long beside its successor
 	struct hsrp_auth auth;
+	// Replay protection of our own making, with MD5 only: every message carries a rising
+	// number, and messages without or with an old one are refused. All routers of the group
+	// must do it. `stamp_base + now` must be greater after each restart of the process: wall
+	// clock minus `now`.
+	bool stamps;
+	uint64_t stamp_base;
 	// the interface
 	struct ip_addr local;  // source of our messages; IPv6: link-local
 	struct ip_prefix net;  // where other routers must be; family 0 = anywhere
@@ -137,7 +145,7 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 enum hsrp_action_kind {
 	HSRP_DO_SEND,  // multicast `bytes` from conf.local, source MAC `mac`
 	HSRP_DO_ARP,   // gratuitous ARP (IPv6: unsolicited neighbour advertisement) for virtual_ip,
-		       // mac
+		      // mac
 	HSRP_DO_STATE,  // old_state -> new_state because of `event`: log it; take or drop the
 			// address
 	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
@@ -193,8 +201,9 @@ void hsrp_group_decrement(struct hsrp_group *g, uint32_t decrement, uint64_t now
 void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 		      struct hsrp_actions *out);
 // Planned switchover: gives the active role away and does not preempt until the router that took it
-// is lost, or hsrp_group_reclaim(). Without effect in other states.
-void hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// is lost, or hsrp_group_reclaim(). False, and nothing happens, unless this router is active and a
+// standby router is known.
+bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *p, uint64_t now,
 				struct hsrp_actions *out);

@@ -116,7 +116,7 @@ static bool ikev2_case(const struct kdf_case *c)
 	uint8_t both[1024], skeyseed[PRF_LEN_MAX], rekeyed[PRF_LEN_MAX];
 	const struct blob *dkm = field(c, "DKM");
 
-	if (!dkm || dkm->len < len || ni.len + nr.len > sizeof(both))
+	if (!dkm || dkm->len < len || !ni.data || !nr.data || ni.len + nr.len > sizeof(both))
 		return false;
 	memcpy(both, ni.data, ni.len);
 	memcpy(both + ni.len, nr.data, nr.len);

@@ -16,7 +16,7 @@
 #include "model.h"
 #include "tunnel.h"
 
-#define BED_SAS 64
+#define BED_SAS 160
 
 struct bed;
 struct bed_sa {

@@ -451,12 +451,14 @@ int main(void)
 		cmocka_unit_test(test_notify_flood),
 	};
 
+	const char *count = getenv("IKE_SCHEDULES"), *seed = getenv("IKE_SEED");
+
 	// Fewer when somebody waits: IKE_SCHEDULES=50.
-	if (getenv("IKE_SCHEDULES"))
-		schedules = (unsigned)atoi(getenv("IKE_SCHEDULES"));
+	if (count)
+		schedules = (unsigned)atoi(count);
 	log_set_stderr_level(LOG_L_ERR);
-	if (getenv("IKE_SEED")) {  // one seed, with everything said
-		first_seed = (unsigned)atoi(getenv("IKE_SEED"));
+	if (seed) {  // start at this one, with everything said
+		first_seed = (unsigned)atoi(seed);
 		log_set_stderr_level(LOG_L_DEBUG);
 		log_debug_set(DEBUG_ISAKMP, true);
 	}

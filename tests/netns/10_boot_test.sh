@@ -84,8 +84,9 @@ wait_event 5 ping_works hin 6.6.146.10
 wait_event 5 ping_works rt 6.6.156.10
 
 step "displays"
-eq "interfaces up" "$(clij gw "show interfaces" \
-	'[.interfaces[] | select(.line_protocol == "up" and .admin_state == "up")] | length')" 2
+up() { clij gw "show interfaces" \
+	'[.interfaces[] | select(.line_protocol == "up" and .admin_state == "up")] | length'; }
+wait_event 5 eval '[ "$(up)" = 2 ]'
 num "packets in" "$(clij gw "show interfaces GigabitEthernet0/0" '.interfaces[0].rx_packets')" -gt 0
 eq "addresses" "$(clij gw "show interfaces" '.interfaces[1].addresses[0]')" 6.6.156.10/24
 eq "session" "$(clij gw "show crypto session" '.sessions[0] | .peer + " " + .status')" "6.6.25.2 DOWN"

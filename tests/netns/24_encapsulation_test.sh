@@ -17,8 +17,7 @@ tunnel() { # tunnel WHAT CAPTURE-FILTER CONN-VARIABLES...
 	gpeer init gs walk >>"$TMP/guest-init.log" || fail "$what: no tunnel"
 	wait_event 5 ping_works hin 6.6.2.4
 	eq "$what: pings lost" "$(ping_lost hin 6.6.2.4 200)" 0
-	eq "$what: pings lost from the guest" "$(in_guest g ping -q -n -c 100 -i 0.002 -W 2 -I 6.6.2.4 \
-		6.6.146.4 | sed -n 's/.* \([0-9]*\) received.*/\1/p')" 100
+	eq "$what: pings lost from the guest" "$(guest_ping_lost g 6.6.146.4 100 -I 6.6.2.4)" 0
 	guest bg g iperf3 -s -1 -B 6.6.2.4
 	wait_event 5 in_guest g sh -c "ss -Hltn 'sport = 5201' | grep -q ."
 	in_ns hin timeout 15 iperf3 -c 6.6.2.4 -t 1 >>"$TMP/iperf-guest.log" || fail "$what: TCP"

@@ -172,7 +172,7 @@ void pbed_ip_sum(uint8_t *ip)
 	struct rte_ipv4_hdr *h = (struct rte_ipv4_hdr *)ip;
 
 	h->hdr_checksum = 0;
-	h->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, (ip[0] & 15) * 4u);
+	h->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, rte_ipv4_hdr_len(h));
 }
 
 void pbed_udp_sum(uint8_t *ip)

@@ -39,6 +39,7 @@ static bool send_seq(struct sa *sa, uint32_t *seq, uint64_t *iv)
 	struct rte_mbuf *m = send_one(sa);
 	const uint8_t *esp;
 
+	*seq = 0, *iv = 0;
 	if (!m)
 		return false;
 	esp = rte_pktmbuf_mtod_offset(m, const uint8_t *, sa->tmpl_len - 8);
