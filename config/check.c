@@ -67,16 +67,6 @@ static void say(const struct sink *s, const char *fmt, ...)
 	s->fn(s->ctx, text);
 }
 
-static bool has_standby(const struct config *c)
-{
-	const struct interface_config *i;
-	TAILQ_FOREACH (i, &c->interfaces, link) {
-		if (!TAILQ_EMPTY(&i->standby))
-			return true;
-	}
-	return false;
-}
-
 static bool has_ipc(const struct config *c)
 {
 	return !TAILQ_EMPTY(&c->ipc_zones);
@@ -91,7 +81,6 @@ static const struct {
 	const char *what;
 	bool (*configured)(const struct config *c);
 } unsupported[] = {
-	{"standby (HSRP)", has_standby},
 	{"ipc zone", has_ipc},
 	{"redundancy inter-device", has_redundancy},
 };
@@ -102,6 +91,7 @@ static const char *const harmless[] = {
 	"clock ",   "memory-size ", "ip subnet-zero", "ip classless",
 	"ip cef",   "ip routing",   "ip domain",      "ip http ",
 	"vlan ",    "line ",        "crypto engine ", "ntp ",
+	"router ",  "route-map ",   "ip prefix-list ",
 };
 
 static void check_kept(const struct config *c, const struct sink *s)

@@ -84,6 +84,12 @@ static int track_hook(void *ctx, const struct config *old, const struct config *
 	return track_apply(ctx, new_cfg, err);
 }
 
+static int standby_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+			struct err *err)
+{
+	return standby_apply(ctx, new_cfg, err);
+}
+
 static int routes_hook(void *ctx, const struct config *old, const struct config *new_cfg,
 		       struct err *err)
 {
@@ -110,13 +116,23 @@ static void retry(void *ctx, uint64_t now_ms)
 
 	if (g->stopping)
 		return;
-	if (interface_retry(g) && crypto_apply(g, c, &err))
+	bool ports = interface_retry(g);
+	if (ports && crypto_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	if (interface_up_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	route_retry(g);
+	if (ports && standby_apply(g, c, &err))
+		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	track_links_changed(g);
 	warnings_clear(g);
+}
+
+int crypto_role_apply(struct gateway *g, struct err *err)
+{
+	int rc = crypto_apply(g, commit_running(), err);
+	warnings_clear(g);
+	return rc;
 }
 
 void apply_retry_soon(struct gateway *g)
@@ -142,6 +158,7 @@ int apply_register(struct gateway *g, struct err *err)
 		{.name = "crypto", .apply = crypto_hook},
 		{.name = "interfaces", .apply = interfaces_hook},
 		{.name = "tracking", .apply = track_hook},
+		{.name = "standby", .apply = standby_hook},
 		{.name = "routes", .apply = routes_hook, .warn = warn_hook},
 	};
 

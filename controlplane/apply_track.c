@@ -75,6 +75,7 @@ void track_links_changed(struct gateway *g)
 
 	if (!g->track || !g->kernel)
 		return;
+	standby_links_changed(g);
 	for (unsigned i = 0; (name = track_interface_at(g->track, i)); i++) {
 		interface_line(g, name, &line, &ip);
 		track_interface(g->track, name, line, ip, loop_now_ms(g->loop));

@@ -82,7 +82,7 @@ struct gateway {
 	struct ike_pool *pool;
 	struct loop_timer ike_timer;
 	struct track *track;
-	struct loop_timer track_timer;
+	struct loop_timer track_timer, standby_timer;
 	struct cli_server *cli;
 	int lock_fd;
 	int namespace_fd;  // held by the first instance of a network namespace
@@ -149,6 +149,15 @@ int manual_sa_validate(const struct config *c, struct err *err);
 // Binds and unbinds; SAs of entries that did not change stay.
 int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err);
 void manual_sa_clear(struct gateway *g);
+// HSRP (standby.c, standby_net.c).
+int standby_start(struct gateway *g, struct err *err);
+void standby_stop(struct gateway *g);  // resigns
+int standby_apply(struct gateway *g, const struct config *c, struct err *err);
+void standby_links_changed(struct gateway *g);
+bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len);
+bool standby_active(const char *name);  // is this box active for the group of this name?
+
+int crypto_role_apply(struct gateway *g, struct err *err);  // apply.c: a group changed its role
 int manual_sa_build(const struct tunnel *t, enum dp_dir dir, struct dp_sa *out, struct err *err);
 
 // ---- ike_net.c -------------------------------------------------------------------------------
@@ -165,3 +174,4 @@ int show_session_register(struct gateway *g, struct err *err);
 int show_track_register(struct gateway *g, struct err *err);
 int show_route_register(struct gateway *g, struct err *err);
 int show_system_register(struct gateway *g, struct err *err);
+int show_standby_register(struct gateway *g, struct err *err);

@@ -258,7 +258,7 @@ static int kernel_step_init(struct gateway *g, struct err *err)
 		.port_of = port_of_host_if,
 		.link = kernel_link_op,
 		.addr = kernel_addr_op,
-		.route = kernel_route_op,
+		.route_seen = kernel_route_op,
 	};
 	g->kernel = kernel_create(g->loop, &ops, err);
 	if (!g->kernel)
@@ -335,7 +335,8 @@ static int displays_init(struct gateway *g, struct err *err)
 	int (*const all[])(struct gateway *, struct err *) = {
 		show_interfaces_register, show_dataplane_register, show_map_register,
 		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_track_register,      show_route_register,     show_system_register};
+		show_track_register,      show_standby_register,   show_route_register,
+		show_system_register};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int rc = all[i](g, err);
 		if (rc)
@@ -371,6 +372,7 @@ static const struct boot_step {
 	{"kernel mirror", kernel_step_init, kernel_step_fini},
 	{"data plane", NULL, dataplane_fini},  // started by the commit that needs it
 	{"commit hooks", apply_step_init, apply_step_fini},
+	{"standby groups", standby_start, standby_stop},
 	{"IKE", ike_step_init, ike_step_fini},
 	{"displays", displays_init, NULL},
 	{"configuration", startup_load, NULL},

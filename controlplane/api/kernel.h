@@ -43,7 +43,10 @@ struct kernel_ops {
 	// An address came or went. May be NULL.
 	void (*addr)(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone);
 	// A route to this prefix came, went or was looked at again. May be NULL.
-	void (*route)(void *ctx, const struct ip_prefix *dst);
+	void (*route_seen)(void *ctx, const struct ip_prefix *dst);
+	// A route of the main table with this protocol number was announced or withdrawn. May be
+	// NULL.
+	void (*route)(void *ctx, const struct ip_prefix *dst, uint8_t proto, bool gone);
 };
 
 struct kernel *kernel_create(struct loop *loop, const struct kernel_ops *ops, struct err *err);

@@ -77,3 +77,6 @@ struct tunnels *tunnels_build(const struct config *c, const struct tunnels *prev
 			      void (*warn)(void *ctx, const char *text), void *warn_ctx);
 void tunnels_destroy(struct tunnels *t);
 const struct tunnel_flow *tunnels_flow(const struct tunnels *t, uint32_t policy);
+// The virtual address of the standby group of this name, on whatever interface; unset = none, or
+// not configured but learnt.
+struct ip_addr tunnel_virtual_address(const struct config *c, const char *name);

@@ -141,8 +141,8 @@ static void entry_push(struct kernel *k, struct route_entry *e)
 static void entry_settle(struct kernel *k, struct route_entry *e)
 {
 	entry_push(k, e);
-	if (k->ops.route)
-		k->ops.route(k->ops.ctx, &e->dst);
+	if (k->ops.route_seen)
+		k->ops.route_seen(k->ops.ctx, &e->dst);
 	if (!SLIST_EMPTY(&e->routes))
 		return;
 	SLIST_REMOVE(&k->routes[prefix_bucket(&e->dst)], e, route_entry, next);
