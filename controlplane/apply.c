@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frr.h"
 #include "gateway.h"
 #include "log.h"
+#include "rri.h"
 
 #define RETRY_DELAY_MS 100
 #define RETRY_FIRST_MS 200  // the old device of a replaced port needs a moment to close
@@ -50,6 +52,8 @@ static int validate_all(void *ctx, const struct config *old, const struct config
 		rc = track_validate(new_cfg, err);
 	if (!rc)
 		rc = crypto_validate(new_cfg, err);
+	if (!rc)
+		rc = rri_validate(new_cfg, err);
 	return rc;
 }
 
@@ -96,6 +100,12 @@ static int routes_hook(void *ctx, const struct config *old, const struct config 
 	return route_apply(ctx, new_cfg, err);
 }
 
+static int frr_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		    struct err *err)
+{
+	return frr_apply(ctx, new_cfg, err);
+}
+
 static void warn_hook(void *ctx, const struct config *old, const struct config *new_cfg,
 		      commit_warn_fn fn, void *fn_ctx)
 {
@@ -103,6 +113,8 @@ static void warn_hook(void *ctx, const struct config *old, const struct config *
 	struct warning *w;
 
 	dataplane_warn(g, new_cfg, fn, fn_ctx);
+	if (g->frr)
+		frr_warn(g->frr, new_cfg, fn, fn_ctx);
 	STAILQ_FOREACH (w, &g->warnings, link)
 		fn(fn_ctx, w->text);
 	warnings_clear(g);
@@ -159,6 +171,7 @@ int apply_register(struct gateway *g, struct err *err)
 		{.name = "interfaces", .apply = interfaces_hook},
 		{.name = "tracking", .apply = track_hook},
 		{.name = "standby", .apply = standby_hook},
+		{.name = "FRR", .apply = frr_hook},
 		{.name = "routes", .apply = routes_hook, .warn = warn_hook},
 	};
 

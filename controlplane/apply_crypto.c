@@ -9,6 +9,7 @@
 
 #include "gateway.h"
 #include "log.h"
+#include "rri.h"
 
 int crypto_validate(const struct config *c, struct err *err)
 {
@@ -134,5 +135,7 @@ int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
 	tunnels_destroy(g->tunnels);
 	g->tunnels = now;
 	g->tunnels_generation++;
+	if (g->rri)
+		rri_configure(g->rri, now);
 	return manual_sa_apply(g, now, err);
 }

@@ -280,6 +280,7 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	t->fragment_after = g->fragment_after;
 	t->key_in = e->key_in;
 	t->key_out = e->key_out;
+	t->reverse_route = e->reverse_route;
 	resolve_peers(t, e);
 	resolve_proposals(b, t, e);
 	return t;

@@ -87,6 +87,16 @@ size_t kernel_routes_read(const struct kernel *k, uint64_t *cursor, struct kerne
 // out of a link that is up with carrier?
 bool kernel_route_reachable(const struct kernel *k, const struct ip_prefix *dst);
 
+// The way to an address by longest match in the main table, found in the mirror. Routes of ours
+// with protocol `skip` are passed over, and so are zebra's static ones (196) for a prefix that
+// has one of ours: they are its copies. false: no way, or a local one.
+struct kernel_next_hop {
+	struct ip_addr gateway;  // unset = on the link
+	char interface[16];
+};
+bool kernel_next_hop(const struct kernel *k, const struct ip_addr *dst, uint8_t skip,
+		     struct kernel_next_hop *out);
+
 // ---- changes ---------------------------------------------------------------------------------
 // Host interface: administrative state and MTU (0 = leave).
 int kernel_link_set(struct kernel *k, const char *name, bool up, uint16_t mtu, struct err *err);

@@ -51,6 +51,11 @@ static struct route_entry *entry_get(struct kernel *k, const struct ip_prefix *d
 	return e;
 }
 
+const struct route_entry *route_entry_find(const struct kernel *k, const struct ip_prefix *dst)
+{
+	return entry_get((struct kernel *)k, dst, false);
+}
+
 static bool route_usable(const struct kernel *k, const struct route *r)
 {
 	if (r->type != RTN_UNICAST || !r->oif)
