@@ -74,10 +74,9 @@ static int config_check(struct gateway *g)
 		config_destroy(c);
 		return 1;
 	}
-	int (*const checks[])(const struct config *,
-			      struct err *) = {dataplane_validate, interface_validate,
-					       route_validate, track_validate, crypto_validate,
-					       rri_validate};
+	int (*const checks[])(const struct config *, struct err *) = {
+		dataplane_validate, interface_validate, route_validate,
+		track_validate,     crypto_validate,    rri_validate};
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		if (checks[i](c, &err) == 0)
 			continue;
@@ -457,12 +456,9 @@ static void usage(FILE *to)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"check", no_argument, NULL, 'k'},
-		{"no-standby", no_argument, NULL, 's'},
-		{"frr-dir", required_argument, NULL, 'f'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"check", no_argument, NULL, 'k'},         {"no-standby", no_argument, NULL, 's'},
+		{"frr-dir", required_argument, NULL, 'f'}, {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 	};
 	struct gateway *g = &gateway;
 	int opt;
