@@ -143,6 +143,8 @@ static void retry(void *ctx, uint64_t now_ms)
 int crypto_role_apply(struct gateway *g, struct err *err)
 {
 	int rc = crypto_apply(g, commit_running(), err);
+	if (g->rri)
+		rri_role_changed(g->rri);
 	warnings_clear(g);
 	return rc;
 }

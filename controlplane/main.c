@@ -29,6 +29,7 @@ struct gateway gateway = {
 	.rundir = RUNDIR_DEFAULT,
 	.frr_dir = FRR_DIR_DEFAULT,
 	.standby_process = true,
+	.active = standby_interface_active,
 	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
 	.routes = TAILQ_HEAD_INITIALIZER(gateway.routes),
 	.manual = TAILQ_HEAD_INITIALIZER(gateway.manual),

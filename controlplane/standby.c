@@ -34,6 +34,10 @@ static void on_timer(void *ctx, uint64_t now_ms)
 			continue;
 		hsrp_group_tick(s->group, now, &a);
 		standby_act(g, s, &a);
+		if (s->split_due && s->split_due <= now) {
+			s->split_due = 0;
+			standby_split_check(s);
+		}
 	}
 	standby_rearm(g);
 }
@@ -314,6 +318,46 @@ void standby_links_changed(struct gateway *g)
 }
 
 // ---- roles -----------------------------------------------------------------------------------
+// The router that shares the group, when the two roles are taken: true and its strength.
+static bool rival(const struct standby *s, struct hsrp_snapshot *v, struct hsrp_peer_view *out)
+{
+	if (!s->group)
+		return false;
+	hsrp_group_snapshot(s->group, standby_now(), v);
+	*out = v->state == HSRP_STATE_ACTIVE ? v->standby : v->active;
+	return (v->state == HSRP_STATE_ACTIVE || v->state == HSRP_STATE_STANDBY) && !out->local &&
+	       addr_is_set(&out->addr);
+}
+
+// With equal priorities the higher address wins, on each interface for itself: when this router's
+// is the higher one here and the lower one there, the roles part and packets go in by one router
+// and out by the other. Different priorities are somebody's will.
+void standby_split_check(const struct standby *s)
+{
+	static struct log_ratelimit rl = LOG_RATELIMIT(2);
+	struct hsrp_snapshot a, b;
+	struct hsrp_peer_view ra, rb;
+	const struct standby *o;
+
+	if (!rival(s, &a, &ra) || a.priority != ra.priority)
+		return;
+	TAILQ_FOREACH (o, &standby_all, link) {
+		if (strcmp(o->interface, s->interface) == 0 || !rival(o, &b, &rb) ||
+		    b.priority != rb.priority || b.state == a.state)
+			continue;
+		if ((addr_compare(&a.local, &ra.addr) > 0) ==
+		    (addr_compare(&b.local, &rb.addr) > 0))
+			continue;
+		log_event_limited(
+			&rl, "HSRP", LOG_L_WARNING, "SPLIT",
+			"%s Grp %u is %s and %s Grp %u is %s: the priorities are equal and "
+			"the addresses decide, differently on the two interfaces",
+			s->interface, s->number, hsrp_state_name(a.state), o->interface, o->number,
+			hsrp_state_name(b.state));
+		return;
+	}
+}
+
 bool standby_active(const char *name)
 {
 	const struct standby *s;
@@ -326,6 +370,15 @@ bool standby_active(const char *name)
 		return v.state == HSRP_STATE_ACTIVE;
 	}
 	return false;
+}
+
+bool standby_interface_active(const struct gateway *g, const char *interface)
+{
+	const struct config *c = commit_running();
+	const struct interface_config *i = c ? config_interface(c, interface) : NULL;
+	struct ip_addr virtual = i ? tunnel_virtual_address(c, i->redundancy) : addr_none();
+
+	return !addr_is_set(&virtual) || standby_active(i->redundancy);
 }
 
 static void role_run(void *ctx)

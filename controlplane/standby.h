@@ -33,7 +33,8 @@ struct standby {
 	unsigned secondary_count;
 	struct standby_tracked tracked[STANDBY_TRACKS_MAX];
 	unsigned tracked_count;
-	bool wanted;  // scratch: in the configuration being applied
+	uint64_t split_due;  // when to look whether the roles have parted, 0 = no
+	bool wanted;         // scratch: in the configuration being applied
 
 	// what has been done for the active role
 	bool raised;
@@ -58,3 +59,4 @@ void standby_lower(struct gateway *g, struct standby *s);
 // standby.c: a role changed; timers are to be set again
 void standby_role_changed(struct gateway *g);
 void standby_rearm(struct gateway *g);
+void standby_split_check(const struct standby *s);

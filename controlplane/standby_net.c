@@ -145,6 +145,8 @@ static void do_state(struct gateway *g, struct standby *s, const struct hsrp_act
 	log_debug(DEBUG_HSRP_EVENTS, "%s Grp %u %s: %s -> %s", s->interface, s->number,
 		  hsrp_event_name(a->event), hsrp_state_name(a->old_state),
 		  hsrp_state_name(a->new_state));
+	// once the others have spoken
+	s->split_due = standby_now() + 2ull * hsrp_group_conf(s->group)->hold_ms;
 	bool was = a->old_state == HSRP_STATE_ACTIVE, is = a->new_state == HSRP_STATE_ACTIVE;
 	if (is)
 		standby_raise(g, s, &a->virtual_ip);

@@ -129,6 +129,20 @@ wait_event 10 both_are a Active
 wait_event 10 both_are b Standby
 eq "pings lost" "$(ping_lost wan 6.6.156.100 20)" 0
 
+step "the active one freezes and wakes"
+gap_start wan 6.6.156.100
+sleep 1
+kill -STOP "${GW_PID[a]}"
+wait_event 5 both_are b Active
+sleep 1
+kill -CONT "${GW_PID[a]}"
+gap_end
+echo "virtual address silent for $gap ms"
+num "silent milliseconds" "$gap" -lt 400
+wait_event 10 both_are a Active
+wait_event 10 both_are b Standby
+eq "pings lost" "$(ping_lost wan 6.6.156.100 20)" 0
+
 step "a cut link moves both groups"
 gap_start lan 6.6.146.100
 sleep 1
@@ -164,4 +178,33 @@ cli a "configure terminal" "interface GigabitEthernet0/1" "no standby 2" "end" >
 wait_event 3 eval '! ping_works wan 6.6.156.100'
 ns_ip gwa addr show gi0-1 | grep -q 6.6.156.100 && fail "the address is still there"
 role_is a 1 Active || fail "the other group suffered"
+gateways_stop
+
+step "two groups share the load; equal priorities with addresses that part the roles are reported"
+gw_config 10 100 >"$TMP/a.cfg"
+# higher inside, lower outside
+gw_config 11 100 | sed 's/ip address 6.6.156.11/ip address 6.6.156.9/' >"$TMP/b.cfg"
+for n in a b; do
+	cat >>"$TMP/$n.cfg" <<-C
+	interface GigabitEthernet0/1
+	 standby 3 ip 6.6.156.103
+	 standby 3 timers msec 50 msec 150
+	 standby 3 preempt
+	 standby 3 priority $([ $n = b ] && echo 120 || echo 100)
+	 standby 3 track GigabitEthernet0/0 40
+	C
+done
+gateway_start a gwa "$TMP/a.cfg"
+gateway_start b gwb "$TMP/b.cfg"
+wait_event 10 role_is a 2 Active
+wait_event 10 role_is b 1 Active
+wait_event 10 role_is b 3 Active
+eq "pings lost, group 2" "$(ping_lost wan 6.6.156.100 20)" 0
+eq "pings lost, group 3" "$(ping_lost wan 6.6.156.103 20)" 0
+eq "MAC of group 3" "$(mac_seen wan 6.6.156.103)" 00:00:0c:07:ac:03
+wait_event 5 eval 'log_has a "%HSRP-4-SPLIT: " || log_has b "%HSRP-4-SPLIT: "'
+ns_ip lan link set lb down
+wait_event 5 role_is a 3 Active
+ns_ip lan link set lb up
+wait_event 10 role_is b 3 Active
 gateways_stop
