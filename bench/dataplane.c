@@ -159,7 +159,11 @@ static int point_run(const struct bench_options *o, const struct bench_point *p,
 	for (int d = 0; d < 2; d++) {
 		rows[d].raw_ns_after =
 			bench_raw(p->algorithm, p->size, d == 0, o->burst, o->rounds);
-		rows[d].raw_ns = (rows[d].raw_ns_before + rows[d].raw_ns_after) / 2;
+		double less = rows[d].raw_ns_before < rows[d].raw_ns_after ? rows[d].raw_ns_before
+									   : rows[d].raw_ns_after;
+
+		rows[d].raw_ns =
+			bench_best ? less : (rows[d].raw_ns_before + rows[d].raw_ns_after) / 2;
 		bench_print_row(&rows[d]);
 	}
 	return 0;

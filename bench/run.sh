@@ -1,7 +1,12 @@
 #!/bin/bash
-# `make bench`: the performance lab on this machine. Table on the terminal, JSON in build/bench/.
-# Arguments go to `tandem-bench dataplane`.
+# `make bench`: the performance lab on this machine. Tables on the terminal and, with the JSON, in
+# build/bench/. The fastest of many measurements counts: other work on the machine disturbs single
+# ones. Arguments go to `tandem-bench dataplane` behind these.
+#   TANDEM_BUILD  build directory (default: build)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-mkdir -p build/bench
-exec build/bench/tandem-bench dataplane --json build/bench/dataplane.json "$@"
+build=${TANDEM_BUILD:-build}
+mkdir -p "$build/bench"
+"$build/bench/tandem-bench" dataplane --best --rounds 40 \
+	--json "$build/bench/dataplane.json" "$@" | tee "$build/bench/dataplane.txt"
+echo "written: $build/bench/dataplane.json, $build/bench/dataplane.txt"

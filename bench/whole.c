@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "counters.h"
@@ -153,6 +154,10 @@ static int tunnels_add(const struct bench_options *o, const struct bench_point *
 	}
 	if (!rc && (rc = spd_set(policies, p->tunnels, &err)))
 		fprintf(stderr, "tandem-bench: %s\n", err.msg);
+	while (!rc && spd_pending()) {  // many policies are built by another thread
+		spd_poll();
+		usleep(200);
+	}
 	for (uint32_t i = 0; i < p->tunnels && !rc; i++)
 		rc = spd_bind(i + 1, sad_get(tunnels[i].out));
 	free(policies);

@@ -76,11 +76,18 @@ static int cmd_idle_sleep(struct cli *cli, const struct cli_args *a)
 	return 0;
 }
 
+static int cmd_routes(struct cli *cli, const struct cli_args *a)
+{
+	cli_candidate(cli)->dataplane.routes = a->no ? 0 : cmd_u32(a->value[0]);
+	return 0;
+}
+
 static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "hostname NAME", NULL, cmd_hostname, CLI_NO, NULL},
 	{CLI_CONFIG, "ip domain name NAME", NULL, cmd_domain, CLI_NO, NULL},
 	{CLI_CONFIG, "ip domain-name NAME", NULL, cmd_domain, CLI_NO | CLI_HIDDEN, NULL},
 	{CLI_CONFIG, "dataplane workers NUMBER<1-64>", NULL, cmd_workers, CLI_NO, NULL},
+	{CLI_CONFIG, "dataplane routes NUMBER<1024-1048576>", NULL, cmd_routes, CLI_NO, NULL},
 	{CLI_CONFIG, "dataplane cores NAME", NULL, cmd_cores, CLI_NO, NULL},
 	{CLI_CONFIG, "dataplane idle-sleep {NUMBER<1-1000000>|never}", NULL, cmd_idle_sleep, CLI_NO,
 	 NULL},

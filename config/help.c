@@ -275,6 +275,7 @@ static const char *const texts[][2] = {
 	{"route-cache", "Forwarding cache (kept, no effect)"},
 	{"route-map", "Route map (kept, no effect yet)"},
 	{"router", "Routing protocol (kept, no effect yet)"},
+	{"routes", "Room for routes, per address family"},
 	{"routing", "IP routing"},
 	{"rsa-encr", "RSA encrypted nonces (not supported)"},
 	{"rsa-sig", "RSA signature"},

@@ -58,6 +58,8 @@ static void print_globals(struct text *t, const struct config *c)
 		text_put(t, "dataplane idle-sleep never\n");
 	else if (c->dataplane.idle_kind == IDLE_SLEEP_US)
 		text_put(t, "dataplane idle-sleep %u\n", c->dataplane.idle_us);
+	if (c->dataplane.routes != 0)
+		text_put(t, "dataplane routes %u\n", c->dataplane.routes);
 }
 
 static void print_track_members(struct text *t, const struct track_config *k)

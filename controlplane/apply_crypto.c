@@ -2,6 +2,8 @@
 //
 // Nothing may pass in clear while a map changes: first the data plane gets the union of old and
 // new policies, then the ports switch their groups, then the old groups go. SAs come last.
+// Large sets are built aside: until one is in force, ports keep the old policies of their group,
+// and a port whose group is new passes nothing.
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,6 +42,16 @@ static bool group_in(const struct tunnels *t, uint32_t group)
 	return false;
 }
 
+// The data plane passes nothing on a port whose group it has no policies of: they may still be
+// being built. A group that will never have any is told as none.
+static uint32_t group_with_policies(const struct tunnels *t, uint32_t group)
+{
+	for (size_t i = 0; i < t->policy_count; i++)
+		if (t->policies[i].group == group)
+			return group;
+	return 0;
+}
+
 static int policies_set_union(const struct tunnels *old, const struct tunnels *now, struct err *err)
 {
 	size_t max = old->policy_count + now->policy_count;
@@ -72,7 +84,8 @@ static int policies_apply(struct gateway *g, const struct tunnels *now, struct e
 	TAILQ_FOREACH (s, &g->interfaces, link) {
 		if (!s->port)
 			continue;
-		rc = dp_port_set_policy(s->port, group_of(now, s->name));
+		uint32_t group = group_with_policies(now, group_of(now, s->name));
+		rc = dp_port_set_policy(s->port, group);
 		if (rc)
 			return err_set(err, rc, "Interface %s does not take its crypto map",
 				       s->name);

@@ -132,6 +132,7 @@ int dataplane_apply(struct gateway *g, const struct config *c, struct err *err)
 		.idle_sleep_us = idle_sleep_us(&c->dataplane),
 		.instance = instance,
 		.hugepages = true,
+		.routes = c->dataplane.routes,
 		.eal_extra = g->eal_extra,
 	};
 	struct err why = {0};
@@ -159,4 +160,6 @@ void dataplane_warn(const struct gateway *g, const struct config *c, commit_warn
 	if (workers != g->dp_params.workers || strcmp(cores, g->dp_cores) != 0 ||
 	    idle_sleep_us(&c->dataplane) != g->dp_params.idle_sleep_us)
 		fn(ctx, "The change of the data plane's workers takes effect after a restart");
+	if (c->dataplane.routes != g->dp_params.routes)
+		fn(ctx, "The change of the data plane's routes takes effect after a restart");
 }

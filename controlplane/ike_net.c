@@ -2,7 +2,8 @@
 //
 // Datagrams come from the data plane's punt ring and leave through its inject ring. They are
 // queued (bounded) and handed to the engine a few per loop turn, so a flood of them never keeps
-// the loop from its other timers.
+// the loop from its other timers. First messages, which anybody can send under any address, wait
+// in a queue of their own: they neither fill nor delay that of the IKE SAs there are.
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "rand.h"
 
 #define QUEUE_MAX      512  // datagrams waiting for the engine; beyond: dropped and counted
+#define FIRST_MAX      128  // of them first messages
+#define FIRST_SHARE    8    // one of these after so many others
 #define TURN_BUDGET_US 2000
 #define DATAGRAM_MAX   65535
 
@@ -24,15 +27,34 @@ struct datagram {
 	uint8_t payload[];
 };
 
-static struct {
-	STAILQ_HEAD(, datagram) queue;
-	unsigned queued;
+struct queue {
+	STAILQ_HEAD(, datagram) list;
+	unsigned count, max;
 	uint64_t dropped;
+};
+
+static struct {
+	struct queue known, first;
+	unsigned turn;
 	bool scheduled;
 	uint64_t next_sa_identity;
-} net = {.queue = STAILQ_HEAD_INITIALIZER(net.queue)};
+} net = {.known = {.list = STAILQ_HEAD_INITIALIZER(net.known.list), .max = QUEUE_MAX},
+	 .first = {.list = STAILQ_HEAD_INITIALIZER(net.first.list), .max = FIRST_MAX}};
 
 // ---- from the data plane ---------------------------------------------------------------------
+static struct datagram *queue_take(void)
+{
+	bool first = !STAILQ_FIRST(&net.known.list) || ++net.turn % FIRST_SHARE == 0;
+	struct queue *q = first && STAILQ_FIRST(&net.first.list) ? &net.first : &net.known;
+	struct datagram *d = STAILQ_FIRST(&q->list);
+
+	if (d) {
+		STAILQ_REMOVE_HEAD(&q->list, link);
+		q->count--;
+	}
+	return d;
+}
+
 static void queue_run(void *ctx)
 {
 	struct gateway *g = ctx;
@@ -40,39 +62,49 @@ static void queue_run(void *ctx)
 	struct datagram *d;
 
 	net.scheduled = false;
-	while ((d = STAILQ_FIRST(&net.queue))) {
-		STAILQ_REMOVE_HEAD(&net.queue, link);
-		net.queued--;
+	while ((d = queue_take())) {
 		if (g->ike)
 			ike_rx(g->ike, &d->meta, d->payload, d->len);
 		free(d);
 		if (loop_clock_us() >= end)
 			break;
 	}
-	if (net.queued && loop_defer(g->loop, queue_run, g) == 0)
+	if (net.known.count + net.first.count && loop_defer(g->loop, queue_run, g) == 0)
 		net.scheduled = true;
+}
+
+// Without a responder's cookie: the first message of an exchange.
+static bool is_first(const struct dp_udp *meta, const uint8_t *payload, size_t len)
+{
+	static const uint8_t none[8];
+	size_t at = 8 + (meta->local_port == 4500 ? 4 : 0);  // behind the non-ESP marker
+
+	return len < at + sizeof(none) || memcmp(payload + at, none, sizeof(none)) == 0;
 }
 
 static void ike_rx_op(void *ctx, const struct dp_udp *meta, const uint8_t *payload, size_t len)
 {
 	static struct log_ratelimit rl = LOG_RATELIMIT(1);
 	struct gateway *g = ctx;
-
+	struct queue *q = is_first(meta, payload, len) ? &net.first : &net.known;
 	struct datagram *d =
-		net.queued < QUEUE_MAX && len <= DATAGRAM_MAX ? malloc(sizeof(*d) + len) : NULL;
+		q->count < q->max && len <= DATAGRAM_MAX ? malloc(sizeof(*d) + len) : NULL;
+
 	if (!d) {
-		net.dropped++;
+		q->dropped++;
 		log_event_limited(
 			&rl, "CRYPTO", LOG_L_WARNING, "IKE_OVERLOAD",
-			"IKE datagrams arrive faster than they can be handled; %llu dropped",
-			(unsigned long long)net.dropped);
+			"IKE datagrams arrive faster than they can be handled; %llu first "
+			"messages and %llu others dropped",
+			(unsigned long long)net.first.dropped,
+			(unsigned long long)net.known.dropped);
 		return;
 	}
 	d->meta = *meta;
 	d->len = len;
 	memcpy(d->payload, payload, len);
-	STAILQ_INSERT_TAIL(&net.queue, d, link);
-	net.queued++;
+	STAILQ_INSERT_TAIL(&q->list, d, link);
+	q->count++;
 	if (!net.scheduled && loop_defer(g->loop, queue_run, g) == 0)
 		net.scheduled = true;
 }
@@ -251,9 +283,6 @@ void ike_net_fini(struct gateway *g)
 	ike_pool_destroy(g->pool);
 	g->pool = NULL;
 	loop_timer_fini(&g->ike_timer);
-	while ((d = STAILQ_FIRST(&net.queue))) {
-		STAILQ_REMOVE_HEAD(&net.queue, link);
+	while ((d = queue_take()))
 		free(d);
-	}
-	net.queued = 0;
 }

@@ -113,6 +113,7 @@ static void engine(struct cli *cli, struct json *w)
 		json_u64(w, "policies_max", e.policy_max);
 		json_u64(w, "routes", e.route_used);
 		json_u64(w, "routes_max", e.route_max);
+		json_u64(w, "routes_refused", e.route_refused);
 		json_u64(w, "packet_buffers", e.mbufs);
 		json_u64(w, "packet_buffers_used", e.mbufs_used);
 		json_u64(w, "held_packets", e.held_packets);
@@ -126,7 +127,11 @@ static void engine(struct cli *cli, struct json *w)
 	cli_printf(cli, "Memory:                %s pages\n", e.hugepages ? "huge" : "ordinary");
 	cli_printf(cli, "Security associations: %u of %u\n", e.sa_used, e.sa_max);
 	cli_printf(cli, "Policies:              %u of %u\n", e.policy_used, e.policy_max);
-	cli_printf(cli, "Routes:                %u of %u\n", e.route_used, e.route_max);
+	cli_printf(cli, "Routes:                %u, room for %u per family\n", e.route_used,
+		   e.route_max);
+	if (e.route_refused)
+		cli_printf(cli, "Routes refused:        %llu (dataplane routes)\n",
+			   (unsigned long long)e.route_refused);
 	cli_printf(cli, "Packet buffers:        %u of %u\n", e.mbufs_used, e.mbufs);
 	cli_printf(cli, "Packets held:          %u of %u\n", e.held_packets, e.held_max);
 }

@@ -55,7 +55,7 @@ static void sa_json(struct json *w, const struct sa_view *v, bool in)
 	json_str(w, "transform", transform_format(&c->transform, t, sizeof(t)));
 	json_str(w, "mode", c->transform.transport ? "transport" : "tunnel");
 	json_str(w, "encapsulation", c->udp_encap ? "udp" : "none");
-	json_str(w, "state", "active");
+	json_str(w, "state", st.state == DP_SA_STANDBY ? "standby" : "active");
 	json_str(w, "key_management", v->manual ? "manual" : "ike");
 	json_bool(w, "replaced", c->old);
 	json_u64(w, "packets", st.packets);
@@ -117,7 +117,7 @@ static void sa_text(struct cli *cli, const struct sa_view *v, bool in, bool deta
 					   dp_sa_drop_name((enum dp_sa_drop)i),
 					   (unsigned long long)st.drops[i]);
 	}
-	cli_printf(cli, "        Status: ACTIVE%s\n",
+	cli_printf(cli, "        Status: %s%s\n", st.state == DP_SA_STANDBY ? "STANDBY" : "ACTIVE",
 		   c->old ? " (replaced, for late packets)" : "");
 }
 

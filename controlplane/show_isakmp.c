@@ -123,12 +123,38 @@ static int show_sa(struct cli *cli, const struct cli_args *args)
 	return CLI_MORE;
 }
 
+static void policies_json(struct json *w, const struct config *c)
+{
+	const struct isakmp_policy *p;
+	char e[32];
+
+	json_obj(w, NULL);
+	json_arr(w, "policies");
+	TAILQ_FOREACH (p, &c->isakmp_policies, link) {
+		json_obj(w, NULL);
+		json_u64(w, "priority", p->priority);
+		json_str(w, "encryption", ike_encr_name(p->encr, p->aes_bits, e, sizeof(e)));
+		json_str(w, "hash", ike_hash_name(p->hash));
+		json_str(w, "authentication", ike_auth_name(p->auth));
+		json_u64(w, "dh_group", p->group);
+		json_u64(w, "lifetime_seconds", p->lifetime_s);
+		json_end(w);
+	}
+	json_end(w);
+	json_end(w);
+}
+
 static int show_policy(struct cli *cli, const struct cli_args *args)
 {
 	const struct config *c = cli_running(cli);
 	const struct isakmp_policy *p;
+	struct json *w = cli_json(cli);
 	char e[32];
 
+	if (w) {
+		policies_json(w, c);
+		return CLI_DONE;
+	}
 	cli_puts(cli, "Global IKE policy\n");
 	if (TAILQ_EMPTY(&c->isakmp_policies))
 		cli_puts(cli, "No policy is configured: IKE accepts and offers nothing\n");
@@ -164,7 +190,10 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 	struct gateway *g = cli_ctx(cli);
 	struct json *w = cli_json(cli);
 	struct ike_counters n = {0};
+	uint32_t limit = cli_running(cli)->isakmp.half_open_limit;
 
+	if (limit == 0)
+		limit = IKE_HALF_OPEN_DEFAULT;
 	if (g->ike)
 		ike_get_counters(g->ike, &n);
 	const struct {
@@ -194,7 +223,8 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		{"dpd_sent", "Dead-peer probes sent", n.dpd_sent},
 		{"dpd_dead", "Peers found dead", n.dpd_dead},
 		{"half_open", "Half-open now", n.half_open},
-		{"half_open_limit", "Half-open limit reached", n.half_open_limit},
+		{"half_open_limit", "Half-open limit", limit},
+		{"half_open_limit_reached", "Half-open limit reached", n.half_open_limit},
 	};
 	if (w)
 		json_obj(w, NULL);
@@ -231,7 +261,7 @@ static const char *const help[][2] = {
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show crypto isakmp sa [detail]", help, show_sa, CLI_JSON, &gateway},
-	{CLI_EXEC, "show crypto isakmp policy", help, show_policy, 0, &gateway},
+	{CLI_EXEC, "show crypto isakmp policy", help, show_policy, CLI_JSON, &gateway},
 	{CLI_EXEC, "show crypto isakmp key", help, show_key, 0, &gateway},
 	{CLI_EXEC, "show crypto isakmp stats", help, show_stats, CLI_JSON, &gateway},
 	{CLI_ENABLE, "clear crypto isakmp [NUMBER<1-4294967295>]", help, clear_isakmp, 0, &gateway},

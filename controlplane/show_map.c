@@ -82,6 +82,50 @@ static void entry_text(struct cli *cli, const struct config *c, const struct cry
 	cli_puts(cli, "        }\n");
 }
 
+static void peers_json(struct json *w, const struct crypto_map_entry *e)
+{
+	const struct map_peer *p;
+	char a[ADDR_STR_MAX];
+	json_arr(w, "peers");
+	TAILQ_FOREACH (p, &e->peers, link)
+		json_str(w, NULL, p->hostname ? p->hostname : addr_format(&p->addr, a, sizeof(a)));
+	json_end(w);
+}
+
+static void entry_json(struct json *w, const struct config *c, const struct crypto_map *m,
+		       const struct crypto_map_entry *e)
+{
+	const struct ipsec_config *g = &c->ipsec;
+	const struct interface_config *ifc;
+
+	json_obj(w, NULL);
+	json_str(w, "crypto_map", m->name);
+	json_u64(w, "sequence", e->seq);
+	json_str(w, "key_management", e->kind == MAP_IPSEC_MANUAL ? "manual" : "ike");
+	if (e->description)
+		json_str(w, "description", e->description);
+	if (e->dynamic_map[0])
+		json_str(w, "dynamic_map", e->dynamic_map);
+	peers_json(w, e);
+	json_str(w, "access_list", e->acl);
+	json_bool(w, "access_list_exists", e->acl[0] && config_acl(c, e->acl));
+	json_arr(w, "transform_sets");
+	for (unsigned i = 0; i < e->transform_set_count; i++)
+		json_str(w, NULL, e->transform_sets[i]);
+	json_end(w);
+	json_u64(w, "lifetime_seconds", e->lifetime_s ? e->lifetime_s : g->lifetime_s);
+	json_u64(w, "lifetime_kilobytes", e->lifetime_kb ? e->lifetime_kb : g->lifetime_kb);
+	json_u64(w, "replay_window", e->replay_set ? e->replay_window : g->replay_window);
+	json_bool(w, "pfs", e->pfs);
+	json_u64(w, "pfs_group", e->pfs ? e->pfs_group : 0);
+	json_arr(w, "interfaces");
+	TAILQ_FOREACH (ifc, &c->interfaces, link)
+		if (strcmp(ifc->crypto_map, m->name) == 0)
+			json_str(w, NULL, ifc->name);
+	json_end(w);
+	json_end(w);
+}
+
 static bool map_on_interface(const struct config *c, const char *map, const char *interface)
 {
 	const struct interface_config *ifc = config_interface(c, interface);
@@ -92,6 +136,7 @@ static bool map_on_interface(const struct config *c, const char *map, const char
 struct map_show {
 	char map[CONFIG_NAME_MAX];
 	uint32_t seq;
+	bool started;
 };
 
 static void interfaces_text(struct cli *cli, const struct config *c, const struct crypto_map *m)
@@ -114,8 +159,15 @@ static int show_map(struct cli *cli, const struct cli_args *args)
 	const struct crypto_map *m;
 	int budget = SHOW_SLICE;
 
+	struct json *w = cli_json(cli);
+
 	if (!s && !(*state = s = calloc(1, sizeof(*s))))
 		return cli_error(cli, "%% Not enough memory");
+	if (w && !s->started) {
+		json_obj(w, NULL);
+		json_arr(w, "entries");
+	}
+	s->started = true;
 	TAILQ_FOREACH (m, &c->crypto_maps, link) {
 		if (m->is_dynamic_template || (tag && strcmp(tag, m->name) != 0) ||
 		    (interface && !map_on_interface(c, m->name, interface)))
@@ -128,12 +180,20 @@ static int show_map(struct cli *cli, const struct cli_args *args)
 				continue;
 			if (!budget--)
 				return CLI_MORE;
-			entry_text(cli, c, m, e);
+			if (w)
+				entry_json(w, c, m, e);
+			else
+				entry_text(cli, c, m, e);
 			memcpy(s->map, m->name, sizeof(s->map));
 			s->seq = e->seq;
 		}
-		interfaces_text(cli, c, m);
+		if (!w)
+			interfaces_text(cli, c, m);
 		s->map[0] = '\0';
+	}
+	if (w) {
+		json_end(w);
+		json_end(w);
 	}
 	return CLI_DONE;
 }
@@ -154,7 +214,23 @@ static int show_dynamic_map(struct cli *cli, const struct cli_args *args)
 static int show_transform_set(struct cli *cli, const struct cli_args *args)
 {
 	const struct transform_set *s;
+	struct json *w = cli_json(cli);
 	char t[96];
+	if (w) {
+		json_obj(w, NULL);
+		json_arr(w, "transform_sets");
+		TAILQ_FOREACH (s, &cli_running(cli)->transform_sets, link) {
+			struct tunnel_proposal p = proposal_of(s);
+			json_obj(w, NULL);
+			json_str(w, "name", s->name);
+			json_str(w, "transform", transform_format(&p, t, sizeof(t)));
+			json_str(w, "mode", s->transport ? "transport" : "tunnel");
+			json_end(w);
+		}
+		json_end(w);
+		json_end(w);
+		return CLI_DONE;
+	}
 	TAILQ_FOREACH (s, &cli_running(cli)->transform_sets, link) {
 		struct tunnel_proposal p = proposal_of(s);
 		cli_printf(cli, "Transform set %s: { %s }\n   will negotiate = { %s, },\n\n",
@@ -197,9 +273,10 @@ static const char *const help[][2] = {
 };
 
 static const struct cli_cmd rows[] = {
-	{CLI_EXEC, "show crypto map [interface INTERFACE|tag NAME]", help, show_map, 0, &gateway},
+	{CLI_EXEC, "show crypto map [interface INTERFACE|tag NAME]", help, show_map, CLI_JSON,
+	 &gateway},
 	{CLI_EXEC, "show crypto dynamic-map [tag NAME]", help, show_dynamic_map, 0, &gateway},
-	{CLI_EXEC, "show crypto ipsec transform-set", help, show_transform_set, 0, &gateway},
+	{CLI_EXEC, "show crypto ipsec transform-set", help, show_transform_set, CLI_JSON, &gateway},
 	{CLI_EXEC, "show crypto ipsec security-association [lifetime|replay]", help,
 	 show_security_association, 0, &gateway},
 };

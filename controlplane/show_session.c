@@ -29,8 +29,9 @@ struct session {
 	const struct member *m;
 	unsigned count;
 	const struct ike_sa_info *ike;
-	unsigned active;  // SA pairs that carry traffic
-	uint64_t up_ms;   // oldest of them
+	unsigned active;   // SA pairs that carry traffic
+	unsigned standby;  // ... that another box carries
+	uint64_t up_ms;    // oldest of them
 	const char *status;
 };
 
@@ -89,7 +90,11 @@ static void session_judge(struct session_show *s, struct session *x)
 			const struct sa_view *const *v =
 				snapshot_policy(&s->snap, t->flows[f].policy, &n);
 			for (unsigned k = 0; k < n; k++) {
-				x->active += !v[k]->c.old;
+				struct dp_sa_stats st;
+
+				sa_stats_read(v[k]->c.sa_out, &st);
+				x->active += !v[k]->c.old && st.state == DP_SA_ACTIVE;
+				x->standby += !v[k]->c.old && st.state == DP_SA_STANDBY;
 				if (!x->up_ms || (v[k]->c.up_ms && v[k]->c.up_ms < x->up_ms))
 					x->up_ms = v[k]->c.up_ms;
 			}
@@ -100,10 +105,11 @@ static void session_judge(struct session_show *s, struct session *x)
 	if (ike_up && x->ike->established_ms && (!x->up_ms || x->ike->established_ms < x->up_ms))
 		x->up_ms = x->ike->established_ms;
 	x->status = x->active                    ? "UP-ACTIVE"
+		    : x->standby                 ? "UP-STANDBY"
 		    : ike_up                     ? "UP-IDLE"
 		    : x->ike && !x->ike->deleted ? "DOWN-NEGOTIATING"
 						 : "DOWN";
-	if (!x->active && !ike_up)
+	if (!x->active && !x->standby && !ike_up)
 		x->up_ms = 0;
 }
 
@@ -272,6 +278,7 @@ static void session_json(struct session_show *s, const struct session *x, uint64
 static const char *status_code(const char *status)
 {
 	return strcmp(status, "UP-ACTIVE") == 0          ? "UA"
+	       : strcmp(status, "UP-STANDBY") == 0       ? "US"
 	       : strcmp(status, "UP-IDLE") == 0          ? "UI"
 	       : strcmp(status, "DOWN-NEGOTIATING") == 0 ? "DN"
 							 : "D";
@@ -294,8 +301,8 @@ static void header(struct session_show *s)
 		return;
 	}
 	if (s->brief) {
-		cli_puts(s->cli,
-			 "Status: UA - up, active; UI - up, idle; DN - negotiating; D - down\n");
+		cli_puts(s->cli, "Status: UA - up, active; US - up, standby; UI - up, idle; DN - "
+				 "negotiating; D - down\n");
 		cli_printf(s->cli, "%-20s %-24s %-8s %-20s %s\n", "Peer", "I/F", "Uptime",
 			   "Phase1_id", "Status");
 		return;

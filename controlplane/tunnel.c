@@ -29,6 +29,8 @@ struct build {
 	size_t tunnel_cap, policy_cap;
 	struct old_flow *old;
 	size_t old_count;
+	const struct acl **acls;  // sorted by name: each of thousands of entries asks for one
+	size_t acl_count;
 	uint8_t *used;     // bitmap of policy ids in use, now or before
 	uint32_t next_id;  // search hint
 	uint32_t next_group;
@@ -376,6 +378,37 @@ static int tunnel_keep(struct build *b, struct tunnel *t)
 	return 0;
 }
 
+static int acl_order(const void *a, const void *b)
+{
+	return strcmp((*(const struct acl *const *)a)->name, (*(const struct acl *const *)b)->name);
+}
+
+static int acl_name_order(const void *name, const void *elem)
+{
+	return strcmp(name, (*(const struct acl *const *)elem)->name);
+}
+
+static int acls_sort(struct build *b)
+{
+	const struct acl *a;
+	TAILQ_FOREACH (a, &b->c->acls, link)
+		b->acl_count++;
+	b->acls = calloc(b->acl_count ? b->acl_count : 1, sizeof(struct acl *));
+	if (!b->acls)
+		return -ENOMEM;
+	size_t n = 0;
+	TAILQ_FOREACH (a, &b->c->acls, link)
+		b->acls[n++] = a;
+	qsort(b->acls, n, sizeof(struct acl *), acl_order);
+	return 0;
+}
+
+static const struct acl *acl_find(const struct build *b, const char *name)
+{
+	void **a = bsearch(name, b->acls, b->acl_count, sizeof(struct acl *), acl_name_order);
+	return a ? *a : NULL;
+}
+
 static void entry_build(struct build *b, const struct interface_config *ifc,
 			const struct crypto_map *m, const struct crypto_map_entry *e,
 			uint32_t group)
@@ -383,7 +416,7 @@ static void entry_build(struct build *b, const struct interface_config *ifc,
 	struct tunnel *t = tunnel_new(b, ifc, m, e);
 	if (!t)
 		return;
-	const struct acl *acl = e->acl[0] ? config_acl(b->c, e->acl) : NULL;
+	const struct acl *acl = e->acl[0] ? acl_find(b, e->acl) : NULL;
 	t->group = group;
 	if (!tunnel_judge(b, t, e, acl)) {
 		tunnel_free(t);
@@ -449,13 +482,14 @@ struct tunnels *tunnels_build(const struct config *c, const struct tunnels *prev
 			  .out = calloc(1, sizeof(struct tunnels))};
 	if (!b.out)
 		return NULL;
-	b.failed = ids_init(&b);
+	b.failed = ids_init(&b) || acls_sort(&b) ? -ENOMEM : 0;
 	const struct interface_config *ifc;
 	TAILQ_FOREACH (ifc, &c->interfaces, link)
 		if (!b.failed && ifc->crypto_map[0])
 			interface_build(&b, ifc);
 	free(b.used);
 	free(b.old);
+	free(b.acls);
 	if (!b.failed)
 		b.failed = flows_index(b.out);
 	if (b.failed) {

@@ -27,7 +27,6 @@
 #define MBUFS        16383
 #define MBUF_CACHE   256
 #define MBUF_DATA    (RTE_PKTMBUF_HEADROOM + 2048 + 64)
-#define ROUTES_MAX   65536
 #define FLOW_ENTRIES 65536
 #define FRAG_ENTRIES 256
 #define PUNT_BUDGET  256  // packets per control turn
@@ -47,6 +46,8 @@ static void on_tick(void *ctx, uint64_t now_ms)
 
 	punt_drain(PUNT_BUDGET, now_ms);
 	rcu_poll();
+	if (spd_poll() && ops.event)
+		ops.event(ops.ctx, &(struct dp_event){.type = DP_EVENT_POLICIES});
 	n++;
 	if (n % LINK_TICKS == 0)
 		port_poll_links(&ops);
@@ -56,7 +57,8 @@ static void on_tick(void *ctx, uint64_t now_ms)
 
 static int tables_start(const struct dp_params *p, struct err *err)
 {
-	struct fib_params fib = {.routes_max = ROUTES_MAX, .socket = rte_socket_id()};
+	struct fib_params fib = {.routes_max = p->routes ? p->routes : FIB_ROUTES_DEFAULT,
+				 .socket = rte_socket_id()};
 
 	pool = rte_pktmbuf_pool_create("packets", MBUFS, MBUF_CACHE,
 				       sizeof(struct pkt) <= 64 ? 64 : 0, MBUF_DATA,
@@ -135,6 +137,8 @@ int dp_start(struct loop *loop, const struct dp_params *p, const struct dp_ops *
 	if (p->workers == 0 || p->workers > WORKER_MAX)
 		return err_set(err, -EINVAL, "%u workers: there may be 1 to %d", p->workers,
 			       WORKER_MAX);
+	if (p->routes > DP_ROUTE_MAX)
+		return err_set(err, -EINVAL, "%u routes: there may be %u", p->routes, DP_ROUTE_MAX);
 	int rc = eal_start(p, err);
 	if (rc)
 		return rc;
@@ -275,6 +279,11 @@ int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err)
 	return spd_set(p, n, err);
 }
 
+bool dp_policies_pending(void)
+{
+	return spd_pending();
+}
+
 int dp_policy_bind(uint32_t policy, uint32_t handle)
 {
 	struct sa *sa = handle ? sad_get(handle) : NULL;
@@ -341,6 +350,7 @@ void dp_engine_info(struct dp_engine_info *out)
 		.policy_used = spd_count(),
 		.route_max = fib_routes_max(),
 		.route_used = fib_routes(),
+		.route_refused = fib_refused(),
 		.mbufs = MBUFS,
 		.mbufs_used = pool ? rte_mempool_in_use_count(pool) : 0,
 		.held_packets = hold_count(),

@@ -50,6 +50,7 @@
 	X(NATT_KEEPALIVE,  "natt-keepalive",  "NAT keepalive, as meant") \
 	X(UDP_HEADER,      "udp-header",      "UDP length or checksum is wrong") \
 	X(POLICY_FRAGMENT, "policy-fragment", "later fragment where the policy needs ports") \
+	X(POLICY_UNBUILT,  "policy-unbuilt",  "policies of the port's crypto map are not in force yet") \
 	X(ICMP_LIMIT,      "icmp-limit",      "ICMP error not sent, rate limit") \
 	X(HOST_FULL,       "host-full",       "host interface refused the frame")
 // clang-format on

@@ -2,6 +2,7 @@
 // core; workers get one lcore each, tied to a core only when the operator named cores. What the
 // library wants to say goes to standard error; its last line is kept for error sentences.
 #include "eal.h"
+#include "fib.h"
 #include "log.h"
 
 #include <ctype.h>
@@ -145,7 +146,7 @@ static const char *const memory_kind[2][4] = {
 static int init(const struct dp_params *p, bool with_huge, struct err *err)
 {
 	char allowed[512], lcores[8192], prefix[64], memory[16], *argv[ARGS_MAX];
-	unsigned mb = p->memory_mb ? p->memory_mb : MEMORY_MB;
+	unsigned mb = p->memory_mb ? p->memory_mb : MEMORY_MB + fib_memory_mb(p->routes);
 	int argc = 0;
 
 	allowed_format(allowed, sizeof(allowed));

@@ -37,6 +37,14 @@ static inline void esp_key_prefetch(const struct sa *sa)
 	__builtin_prefetch(end - 128);
 }
 
+// Outbound: the lines of an SA that every packet needs.
+static inline void esp_sa_prefetch(const struct sa *sa)
+{
+	__builtin_prefetch(sa);
+	__builtin_prefetch((const uint8_t *)sa + 64, 1);
+	__builtin_prefetch((const uint8_t *)sa + offsetof(struct sa, outer0));
+}
+
 // End of the run of packets of one SA that begins at i.
 static inline uint32_t esp_run_end(const struct burst *b, uint32_t i)
 {

@@ -39,13 +39,10 @@ static inline void op_fill(struct open *o, const struct sa *sa, uint8_t *esp, ui
 {
 	struct crypto_op *op = &o->ctx->ops[o->n];
 
-	op->key = sa->key;
+	sa_op_fill(sa, op);
 	op->esp = esp;
 	op->len = len;
 	op->seq_hi_be = rte_cpu_to_be_32((uint32_t)(seq >> 32));
-	op->iv_len = sa->iv_len;
-	op->icv_len = sa->icv_len;
-	op->esn = sa->esn;
 	crypto_op_nonce(op, sa->salt);
 	o->ctx->fns[o->n] = sa->crypt;
 	o->seq[o->n] = seq;

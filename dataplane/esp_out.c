@@ -117,13 +117,10 @@ static inline void op_add(struct seal *s, struct sa *sa, struct rte_mbuf *m, uin
 {
 	struct crypto_op *op = &s->ctx->ops[s->n];
 
-	op->key = sa->key;
+	sa_op_fill(sa, op);
 	op->esp = esp;
 	op->len = len;
 	op->seq_hi_be = rte_cpu_to_be_32((uint32_t)(seq >> 32));
-	op->iv_len = sa->iv_len;
-	op->icv_len = sa->icv_len;
-	op->esn = sa->esn;
 	crypto_op_nonce(op, sa->salt);
 	s->ctx->fns[s->n] = sa->crypt;
 	s->out->pkt[s->n++] = m;
@@ -308,9 +305,7 @@ static inline void burst_prefetch(const struct burst *in)
 		if (sa == last)
 			continue;
 		last = sa;
-		__builtin_prefetch(sa);
-		__builtin_prefetch((const uint8_t *)sa + 64, 1);
-		__builtin_prefetch(&sa->outer0);
+		esp_sa_prefetch(sa);
 	}
 }
 

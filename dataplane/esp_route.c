@@ -9,6 +9,8 @@
 #include <rte_ip.h>
 #include <string.h>
 
+_Static_assert(ADJ_MAX <= UINT16_MAX + 1, "an adjacency fits beside the template");
+
 static inline struct sa_outer *outer_of(const struct pkt *p)
 {
 	return __atomic_load_n(&p->sa->outer, __ATOMIC_ACQUIRE);

@@ -9,8 +9,6 @@
 #include <rte_prefetch.h>
 #include <string.h>
 
-#define AHEAD 8
-
 // Whether the destination is the port's own unicast address.
 static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
 {
@@ -42,16 +40,20 @@ static inline uint8_t family_of(const uint8_t *frame)
 	return type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? 6 : 0;
 }
 
-// Buffer header and metadata of the packet after the next few, header bytes of a nearer one whose
-// buffer header has arrived by now.
-static inline void frames_prefetch(const struct burst *in, uint32_t i)
+// Everything that the stages read of a burst starts on its way at once: buffer headers and
+// metadata first, then, as the headers arrive, what they point to.
+static inline void frames_prefetch(const struct burst *in)
 {
-	if (likely(i + AHEAD < in->n)) {
-		rte_prefetch0(in->pkt[i + AHEAD]);
-		rte_prefetch0(pkt_of(in->pkt[i + AHEAD]));
+	for (uint32_t i = 0; i < in->n; i++) {
+		rte_prefetch0(in->pkt[i]);
+		rte_prefetch0(pkt_of(in->pkt[i]));
 	}
-	if (likely(i + AHEAD / 2 < in->n))
-		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i + AHEAD / 2], void *));
+	for (uint32_t i = 0; i < in->n; i++) {
+		const uint8_t *frame = rte_pktmbuf_mtod(in->pkt[i], const uint8_t *);
+
+		rte_prefetch0(frame);
+		rte_prefetch0(frame + 63);
+	}
 }
 
 static void to_others(struct worker *w, struct rte_mbuf *m, const struct port *p,
@@ -70,10 +72,10 @@ void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *hos
 	const struct port *p = port_get(port);
 	uint32_t kept = 0;
 
+	frames_prefetch(in);
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 
-		frames_prefetch(in, i);
 		if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)) {
 			pkt_drop(w, m, DROP_ETH_RUNT);
 			continue;

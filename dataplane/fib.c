@@ -20,8 +20,13 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#define TBL8_4 8192
-#define TBL8_6 32000
+// Second-level tables: two-byte entries keep 15 bits, enough for the default size. Large tables
+// have four-byte entries. An IPv6 route reserves one table per 8 bits behind the first 24: a /48
+// takes three, so there is room for a quarter as many of those.
+#define TBL8_4       8192u
+#define TBL8_6       32000u
+#define TBL8_4_LARGE 32768u
+#define ROUTE_BYTES  512u  // two tree nodes in either family
 
 struct pending {  // a route that waits for a grace period
 	STAILQ_ENTRY(pending) next;
@@ -36,6 +41,7 @@ static struct rte_fib6 *fib6;
 static uint32_t default4, default6;  // c: wo, w: ro (relaxed)
 uint32_t fib_generation_now = 1;
 static uint32_t routes, routes_max;
+static uint64_t refused;
 static uint32_t grace;  // deletions whose grace period has not ended
 static STAILQ_HEAD(, pending) waiting = STAILQ_HEAD_INITIALIZER(waiting);
 
@@ -46,22 +52,43 @@ static void changed(void)
 	__atomic_store_n(&fib_generation_now, next ? next : 1, __ATOMIC_RELEASE);
 }
 
+static uint32_t tbl8_6(uint32_t max)
+{
+	if (max <= FIB_ROUTES_DEFAULT)
+		return TBL8_6;
+	return max / 4 * 3;
+}
+
+unsigned fib_memory_mb(uint32_t max)
+{
+	if (max <= FIB_ROUTES_DEFAULT)
+		return 0;
+	uint64_t kb = (uint64_t)(max - FIB_ROUTES_DEFAULT) * ROUTE_BYTES / 1024;
+
+	kb += 2 * 32 * 1024;                                // first level, two bytes more
+	kb += TBL8_4_LARGE + tbl8_6(max);                   // 256 entries of four bytes
+	return (unsigned)(kb / 1024 + kb / 1024 / 16 + 1);  // and what allocation loses
+}
+
 int fib_init(const struct fib_params *p, struct err *err)
 {
+	bool large = p->routes_max > FIB_ROUTES_DEFAULT;
 	struct rte_fib_conf c4 = {
 		.type = RTE_FIB_DIR24_8,
 		.default_nh = ADJ_NONE,
 		.max_routes = (int)p->routes_max,
-		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = TBL8_4},
+		.dir24_8 = {.nh_sz = large ? RTE_FIB_DIR24_8_4B : RTE_FIB_DIR24_8_2B,
+			    .num_tbl8 = large ? TBL8_4_LARGE : TBL8_4},
 	};
 	struct rte_fib6_conf c6 = {
 		.type = RTE_FIB6_TRIE,
 		.default_nh = ADJ_NONE,
 		.max_routes = (int)p->routes_max,
-		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = TBL8_6},
+		.trie = {.nh_sz = large ? RTE_FIB6_TRIE_4B : RTE_FIB6_TRIE_2B,
+			 .num_tbl8 = tbl8_6(p->routes_max)},
 	};
 
-	routes = 0, routes_max = p->routes_max, grace = 0;
+	refused = 0, routes = 0, routes_max = p->routes_max, grace = 0;
 	default4 = default6 = ADJ_NONE;
 	fib4 = rte_fib_create("fib4", (int)p->socket, &c4);
 	fib6 = fib4 ? rte_fib6_create("fib6", (int)p->socket, &c6) : NULL;
@@ -91,6 +118,11 @@ void fib_fini(void)
 uint32_t fib_routes(void)
 {
 	return routes;
+}
+
+uint64_t fib_refused(void)
+{
+	return refused;
 }
 
 uint32_t fib_routes_max(void)
@@ -188,6 +220,7 @@ static int set_now(const struct dp_route *r, struct err *err)
 	char text[PREFIX_STR_MAX];
 	int rc;
 
+	refused += adj == ADJ_NONE;
 	if (adj == ADJ_NONE)
 		return err_set(err, -ENOSPC, "no adjacency left for route %s",
 			       prefix_format(&r->dst, text, sizeof(text)));
@@ -195,9 +228,12 @@ static int set_now(const struct dp_route *r, struct err *err)
 	changed();
 	if (rc) {
 		adj_put(adj);
-		return err_set(err, rc,
-			       "route %s does not fit into the forwarding table (%u routes)",
-			       prefix_format(&r->dst, text, sizeof(text)), routes);
+		refused++;
+		return err_set(
+			err, rc,
+			"route %s does not fit into the forwarding tables (%u routes are in, "
+			"made for %u); `dataplane routes` makes them larger",
+			prefix_format(&r->dst, text, sizeof(text)), routes, routes_max);
 	}
 	routes += old == ADJ_NONE;
 	adj_put(old);

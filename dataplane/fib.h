@@ -5,6 +5,7 @@
 // all routes with the same port and gateway, and live until a grace period after the last one.
 #pragma once
 
+#include <stdalign.h>
 #include <stdint.h>
 
 #include "dp.h"
@@ -13,9 +14,9 @@
 enum { ADJ_NONE, ADJ_LOCAL, ADJ_DROP, ADJ_HOST, ADJ_FIRST };
 #define ADJ_MAX 32768  // two-byte table entries keep 15 bits
 
-struct adj {
+struct adj {  // one line: reached by a shift
 	// c: wo before publication, w: ro
-	uint32_t port;
+	alignas(64) uint32_t port;
 	uint8_t attached;  // no gateway: the neighbour is the destination itself
 	struct ip_addr gateway;
 	struct neigh *neigh;  // gateway's entry, NULL = not resolved; c: wo (release), w: ro
@@ -25,6 +26,8 @@ struct adj {
 	uint8_t dead;
 };
 extern struct adj adj_table[ADJ_MAX];
+
+#define FIB_ROUTES_DEFAULT 65536u
 
 struct fib_params {
 	uint32_t routes_max;  // per family
@@ -36,6 +39,9 @@ int fib_set(const struct dp_route *r, struct err *err);
 int fib_del(const struct ip_prefix *dst);
 uint32_t fib_routes(void);
 uint32_t fib_routes_max(void);
+uint64_t fib_refused(void);  // routes that found no place
+// What tables for that many routes per family take beyond the default ones.
+unsigned fib_memory_mb(uint32_t routes);
 // A gateway's neighbour entry changed: adjacencies through it follow.
 void fib_neigh_changed(uint32_t port, const struct ip_addr *addr, struct neigh *n);
 

@@ -18,6 +18,11 @@ void flow_cache_destroy(struct flow_cache *c)
 	rte_free(c);
 }
 
+struct spd_result spd_lookup_copy(struct worker *w, struct flow_key key)
+{
+	return spd_lookup(w, &key);
+}
+
 void flow_cache_put(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
 		    struct spd_result r)
 {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "spd.h"
+#include "worker.h"
 
 struct flow {
 	struct flow_key key;
@@ -45,6 +46,9 @@ static inline bool flow_key_equal(const struct flow_key *a, const struct flow_ke
 {
 	const uint64_t *x = a->word, *y = b->word;
 
+	// The family is in word 4; words 1 and 3 of IPv4 are zero in every key.
+	if (likely(b->family == 4))
+		return ((x[0] ^ y[0]) | (x[2] ^ y[2]) | (x[4] ^ y[4]) | (x[5] ^ y[5])) == 0;
 	return ((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]) | (x[4] ^ y[4]) |
 		(x[5] ^ y[5])) == 0;
 }
@@ -60,4 +64,17 @@ static inline bool flow_cache_get(const struct flow_cache *c, const struct flow_
 			return true;
 		}
 	return false;
+}
+
+// spd_lookup for the packet path: nearly every packet hits, with a key that never leaves the
+// registers. `generation` is spd_generation(), asked once for a burst.
+static inline __attribute__((always_inline)) struct spd_result flow_lookup(struct worker *w,
+									   struct flow_key *key,
+									   uint32_t generation)
+{
+	struct spd_result r;
+
+	key->word[5] |= (uint64_t)generation << 32;
+	return likely(flow_cache_get(w->flows, key, flow_hash(key), &r)) ? r
+									 : spd_lookup_copy(w, *key);
 }

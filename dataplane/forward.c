@@ -15,10 +15,18 @@ static inline void ttl_less(struct rte_ipv4_hdr *ip)
 	ip->time_to_live--;
 }
 
-static void expired(struct worker *w, struct rte_mbuf *m)
+// false: this was the last hop.
+static inline bool hop_less(uint8_t *h, uint8_t family)
 {
-	icmp_error(w, m, ICMP_TTL, 0);
-	pkt_drop(w, m, DROP_IP_TTL);
+	uint8_t *ttl = h + (family == 4 ? 8 : 7);
+
+	if (unlikely(*ttl <= 1))
+		return false;
+	if (likely(family == 4))
+		ttl_less((struct rte_ipv4_hdr *)h);
+	else
+		(*ttl)--;
+	return true;
 }
 
 void forward(struct worker *w, struct burst *in)
@@ -28,20 +36,15 @@ void forward(struct worker *w, struct burst *in)
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
-		struct pkt *p = pkt_of(m);
+		const struct pkt *p = pkt_of(m);
 		uint8_t *h = rte_pktmbuf_mtod(m, uint8_t *);
-		uint8_t *ttl = h + (p->family == 4 ? 8 : 7);
 
-		in->pkt[kept] = m;
-		kept++;
-		if (unlikely(p->flags & stays))
+		if (likely(!(p->flags & stays)) && unlikely(!hop_less(h, p->family))) {
+			icmp_error(w, m, ICMP_TTL, 0);
+			pkt_drop(w, m, DROP_IP_TTL);
 			continue;
-		if (unlikely(*ttl <= 1))
-			expired(w, m), kept--;
-		else if (likely(p->family == 4))
-			ttl_less((struct rte_ipv4_hdr *)h);
-		else
-			(*ttl)--;
+		}
+		in->pkt[kept++] = m;
 	}
 	in->n = kept;
 }

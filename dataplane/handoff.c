@@ -4,6 +4,7 @@
 #include "pipeline.h"
 #include "sa.h"
 #include "spd.h"
+#include "spd_key.h"
 
 static void ring_flush(struct worker *w, uint32_t to)
 {
@@ -31,6 +32,8 @@ void handoff(struct worker *w, struct burst *in, bool inbound)
 {
 	uint32_t kept = 0;
 
+	if (worker_count == 1)
+		return;  // one worker owns all
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
@@ -49,6 +52,21 @@ void handoff(struct worker *w, struct burst *in, bool inbound)
 	in->n = kept;
 }
 
+// A piece that was cut off before the ring has no ports any more: where several SAs serve the
+// policy, the choice made then stands as long as that SA does.
+static struct sa *sa_again(struct rte_mbuf *m, const struct pkt *p)
+{
+	uintptr_t bound = __atomic_load_n(&spd_bound[p->policy], __ATOMIC_ACQUIRE);
+	struct flow_key key;
+
+	if (likely((bound & 1) == 0))
+		return (struct sa *)bound;
+	if (spd_choice_has(bound, p->sa))
+		return p->sa;
+	spd_key(&key, m, p, 0, false);
+	return spd_choose(bound, &key);
+}
+
 void handoff_take(struct worker *w, struct burst *in, struct burst *inbound, struct burst *acquire)
 {
 	uint32_t kept = 0;
@@ -62,7 +80,7 @@ void handoff_take(struct worker *w, struct burst *in, struct burst *inbound, str
 			burst_add(inbound, m);
 			continue;
 		}
-		p->sa = spd_sa(p->policy);
+		p->sa = sa_again(m, p);
 		if (likely(p->sa))
 			in->pkt[kept++] = m;
 		else

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <rte_mbuf.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sa;
@@ -19,25 +21,26 @@ enum pkt_flags {
 };
 
 struct pkt {
-	struct sa *sa;          // set by look-ups (sad, spd), read by esp_in / esp_out
-	uint32_t in_port;       // data-plane port id it came by (0 = control thread)
-	uint32_t out_port;      // set by route look-up
-	uint32_t adj;           // adjacency index, set by route look-up
-	uint32_t policy;        // policy id that matched (0 = none)
-	uint32_t esp_seq_hi;    // esp_in: upper half of the sequence number
-	uint32_t hash;          // flow hash
-	uint16_t l3_len;        // length of the (outer) IP header incl. options/extension headers
-	uint16_t l3_total;      // total IP packet length from the header
-	uint8_t family;         // 4 or 6: family of the packet now at the mbuf's data pointer
-	uint8_t proto;          // upper-layer protocol
-	uint8_t flags;          // enum pkt_flags
-	uint8_t udp_len;        // 8 if UDP-encapsulated ESP, else 0
-	uint16_t sport, dport;  // transport ports, host order (0 if none)
-	uint16_t worker;        // worker to hand over to
-	uint16_t spare;
+	struct sa *sa;        // set by look-ups (sad, spd), read by esp_in / esp_out
+	uint32_t in_port;     // data-plane port id it came by (0 = control thread)
+	uint32_t out_port;    // set by route look-up
+	uint32_t adj;         // adjacency index, set by route look-up
+	uint32_t policy;      // policy id that matched (0 = none)
+	uint32_t esp_seq_hi;  // esp_in: upper half of the sequence number
+	uint32_t hash;        // flow hash
+	uint16_t l3_len;      // length of the (outer) IP header incl. options/extension headers
+	uint16_t l3_total;    // total IP packet length from the header
+	uint8_t flags;        // enum pkt_flags
+	uint8_t udp_len;      // 8 if UDP-encapsulated ESP, else 0
+	uint16_t mtu;         // of the route's port, set by route look-up
+	// one word of the look-up key (spd_key.h)
+	alignas(8) uint16_t sport;  // transport ports, host order (0 if none)
+	uint16_t dport;
+	uint8_t proto;    // upper-layer protocol
+	uint8_t family;   // 4 or 6: family of the packet now at the mbuf's data pointer
+	uint16_t worker;  // worker to hand over to
 	uint8_t punt;     // enum punt_kind: why the control thread gets it
 	uint8_t hand_in;  // on a hand-over ring: 1 = for esp_in, 0 = for esp_out
-	uint16_t mtu;     // of the route's port, set by route look-up
 };
 _Static_assert(sizeof(struct pkt) <= 64, "packet metadata must stay in one cache line");
 

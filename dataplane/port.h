@@ -48,6 +48,11 @@ static inline struct port *port_get(uint32_t id)
 {
 	return &port_table[id & (WORKER_PORT_MAX - 1)];
 }
+// Worker: the control thread may change it at any time.
+static inline uint32_t port_policy_group(uint32_t id)
+{
+	return __atomic_load_n(&port_get(id)->policy_group, __ATOMIC_RELAXED);
+}
 
 int port_add(const struct dp_port_params *p, uint32_t *id, struct err *err);
 int port_del(uint32_t id, struct err *err);

@@ -20,51 +20,42 @@ static inline bool dst6_is_host(const uint8_t dst[16])
 	return dst[0] == 0xff || (dst[0] == 0xfe && (dst[1] & 0xc0) == 0x80);
 }
 
-// Whatever the table says of them, unless they are ours.
-static void to_host(uint64_t *adj, const bool *host, uint32_t n)
+static uint64_t host_unless_ours(uint64_t adj)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (host[i] && adj[i] != ADJ_LOCAL)
-			adj[i] = ADJ_HOST;
+	return adj == ADJ_LOCAL ? ADJ_LOCAL : ADJ_HOST;
 }
 
 // Adjacencies of the IPv4 packets from i on, up to the first other one; returns that one.
-static uint32_t run4(const struct burst *in, uint32_t i, uint64_t *adj)
+static inline uint32_t run4(const struct burst *in, uint32_t i, uint64_t *adj)
 {
-	uint32_t ip[BURST_MAX], begin = i, any = 0;
-	bool host[BURST_MAX];
+	uint32_t ip[BURST_MAX], n = 0, any = 0;
 
-	for (; i < in->n && pkt_of(in->pkt[i])->family == 4; i++) {
+	for (adj += i; i < in->n && pkt_of(in->pkt[i])->family == 4; i++) {
 		uint32_t dst = rte_pktmbuf_mtod(in->pkt[i], const struct rte_ipv4_hdr *)->dst_addr;
 
 		dst = rte_be_to_cpu_32(dst);
-		ip[i - begin] = dst;
-		host[i - begin] = dst4_is_host(dst);
 		any |= dst4_is_host(dst);
+		ip[n++] = dst;
 	}
-	fib_lookup4(ip, adj + begin, i - begin);
+	fib_lookup4(ip, adj, n);
 	if (unlikely(any))
-		to_host(adj + begin, host, i - begin);
+		for (uint32_t k = 0; k < n; k++)
+			if (dst4_is_host(ip[k]))
+				adj[k] = host_unless_ours(adj[k]);
 	return i;
 }
 
 static uint32_t run6(const struct burst *in, uint32_t i, uint64_t *adj)
 {
 	uint8_t ip[BURST_MAX][16];
-	uint32_t begin = i, any = 0;
-	bool host[BURST_MAX];
+	uint32_t n = 0;
 
-	for (; i < in->n && pkt_of(in->pkt[i])->family != 4; i++) {
-		const struct rte_ipv6_hdr *h =
-			rte_pktmbuf_mtod(in->pkt[i], const struct rte_ipv6_hdr *);
-
-		memcpy(ip[i - begin], &h->dst_addr, 16);
-		host[i - begin] = dst6_is_host(ip[i - begin]);
-		any |= host[i - begin];
-	}
-	fib_lookup6((const uint8_t(*)[16])ip, adj + begin, i - begin);
-	if (unlikely(any))
-		to_host(adj + begin, host, i - begin);
+	for (adj += i; i < in->n && pkt_of(in->pkt[i])->family != 4; i++)
+		memcpy(ip[n++], rte_pktmbuf_mtod_offset(in->pkt[i], const uint8_t *, 24), 16);
+	fib_lookup6((const uint8_t(*)[16])ip, adj, n);
+	for (uint32_t k = 0; k < n; k++)
+		if (unlikely(dst6_is_host(ip[k])))
+			adj[k] = host_unless_ours(adj[k]);
 	return i;
 }
 

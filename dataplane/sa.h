@@ -58,17 +58,17 @@ struct sa_check {
 struct sa {
 	// line 0: read-mostly -- c: wo before publication (lim, state: any time), w: ro
 	uint32_t spi_be;
-	uint32_t salt;                   // first bytes of the nonce
-	uint8_t dir, mode, family;       // enum dp_dir, dp_mode; outer family 4 or 6
-	uint8_t iv_len, icv_len, block;  // bytes; block = alignment of the payload (>= 4)
-	uint8_t counter_iv;              // IV = iv_prefix | counter, else from the generator
-	uint8_t esn;
-	uint16_t owner;     // worker id
-	uint8_t state;      // enum dp_sa_state; c: rw, w: ro (relaxed)
-	uint8_t udp;        // 8 when UDP-encapsulated
-	uint16_t tmpl_len;  // outer header template: IP [+ UDP] + ESP header
-	uint16_t window;    // replay window, packets; 0 = off
-	uint64_t lim;       // c: rw, w: ro (relaxed)
+	uint32_t salt;                 // first bytes of the nonce
+	uint8_t iv_len, icv_len, esn;  // bytes on the wire; with the next copied to each crypto_op
+	uint8_t counter_iv;            // IV = iv_prefix | counter, else from the generator
+	uint8_t dir, mode, family;     // enum dp_dir, dp_mode; outer family 4 or 6
+	uint8_t block;                 // alignment of the payload, bytes (>= 4)
+	uint16_t owner;                // worker id
+	uint8_t state;                 // enum dp_sa_state; c: rw, w: ro (relaxed)
+	uint8_t udp;                   // 8 when UDP-encapsulated
+	uint16_t tmpl_len;             // outer header template: IP [+ UDP] + ESP header
+	uint16_t window;               // replay window, packets; 0 = off
+	uint64_t lim;                  // c: rw, w: ro (relaxed)
 	uint64_t iv_prefix;
 	const void *key;
 	crypto_fn crypt;  // seals (out) or opens (in) a burst
@@ -109,6 +109,19 @@ struct sa {
 };
 _Static_assert(offsetof(struct sa, seq) == 64, "read-mostly data is one line");
 _Static_assert(offsetof(struct sa, drops) == 128, "run-time data is one line");
+
+// What a crypto pass must know of an SA, but for the packet. `ok` is an output: any value will do.
+static inline void sa_op_fill(const struct sa *sa, struct crypto_op *op)
+{
+	_Static_assert(
+		offsetof(struct sa, esn) == offsetof(struct sa, iv_len) + 2 &&
+			offsetof(struct crypto_op, esn) == offsetof(struct crypto_op, iv_len) + 2 &&
+			offsetof(struct crypto_op, ok) == offsetof(struct crypto_op, iv_len) + 3,
+		"one word");
+	op->key = sa->key;
+	memcpy((uint8_t *)op + offsetof(struct crypto_op, iv_len),
+	       (const uint8_t *)sa + offsetof(struct sa, iv_len), 4);
+}
 
 // Builds a run-time SA (keys expanded, template made) on the memory of `socket`. Control thread.
 // NULL and err on failure.

@@ -233,6 +233,7 @@ int dp_sa_get_stats(uint32_t handle, struct dp_sa_stats *out)
 		.iv_counter = racy(&sa->iv_counter),
 		.last_used_us = 1000000ull * __atomic_load_n(&sa->last_used_s, __ATOMIC_RELAXED),
 		.worker = sa->owner,
+		.state = (enum dp_sa_state)__atomic_load_n(&sa->state, __ATOMIC_RELAXED),
 	};
 	for (unsigned i = 0; i < DP_SA_DROP_COUNT; i++)
 		out->drops[i] = racy(&sa->drops[i]);

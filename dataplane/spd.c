@@ -1,61 +1,45 @@
 // Security policies, control thread's side and look-up: the published rule set with one
-// classifier per (group, family), the binding of policies to SAs.
+// classifier per (group, family). Which SA serves a policy is in spd_bind.c.
 //
 // First match by order wins. rte_acl finds it; a SKIP match, or a later fragment in a group
 // with port selectors, goes on through the ordered list, which the flow cache makes rare.
+//
+// A set goes: accepted -> built, a large one by the helper thread -> bindings looked at with both
+// sets' selectors in mind -> published -> bindings looked at again. The old set is in force until
+// then, and is freed a grace period later.
 #include "spd.h"
 #include "flow.h"
+#include "log.h"
 #include "rcu.h"
-#include "sa.h"
 #include "spd_acl.h"
+#include "spd_bind.h"
+#include "spd_build.h"
 #include "worker.h"
 
 #include <errno.h>
-#include <rte_malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct spd {
-	uint32_t generation, n, groups;
-	struct dp_policy *rule;   // sorted by group, order
-	struct spd_group *group;  // sorted by id
-};
+#define REFRESH_ALL (DP_POLICY_MAX + 1)
 
-static struct spd *current;                // published
-static struct sa **bound;                  // by policy id; c: wo (release), w: ro
-static uint32_t *bind_handle, *bind_next;  // control: chains of policies by SA handle
-static uint32_t bind_head[65536];
+static struct spd *current;  // published
+static struct spd *coming;   // built, its bindings are being looked at; c only
+static uint32_t cursor;      // c: policy id where that goes on; 0 = nothing to do
 
 int spd_init(void)
 {
-	bound = calloc(DP_POLICY_MAX + 1, sizeof(*bound));
-	bind_handle = calloc(DP_POLICY_MAX + 1, sizeof(*bind_handle));
-	bind_next = calloc(DP_POLICY_MAX + 1, sizeof(*bind_next));
-	memset(bind_head, 0, sizeof(bind_head));
-	if (bound && bind_handle && bind_next)
-		return 0;
-	spd_fini();
-	return -ENOMEM;
-}
-
-static void spd_free(void *obj)
-{
-	struct spd *s = obj;
-
-	for (uint32_t i = 0; s->group && i < s->groups; i++)
-		spd_acl_free(&s->group[i]);
-	free(s->group);
-	free(s->rule);
-	free(s);
+	coming = NULL;
+	cursor = 0;
+	return spd_bind_init();
 }
 
 void spd_fini(void)
 {
-	if (current)
-		spd_free(current);
-	current = NULL;
-	free(bound), free(bind_handle), free(bind_next);
-	bound = NULL, bind_handle = bind_next = NULL;
+	spd_builder_stop();
+	spd_free(current);
+	spd_free(coming);
+	current = coming = NULL;
+	spd_bind_fini();
 }
 
 uint32_t spd_count(void)
@@ -70,42 +54,38 @@ uint32_t spd_generation(void)
 	return s ? s->generation : 0;
 }
 
-static int rule_compare(const void *a, const void *b)
+static bool selector_of(const struct spd *s, uint32_t policy, const struct selector **out)
 {
-	const struct dp_policy *x = a, *y = b;
-
-	if (x->group != y->group)
-		return x->group < y->group ? -1 : 1;
-	if (x->order != y->order)
-		return x->order < y->order ? -1 : 1;
-	return x->id < y->id ? -1 : x->id > y->id;
+	if (!s || policy >= s->index_size || s->index[policy] == 0)
+		return false;
+	*out = &s->rule[s->index[policy] - 1].sel;
+	return true;
 }
 
-static int groups_build(struct spd *s, struct err *err)
+unsigned spd_selectors(uint32_t policy, const struct selector *out[2])
 {
-	for (uint32_t i = 0; i < s->n; i++)
-		s->groups += i == 0 || s->rule[i].group != s->rule[i - 1].group;
-	s->group = calloc(s->groups ? s->groups : 1, sizeof(*s->group));
-	if (!s->group)
-		return err_set(err, -ENOMEM, "no memory for %u policy groups", s->groups);
-	for (uint32_t i = 0, g = 0; i < s->n; g++) {
-		struct spd_group *group = &s->group[g];
+	unsigned n = selector_of(current, policy, &out[0]);
 
-		group->id = s->rule[i].group;
-		group->rule = &s->rule[i];
-		while (i < s->n && s->rule[i].group == group->id)
-			i++, group->n++;
-		int rc = spd_acl_build(group, s->generation, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return n + selector_of(coming, policy, &out[n]);
 }
 
-int spd_set(const struct dp_policy *p, size_t n, struct err *err)
+static void retired(void *obj)
 {
-	static uint32_t generation;
+	spd_builder_free(obj);
+}
 
+static void publish(void)
+{
+	struct spd *old = current;
+
+	__atomic_store_n(&current, coming, __ATOMIC_RELEASE);
+	coming = NULL;
+	if (old)
+		rcu_defer(retired, old);
+}
+
+static int set_check(const struct dp_policy *p, size_t n, struct err *err)
+{
 	if (n > DP_POLICY_MAX)
 		return err_set(err, -E2BIG, "%zu policies, the data plane takes %d", n,
 			       DP_POLICY_MAX);
@@ -113,27 +93,99 @@ int spd_set(const struct dp_policy *p, size_t n, struct err *err)
 		if (p[i].id == 0 || p[i].id > DP_POLICY_MAX || p[i].group == 0)
 			return err_set(err, -EINVAL, "policy id %u of group %u is out of range",
 				       p[i].id, p[i].group);
+	return 0;
+}
+
+static struct spd *set_create(const struct dp_policy *p, size_t n)
+{
+	static uint32_t generation;
 	struct spd *s = calloc(1, sizeof(*s));
+
 	if (!s || !(s->rule = calloc(n ? n : 1, sizeof(*s->rule)))) {
 		free(s);
-		return err_set(err, -ENOMEM, "no memory for %zu policies", n);
+		return NULL;
 	}
 	if (n)
 		memcpy(s->rule, p, n * sizeof(*p));
 	s->n = (uint32_t)n;
 	s->generation = ++generation ? generation : ++generation;
-	qsort(s->rule, n, sizeof(*s->rule), rule_compare);
-	int rc = groups_build(s, err);
-	if (rc) {
+	return s;
+}
+
+// Small: cheaper than the way to the other thread and back.
+static int set_now(struct spd *s, struct err *err)
+{
+	spd_build(s);
+	if (s->rc) {
+		int rc = err_set(err, s->rc, "%s", s->err.msg);
+
 		spd_free(s);
 		return rc;
 	}
-	struct spd *old = current;
-
-	__atomic_store_n(&current, s, __ATOMIC_RELEASE);
-	if (old)
-		rcu_defer(spd_free, old);
+	spd_builder_cancel();
+	spd_free(coming);
+	coming = s;
+	spd_bind_refresh(1, REFRESH_ALL);
+	publish();
+	spd_bind_refresh(1, REFRESH_ALL);
+	cursor = 0;
 	return 0;
+}
+
+int spd_set(const struct dp_policy *p, size_t n, struct err *err)
+{
+	int rc = set_check(p, n, err);
+
+	if (rc)
+		return rc;
+	struct spd *s = set_create(p, n);
+	if (!s)
+		return err_set(err, -ENOMEM, "no memory for %zu policies", n);
+	if (n <= SPD_BUILD_NOW)
+		return set_now(s, err);
+	rc = spd_builder_submit(s);
+	if (rc) {
+		spd_free(s);
+		return err_set(err, rc, "no thread to build %zu policies", n);
+	}
+	return 0;
+}
+
+bool spd_pending(void)
+{
+	return coming || spd_builder_busy();
+}
+
+static bool coming_take(void)
+{
+	struct spd *s = spd_builder_result();
+
+	if (!s)
+		return false;
+	if (s->rc) {
+		log_event("DATAPLANE", LOG_L_ERR, "POLICIES",
+			  "%u policies are not in force, those before stay: %s", s->n, s->err.msg);
+		spd_builder_free(s);
+		return false;
+	}
+	coming = s;
+	cursor = 1;
+	return true;
+}
+
+bool spd_poll(void)
+{
+	bool entered = false;
+
+	if (!coming && !coming_take() && !cursor)
+		return false;
+	cursor = spd_bind_refresh(cursor, SPD_POLL_BUDGET);
+	if (coming && !cursor) {
+		publish();
+		cursor = 1;
+		entered = true;
+	}
+	return entered;
 }
 
 static const struct spd_group *group_find(const struct spd *s, uint32_t id)
@@ -151,11 +203,13 @@ static const struct spd_group *group_find(const struct spd *s, uint32_t id)
 	return lo < s->groups && s->group[lo].id == id ? &s->group[lo] : NULL;
 }
 
+// A group that the set does not know is one whose policies are still being built: nothing of a
+// port with that group may pass in clear until they are there.
 static struct spd_result classify(const struct spd *s, const struct flow_key *key)
 {
 	const struct spd_group *g = s ? group_find(s, key->group) : NULL;
 
-	return g ? spd_acl_match(g, key) : (struct spd_result){.verdict = SPD_NONE};
+	return g ? spd_acl_match(g, key) : (struct spd_result){.verdict = SPD_DROP_UNBUILT};
 }
 
 struct spd_result spd_classify(const struct flow_key *key)
@@ -166,7 +220,7 @@ struct spd_result spd_classify(const struct flow_key *key)
 struct spd_result spd_lookup(struct worker *w, struct flow_key *key)
 {
 	const struct spd *s = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
-	struct spd_result r = {.verdict = SPD_NONE};
+	struct spd_result r = {.verdict = SPD_DROP_UNBUILT};
 
 	if (unlikely(!s))
 		return r;
@@ -177,50 +231,4 @@ struct spd_result spd_lookup(struct worker *w, struct flow_key *key)
 	r = classify(s, key);
 	flow_cache_put(w->flows, key, hash, r);
 	return r;
-}
-
-struct sa *spd_sa(uint32_t policy)
-{
-	return __atomic_load_n(&bound[policy], __ATOMIC_ACQUIRE);
-}
-
-static void unchain(uint32_t policy)
-{
-	uint32_t *at = &bind_head[bind_handle[policy] & 0xffff];
-
-	while (*at && *at != policy)
-		at = &bind_next[*at];
-	if (*at)
-		*at = bind_next[policy];
-	bind_next[policy] = 0;
-}
-
-int spd_bind(uint32_t policy, struct sa *sa)
-{
-	if (policy == 0 || policy > DP_POLICY_MAX)
-		return -EINVAL;
-	if (bound[policy])
-		unchain(policy);
-	if (sa) {
-		uint32_t *head = &bind_head[sa->handle & 0xffff];
-
-		bind_handle[policy] = sa->handle;
-		bind_next[policy] = *head;
-		*head = policy;
-	}
-	__atomic_store_n(&bound[policy], sa, __ATOMIC_RELEASE);
-	return 0;
-}
-
-void spd_sa_gone(struct sa *sa)
-{
-	uint32_t policy = bound ? bind_head[sa->handle & 0xffff] : 0;
-
-	while (policy) {
-		uint32_t next = bind_next[policy];
-
-		if (bound[policy] == sa)
-			spd_bind(policy, NULL);
-		policy = next;
-	}
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "dp.h"
+#include "spd_bind.h"
 
 struct sa;
 struct worker;
@@ -28,7 +29,8 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 48, "six words are hashed and compared");
 
-enum spd_verdict { SPD_NONE, SPD_BYPASS, SPD_PROTECT, SPD_DROP_FRAGMENT };
+// The two drops come last.
+enum spd_verdict { SPD_NONE, SPD_BYPASS, SPD_PROTECT, SPD_DROP_FRAGMENT, SPD_DROP_UNBUILT };
 struct spd_result {
 	uint32_t policy;  // id, 0 with SPD_NONE
 	uint8_t verdict;  // enum spd_verdict
@@ -36,16 +38,33 @@ struct spd_result {
 
 int spd_init(void);
 void spd_fini(void);
+#define SPD_BUILD_NOW   64    // policies; larger sets go to the helper thread
+#define SPD_POLL_BUDGET 4096  // bindings looked at by one spd_poll
+// Accepts a set: in force at once when small, else when spd_poll says so.
 int spd_set(const struct dp_policy *p, size_t n, struct err *err);
+bool spd_pending(void);  // an accepted set is not yet in force
+// Control timer: true when a set that was pending came into force. A bounded piece of work.
+bool spd_poll(void);
 uint32_t spd_count(void);
-int spd_bind(uint32_t policy, struct sa *sa);  // NULL unbinds
+// Adds an SA to those of a policy, in the place of one with equal selectors; NULL removes all.
+// -ENOSPC above SPD_BIND_MAX.
+int spd_bind(uint32_t policy, struct sa *sa);
 // Control thread: the SA is about to be deleted; no policy names it afterwards.
 void spd_sa_gone(struct sa *sa);
 
-// Worker: the SA of a policy, NULL if none.
-struct sa *spd_sa(uint32_t policy);
+// Worker: the SA of a policy for this packet, NULL if none. One load when an SA covers the policy.
+static inline struct sa *spd_sa(uint32_t policy, const struct flow_key *key)
+{
+	uintptr_t bound = __atomic_load_n(&spd_bound[policy], __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect((bound & 1) == 0, 1))
+		return (struct sa *)bound;
+	struct flow_key copy = *key;  // so that the caller's key can live in registers
+	return spd_choose(bound, &copy);
+}
 // Worker: through the flow cache. key->generation is filled in here.
 struct spd_result spd_lookup(struct worker *w, struct flow_key *key);
+struct spd_result spd_lookup_copy(struct worker *w, struct flow_key key);
 // The classifier itself (flow cache miss).
 struct spd_result spd_classify(const struct flow_key *key);
 uint32_t spd_generation(void);

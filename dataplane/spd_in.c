@@ -1,5 +1,6 @@
 // Inbound policy for clear packets (RFC 4301 5.2 step 3b): what arrives in clear on a port with
 // a crypto map, but matches a PROTECT policy in the other direction, is dropped and counted.
+#include "flow.h"
 #include "pipeline.h"
 #include "port.h"
 #include "spd.h"
@@ -7,12 +8,12 @@
 
 void spd_in(struct worker *w, struct burst *in)
 {
-	uint32_t kept = 0;
+	uint32_t kept = 0, generation = spd_generation();
 
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		uint32_t group = port_get(p->in_port)->policy_group;
+		uint32_t group = port_policy_group(p->in_port);
 
 		if (likely(group == 0 || p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
 			in->pkt[kept++] = m;
@@ -21,11 +22,13 @@ void spd_in(struct worker *w, struct burst *in)
 		struct flow_key key;
 
 		spd_key(&key, m, p, group, true);
-		struct spd_result r = spd_lookup(w, &key);
+		struct spd_result r = flow_lookup(w, &key, generation);
 		if (r.verdict == SPD_PROTECT)
 			pkt_drop(w, m, DROP_POLICY_CLEAR);
 		else if (r.verdict == SPD_DROP_FRAGMENT)
 			pkt_drop(w, m, DROP_POLICY_FRAGMENT);
+		else if (r.verdict == SPD_DROP_UNBUILT)
+			pkt_drop(w, m, DROP_POLICY_UNBUILT);
 		else
 			in->pkt[kept++] = m;
 	}

@@ -7,16 +7,22 @@
 #include "spd.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are packed by shifts");
+_Static_assert(offsetof(struct pkt, dport) == offsetof(struct pkt, sport) + 2 &&
+		       offsetof(struct pkt, proto) == offsetof(struct pkt, sport) + 4 &&
+		       offsetof(struct pkt, family) == offsetof(struct pkt, sport) + 5,
+	       "one load of struct pkt is most of a key's word");
 
-static inline void spd_key(struct flow_key *k, struct rte_mbuf *m, const struct pkt *p,
-			   uint32_t group, bool reverse)
+static inline __attribute__((always_inline)) void spd_key(struct flow_key *k, struct rte_mbuf *m,
+							  const struct pkt *p, uint32_t group,
+							  bool reverse)
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
-
 	uint32_t src, dst;
+	uint64_t upper;
 
-	k->word[4] = p->sport | (uint64_t)p->dport << 16 | (uint64_t)p->proto << 32 |
-		     (uint64_t)p->family << 40 | (uint64_t)reverse << 48 |
+	// ports, protocol and family as they stand, without what follows them
+	memcpy(&upper, (const uint8_t *)p + offsetof(struct pkt, sport), sizeof(upper));
+	k->word[4] = (upper & 0xffffffffffff) | (uint64_t)reverse << 48 |
 		     (uint64_t)((p->flags & PKT_FRAGMENT) != 0) << 56;
 	k->word[5] = group;
 	if (likely(p->family == 4)) {

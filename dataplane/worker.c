@@ -235,7 +235,7 @@ uint32_t worker_turn(struct worker *w)
 	w->now_tsc = begin;
 	if (w->loops++ % HOUSEKEEPING == 0)
 		housekeeping(w);
-	if (unlikely(w->cycles_on))
+	if (unlikely(__atomic_load_n(&w->cycles_on, __ATOMIC_RELAXED)))
 		w->stage_now = STAGE_RX, w->stage_tsc = begin;
 	uint32_t n = ports_poll(w) + rings_poll(w);
 	worker_flush(w);

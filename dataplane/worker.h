@@ -122,7 +122,7 @@ static inline void stage_enter(struct worker *w, enum stage s, uint32_t packets)
 {
 	w->stage[s].bursts += packets > 0;
 	w->stage[s].packets += packets;
-	if (unlikely(w->cycles_on))
+	if (unlikely(__atomic_load_n(&w->cycles_on, __ATOMIC_RELAXED)))
 		stage_cycles(w, s);
 }
 

@@ -167,7 +167,7 @@ static enum hsrp_rx tlvs_decode(struct rbuf *b, const uint8_t *data, bool first,
 	m->content = group ? HSRP_HAS_GROUP : HSRP_HAS_INTERFACE;
 	if (!group)
 		m->op = HSRP_OP_ADVERT;
-	return group || interface ? HSRP_RX_OK : HSRP_RX_TRUNCATED;
+	return HSRP_RX_OK;
 }
 
 static enum hsrp_rx advert_decode(struct rbuf *b, struct hsrp_msg *m)

@@ -92,9 +92,10 @@ policy_remove() {
 }
 
 available() { # PACKAGE...: those that apt can install; says which optional ones it cannot
-	local p
+	local p policy
 	for p; do
-		if apt-cache policy "$p" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+		policy=$(apt-cache policy "$p" 2>/dev/null) # not piped: grep -q would break the pipe
+		if [[ $policy =~ Candidate:\ [^\(] ]]; then
 			echo "$p"
 		elif [[ $optional == *" $p "* ]]; then
 			echo "not in this release, tests that need it will skip: $p" >&2

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compiles each header named on standard input alone: it must include what it needs.
 
-The flags are those of a source file beside it (else of any file that names its folder, else of any), taken from
-the build's compile_commands.json. Exit status 1 if any header fails.
+The flags are those of its source file (else of one beside it, else of any file that names its
+folder, else of any), taken from the build's compile_commands.json. Exit status 1 if any header fails.
 """
 import concurrent.futures
 import json
@@ -28,9 +28,11 @@ def flags_of(entry):
 
 def pick(header, commands):
     folder = os.path.dirname(os.path.abspath(header))
+    stem = os.path.splitext(os.path.abspath(header))[0]
+    own = [c for c in commands if os.path.splitext(c["path"])[0] == stem]
     beside = [c for c in commands if os.path.dirname(c["path"]) == folder]
     naming = [c for c in commands if folder in c["command"]]
-    return (beside or naming or commands)[0]
+    return (own or beside or naming or commands)[0]
 
 
 def check(header, commands, build):

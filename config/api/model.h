@@ -302,6 +302,7 @@ struct dataplane_config {
 	const char *cores;  // EAL core list, or NULL
 	enum { IDLE_SLEEP_DEFAULT, IDLE_SLEEP_US, IDLE_SLEEP_NEVER } idle_kind;
 	uint32_t idle_us;
+	uint32_t routes;  // per family, 0 = default
 };
 
 struct config {

@@ -84,6 +84,12 @@ static int fill(struct wire *w, bool block)
 		w->cap = cap;
 	}
 	for (;;) {
+		// Looked at before the call, too: while output pours in, no call is ever
+		// interrupted.
+		if (block && wire_interrupted) {
+			wire_interrupted = 0;
+			send_all(w->fd, "I\n", 2);
+		}
 		ssize_t n = recv(w->fd, w->buf + w->len, w->cap - w->len, block ? 0 : MSG_DONTWAIT);
 		if (n >= 0) {
 			w->len += (size_t)n;
@@ -91,10 +97,6 @@ static int fill(struct wire *w, bool block)
 		}
 		if (errno != EINTR)
 			return -errno;
-		if (wire_interrupted) {
-			wire_interrupted = 0;
-			send_all(w->fd, "I\n", 2);
-		}
 	}
 }
 

@@ -119,7 +119,8 @@ struct ike_child_info {
 };
 bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out);
 
-struct ike_counters {
+#define IKE_HALF_OPEN_DEFAULT 1000  // crypto isakmp limit half-open
+struct ike_counters {               // half_open_limit: how often the limit was reached
 	uint64_t rx, tx, rx_malformed, rx_unknown_sa, rx_bad_auth, rx_dropped_limit, retransmits,
 		initiated, responded, established, failed_no_proposal, failed_auth, failed_timeout,
 		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open,

@@ -31,7 +31,7 @@ static void rekey(struct child_sa *c)
 	if (!c->up || c->old)
 		return;
 	c->rekeying = true;
-	ike_want_add(ike, c->policy, c->id);
+	ike_want_add(ike, c->policy, c->id, NULL);
 	ike_timer_set(&ike->timers, &c->soft,
 		      ike->now_ms + RETRY_MS + ike_jittered(RETRY_MS, 100, 100));
 }
@@ -77,7 +77,7 @@ static void settle_over(void *obj)
 	struct child_sa *c = obj;
 
 	c->settling = false;
-	child_sa_rebind(c->ike, c->policy);
+	child_sa_rebind(c->ike, c->policy, &c->sel);
 }
 
 void child_life_init(struct child_sa *c)
@@ -195,4 +195,25 @@ void child_life_settled(const struct child_sa *gone)
 		ike_timer_stop(&c->ike->timers, &c->settle);
 		c->settling = false;
 	}
+}
+
+void child_life_log(const struct child_sa *c, bool up, bool rekey, const char *reason)
+{
+	// A peer may make pairs as fast as it likes.
+	static struct log_ratelimit rl_up = LOG_RATELIMIT(50), rl_down = LOG_RATELIMIT(50);
+	char peer[ADDR_STR_MAX], sel[SELECTOR_STR_MAX];
+
+	addr_format(&c->remote, peer, sizeof(peer));
+	if (up)
+		log_event_limited(&rl_up, "CRYPTO", LOG_L_INFO, "IPSEC_SA_UP",
+				  "IPsec SAs with peer %s (SPIs in 0x%08X, out 0x%08X) are up for "
+				  "%s%s",
+				  peer, c->spi_in, c->spi_out,
+				  selector_format(&c->sel, sel, sizeof(sel)),
+				  rekey ? ", replacing others" : "");
+	else
+		log_event_limited(
+			&rl_down, "CRYPTO", LOG_L_INFO, "IPSEC_SA_DOWN",
+			"IPsec SAs with peer %s (SPIs in 0x%08X, out 0x%08X) are down: %s", peer,
+			c->spi_in, c->spi_out, reason);
 }

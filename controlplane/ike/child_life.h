@@ -13,3 +13,5 @@ void child_life_old(struct child_sa *c, const struct child_sa *by);
 bool child_life_room(struct ike *ike, const struct tunnel_flow *flow, const struct ip_addr *remote);
 // A replaced pair goes: what replaced it sends at once.
 void child_life_settled(const struct child_sa *gone);
+// Up (replacing others) or down, with the SPIs that one looks for in a capture.
+void child_life_log(const struct child_sa *c, bool up, bool rekey, const char *reason);

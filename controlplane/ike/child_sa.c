@@ -211,7 +211,9 @@ static bool better(const struct child_sa *a, const struct child_sa *b)
 	return a->up_ms > b->up_ms || (a->up_ms == b->up_ms && a->id > b->id);
 }
 
-static struct child_sa *best_of(const struct ike *ike, uint32_t policy, bool sending)
+// sel: only those with these selectors; NULL: any.
+static struct child_sa *best_of(const struct ike *ike, uint32_t policy, const struct selector *sel,
+				bool sending)
 {
 	struct ike_node *n = ike_table_first(&ike->child_by_policy, policy);
 	struct child_sa *best = NULL, *best_old = NULL;
@@ -219,7 +221,7 @@ static struct child_sa *best_of(const struct ike *ike, uint32_t policy, bool sen
 	for (; n; n = ike_table_next(n)) {
 		struct child_sa *c = n->owner;
 
-		if (!c->up || (sending && c->settling))
+		if (!c->up || (sending && c->settling) || (sel && !selector_equal(&c->sel, sel)))
 			continue;
 		if (c->old) {
 			if (better(c, best_old))
@@ -233,14 +235,29 @@ static struct child_sa *best_of(const struct ike *ike, uint32_t policy, bool sen
 
 struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy)
 {
-	return best_of(ike, policy, false);
+	return best_of(ike, policy, NULL, false);
 }
 
-void child_sa_rebind(struct ike *ike, uint32_t policy)
+struct child_sa *child_sa_covering(const struct ike *ike, uint32_t policy,
+				   const struct selector *packet)
 {
-	const struct child_sa *c = best_of(ike, policy, true);
+	struct ike_node *n = ike_table_first(&ike->child_by_policy, policy);
 
-	ike->env.policy_bind(ike->env.ctx, policy, c ? c->sa_out : 0);
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (c->up && selector_covers(&c->sel, packet))
+			return c;
+	}
+	return NULL;
+}
+
+void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *sel)
+{
+	const struct child_sa *c = best_of(ike, policy, sel, true);
+
+	if (c)  // else the last one leaves the policy when its SA is deleted
+		ike->env.policy_bind(ike->env.ctx, policy, c->sa_out);
 }
 
 static bool is_simultaneous(const struct child_sa *a, const struct child_sa *b)
@@ -319,6 +336,7 @@ static void send_notice(const struct child_sa *c, enum ike_notice_type type, boo
 		.reason = reason,
 	};
 
+	child_life_log(c, type == IKE_CHILD_UP, rekey, reason);
 	ike_notice(c->ike, &n);
 }
 
@@ -333,13 +351,13 @@ void child_sa_up(struct child_sa *c)
 	child_life_start(c);
 	replaced = replace_others(c);
 	ike->n.rekeys_child += replaced;
-	child_sa_rebind(ike, c->policy);
+	child_sa_rebind(ike, c->policy, &c->sel);
 	if (first)
 		session_log(c, true);
 	send_notice(c, IKE_CHILD_UP, replaced, NULL);
 	if (flow)
 		peer_list_worked(ike, flow->tunnel, &c->remote);
-	ike_want_child_up(ike, c->policy);
+	ike_want_child_up(c);
 }
 
 void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms)
@@ -382,7 +400,7 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 	ike_table_del(&c->peer_node);
 	if (c->up) {
 		child_life_settled(c);
-		child_sa_rebind(ike, c->policy);  // before the SA goes: no gap
+		child_sa_rebind(ike, c->policy, &c->sel);  // before the SA goes: no gap
 	}
 	if (c->sa_out)
 		ike->env.sa_del(ike->env.ctx, c->sa_out);

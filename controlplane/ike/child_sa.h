@@ -48,7 +48,8 @@ void child_sa_up(struct child_sa *c);
 void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms);
 // tell: send a Delete if there is an IKE SA to send it on. reason: for notices and logs.
 void child_sa_delete(struct child_sa *c, const char *reason, bool tell);
-void child_sa_rebind(struct ike *ike, uint32_t policy);
+// Of the pairs of the policy with these selectors the best one sends.
+void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *sel);
 struct child_sa *child_sa_by_id(const struct ike *ike, uint32_t id);
 struct child_sa *child_sa_by_handle(const struct ike *ike, uint32_t sa);
 // The pair whose outbound SPI the peer names; it must be the peer's own.
@@ -56,6 +57,9 @@ struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_add
 				      const struct ip_addr *remote, uint32_t spi);
 // The one of the policy that sends (or will, once it has settled), or NULL.
 struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy);
+// One that is up and may carry this packet, or NULL.
+struct child_sa *child_sa_covering(const struct ike *ike, uint32_t policy,
+				   const struct selector *packet);
 // Those of the peer that have no IKE SA and were up before; no Delete is sent.
 void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
 			     const struct ip_addr *remote, const char *reason, uint64_t before_ms);

@@ -10,6 +10,7 @@
 #include "ike/child_sa.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
+#include "ike/key_index.h"
 #include "ike/peer_list.h"
 #include "rand.h"
 
@@ -88,6 +89,7 @@ void ike_destroy(struct ike *ike)
 	ike_timers_fini(&ike->timers);
 	tables_fini(ike);
 	free(ike->strangers);
+	key_index_fini(ike);
 	free(ike);
 }
 
@@ -236,7 +238,7 @@ void ike_event(struct ike *ike, const struct dp_event *ev)
 
 	ike_enter(ike);
 	switch (ev->type) {
-	case DP_EVENT_ACQUIRE: ike_want_add(ike, ev->policy, 0); break;
+	case DP_EVENT_ACQUIRE: ike_want_add(ike, ev->policy, 0, &ev->packet); break;
 	case DP_EVENT_UNKNOWN_SPI: unknown_spi(ike, ev); break;
 	case DP_EVENT_SOFT_EXPIRE:
 	case DP_EVENT_HARD_EXPIRE:
@@ -247,7 +249,8 @@ void ike_event(struct ike *ike, const struct dp_event *ev)
 		if (c)
 			child_sa_event(c, ev);
 		break;
-	case DP_EVENT_IDLE: break;
+	case DP_EVENT_IDLE:
+	case DP_EVENT_POLICIES: break;
 	}
 	ike_leave(ike);
 }
@@ -257,7 +260,7 @@ int ike_initiate(struct ike *ike, uint32_t policy)
 	int rc;
 
 	ike_enter(ike);
-	rc = child_sa_current(ike, policy) ? -EEXIST : ike_want_add(ike, policy, 0);
+	rc = child_sa_current(ike, policy) ? -EEXIST : ike_want_add(ike, policy, 0, NULL);
 	ike_leave(ike);
 	return rc;
 }

@@ -10,6 +10,7 @@
 #include "ike/ike_engine.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
+#include "ike/key_index.h"
 #include "ike/peer_list.h"
 #include "ike/proposal.h"
 
@@ -77,7 +78,7 @@ static int pairs_collect(const struct tunnels *ts, struct pairs *out)
 static bool sa_allowed(const struct ike *ike, const struct ike_sa *sa, const struct pairs *pairs)
 {
 	const struct pair want = {sa->local, sa->remote};
-	const struct isakmp_key *k = config_isakmp_key(ike->config, &sa->remote);
+	const struct isakmp_key *k = key_index_lookup(ike, &sa->remote);
 
 	if (!k || !k->key || strlen(k->key) != sa->psk.len ||
 	    !secret_equal(k->key, sa->psk.bytes, sa->psk.len))
@@ -137,6 +138,10 @@ int ike_configure(struct ike *ike, const struct config *c, const struct tunnels 
 	if (pairs_collect(t, &pairs) < 0)
 		return err_set(err, -ENOMEM, "Not enough memory for the peers of %u tunnels",
 			       t->count);
+	if (key_index_build(ike, c) < 0) {
+		free(pairs.all);
+		return err_set(err, -ENOMEM, "Not enough memory for the pre-shared keys");
+	}
 	ike_enter(ike);
 	ike->config = c;
 	ike->tunnels = t;

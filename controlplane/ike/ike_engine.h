@@ -22,7 +22,6 @@ struct ike_want;
 struct peer_list;
 
 #define IKE_OBSERVERS_MAX        8
-#define IKE_HALF_OPEN_DEFAULT    1000   // crypto isakmp limit half-open
 #define IKE_HALF_OPEN_PER_SOURCE 64     // a NAT with many peers behind it still fits
 #define IKE_SAS_PER_SOURCE       128    // established ones
 #define IKE_CHILDREN_PER_FLOW    64     // pairs of one flow: old ones, narrowed ones
@@ -83,7 +82,9 @@ struct ike {
 	uint32_t last_sa_id, last_child_id;
 
 	unsigned half_open, tasks;
-	struct ike_sa **strangers;  // half_open.c
+	struct ike_sa **strangers;                        // half_open.c
+	const struct isakmp_key **host_keys, **net_keys;  // key_index.c
+	size_t host_key_count, net_key_count;
 	unsigned stranger_count, stranger_cap;
 	struct ike_counters n;
 	struct {

@@ -13,7 +13,8 @@
 #include "ike/peer_list.h"
 #include "log.h"
 
-#define REST_MS 2000
+#define REST_MS        2000
+#define REST_NARROW_MS 10000  // the peer gave us less than we need
 
 static void grave_free(struct ike_dead *d)
 {
@@ -38,7 +39,7 @@ static void rest_over(void *obj)
 	drop(obj);
 }
 
-static void give_up(struct ike_want *w, const char *reason)
+static void give_up_for(struct ike_want *w, const char *reason, uint64_t rest_ms)
 {
 	struct ike *ike = w->ike;
 	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, w->policy);
@@ -57,8 +58,13 @@ static void give_up(struct ike_want *w, const char *reason)
 	w->failed = true;
 	w->running = false;
 	w->ike_id = 0;
-	if (ike_timer_set(&ike->timers, &w->rest, ike->now_ms + REST_MS) < 0)
+	if (ike_timer_set(&ike->timers, &w->rest, ike->now_ms + rest_ms) < 0)
 		drop(w);
+}
+
+static void give_up(struct ike_want *w, const char *reason)
+{
+	give_up_for(w, reason, REST_MS);
 }
 
 static void run(struct ike_want *w, struct ike_sa *sa)
@@ -119,7 +125,16 @@ struct ike_want *ike_want_by_policy(const struct ike *ike, uint32_t policy)
 	return n ? n->owner : NULL;
 }
 
-int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of)
+// A peer may have accepted a part of the flow only: pairs that are up need not serve the packet.
+static struct child_sa *serving(const struct ike *ike, uint32_t policy,
+				const struct selector *packet)
+{
+	if (packet && addr_is_set(&packet->src.addr))
+		return child_sa_covering(ike, policy, packet);
+	return child_sa_current(ike, policy);
+}
+
+int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of, const struct selector *packet)
 {
 	struct ike_want *w = ike_want_by_policy(ike, policy);
 	const struct tunnel_flow *f = ike->tunnels ? tunnels_flow(ike->tunnels, policy) : NULL;
@@ -134,8 +149,10 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of)
 		ike->env.policy_flush_held(ike->env.ctx, policy);
 		return -ENOENT;
 	}
-	if (!rekey_of && child_sa_current(ike, policy)) {
-		child_sa_rebind(ike, policy);  // the event crossed the SA's coming up
+	const struct child_sa *c = rekey_of ? NULL : serving(ike, policy, packet);
+
+	if (c) {  // the event crossed the SA's coming up
+		child_sa_rebind(ike, policy, &c->sel);
 		return 0;
 	}
 	w = calloc(1, sizeof(*w));
@@ -144,6 +161,8 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of)
 	w->ike = ike;
 	w->policy = policy;
 	w->rekey_of = rekey_of;
+	if (packet)
+		w->packet = *packet;
 	ike_timer_init(&w->rest, rest_over, w);
 	TAILQ_INSERT_TAIL(&ike->wants, w, link);
 	ike_table_add(&ike->want_by_policy, &w->node, policy, w);
@@ -196,12 +215,16 @@ void ike_want_ike_failed(struct ike_sa *sa)
 	}
 }
 
-void ike_want_child_up(struct ike *ike, uint32_t policy)
+void ike_want_child_up(const struct child_sa *c)
 {
-	struct ike_want *w = ike_want_by_policy(ike, policy);
+	struct ike_want *w = ike_want_by_policy(c->ike, c->policy);
 
-	if (w)
+	if (!w)
+		return;
+	if (!addr_is_set(&w->packet.src.addr) || selector_covers(&c->sel, &w->packet))
 		drop(w);
+	else if (c->initiator && w->running)  // the answer to it: asking again would not help
+		give_up_for(w, "the peer accepts only a part of the flow", REST_NARROW_MS);
 }
 
 void ike_want_child_failed(struct ike *ike, uint32_t policy, const char *reason)

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/key_index.h"
 #include "log.h"
 
 // Bit of a payload type; the private numbers above 127 follow at 40.
@@ -310,7 +311,7 @@ static void first_message(struct ike *ike, const struct dp_udp *meta, uint8_t *d
 		ike->n.rx_unknown_sa++;
 		return;
 	}
-	if (!config_isakmp_key(ike->config, &meta->remote)) {
+	if (!key_index_lookup(ike, &meta->remote)) {
 		static struct log_ratelimit rl = LOG_RATELIMIT(2);
 		char peer[ADDR_STR_MAX];
 

@@ -7,6 +7,7 @@
 
 #include "ike/child_sa.h"
 #include "ike/identity.h"
+#include "ike/key_index.h"
 #include "ike/natd.h"
 #include "ike/proposal.h"
 #include "ikev1/main_mode.h"
@@ -36,7 +37,7 @@ void mm_policies_init(struct mm_policies *m, const struct config *c)
 
 int mm_psk_set(struct ike_sa *sa)
 {
-	const struct isakmp_key *k = config_isakmp_key(sa->ike->config, &sa->remote);
+	const struct isakmp_key *k = key_index_lookup(sa->ike, &sa->remote);
 
 	if (!k || !k->key)
 		return -ENOKEY;

@@ -55,6 +55,15 @@ static bool can_be_said(const struct selector *s)
 	       (port_range_is_any(&s->dport) || s->dport.lo == s->dport.hi);
 }
 
+// What the peer narrowed, perhaps to one host of many, is renewed as it is.
+static void rekey_as(struct child_sa *c, const struct child_sa *before)
+{
+	if (!before || !before->narrowed)
+		return;
+	c->sel = before->sel;
+	c->narrowed = true;
+}
+
 int quick_mode_start(struct ike_sa *sa, struct ike_want *w)
 {
 	const struct tunnel_flow *flow = tunnels_flow(sa->ike->tunnels, w->policy);
@@ -65,11 +74,12 @@ int quick_mode_start(struct ike_sa *sa, struct ike_want *w)
 	if (!flow)
 		return -ENOENT;
 	if (!can_be_said(&flow->sel)) {
+		static struct log_ratelimit rl = LOG_RATELIMIT(2);  // traffic asks again and again
 		char sel[SELECTOR_STR_MAX];
 
-		log_event("CRYPTO", LOG_L_ERR, "IPSEC_PORT_RANGE",
-			  "%s has a range of ports, which IKEv1 cannot express",
-			  selector_format(&flow->sel, sel, sizeof(sel)));
+		log_event_limited(&rl, "CRYPTO", LOG_L_ERR, "IPSEC_PORT_RANGE",
+				  "%s has a range of ports, which IKEv1 cannot express",
+				  selector_format(&flow->sel, sel, sizeof(sel)));
 		return -ENOTSUP;
 	}
 	x = v1_exchange_create(sa, ISAKMP_XCHG_QUICK_MODE, v1_message_id_new(sa), true);
@@ -82,6 +92,7 @@ int quick_mode_start(struct ike_sa *sa, struct ike_want *w)
 		return rc;
 	}
 	child_sa_attach(c, sa);
+	rekey_as(c, child_sa_by_id(sa->ike, w->rekey_of));
 	c->initiator = true;
 	c->udp_encap = sa->natt;
 	x->child = c->id;
@@ -174,7 +185,7 @@ static int accept_answer(struct v1_rx *r, struct child_sa *c, const struct tunne
 			sa->ike->n.failed_proxy++;
 			return -EXDEV;
 		}
-		c->narrowed = !selector_equal(&sel, &c->sel);
+		c->narrowed |= !selector_equal(&sel, &c->sel);
 		c->sel = sel;
 	}
 	qm_choice_set(c, sa, &choice);

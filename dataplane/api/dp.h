@@ -24,6 +24,7 @@ struct dp_params {
 	const char *instance;    // unique name of this instance (EAL file prefix)
 	unsigned memory_mb;      // 0 = chosen
 	bool hugepages;          // try hugepages first (falls back, says so)
+	unsigned routes;         // per family, 0 = 65,536; at most DP_ROUTE_MAX
 	char *const *eal_extra;  // verbatim EAL arguments (after `--`), NULL-terminated, or NULL
 };
 
@@ -37,6 +38,7 @@ enum dp_event_type {
 	DP_EVENT_PEER_MOVED,   // authenticated UDP-encapsulated traffic from another address/port
 	DP_EVENT_UNKNOWN_SPI,  // ESP to us with an SPI nobody owns (rate-limited in the worker)
 	DP_EVENT_IDLE,         // reserved
+	DP_EVENT_POLICIES,     // the policies accepted last are now in force (large sets only)
 };
 struct dp_event {
 	enum dp_event_type type;
@@ -119,7 +121,9 @@ struct dp_route {
 	uint32_t port;
 	struct ip_addr gateway;
 };
-int dp_route_set(const struct dp_route *r, struct err *err);  // add or replace
+#define DP_ROUTE_MAX (1u << 20)
+// Adds or replaces. A full table refuses the route and counts it; all others stay as they are.
+int dp_route_set(const struct dp_route *r, struct err *err);
 int dp_route_del(const struct ip_prefix *dst);
 // A neighbour's link address. `valid` false = not (or no longer) resolved.
 int dp_neigh_set(uint32_t port, const struct ip_addr *addr, const uint8_t mac[6], bool valid);
@@ -142,10 +146,20 @@ struct dp_policy {
 	struct selector sel;  // outbound direction; inbound clear packets match its reverse
 };
 #define DP_POLICY_MAX 131072
-// Replaces the whole set atomically. Packets see the old or the new set, never a mixture.
+// Accepts a new set in the place of the whole old one. Packets see the old or the new set, never a
+// mixture. A large set is built beside the control thread (2 s for 100,000 policies); until
+// DP_EVENT_POLICIES the old one is in force. Of several accepted meanwhile only the newest counts.
+// On a port whose policy group the set in force does not know nothing passes but IKE and ESP: a
+// map that is new, or new to a port, never begins in clear. Should the build fail (memory), that
+// is logged and the old set stays.
 int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err);
-// Which outbound SA serves a protect policy now; 0 = none (packets raise ACQUIRE and wait).
-// Binding releases the packets that wait for this policy, in order.
+bool dp_policies_pending(void);  // accepted, not yet in force
+// Adds an outbound SA to those that serve a protect policy; it takes the place of one with equal
+// selectors (a rekey). sa 0: removes all. A packet takes an SA that covers the whole policy if
+// there is one, the newest first; else the newest whose selectors contain it; else it raises
+// ACQUIRE and waits. An SA that is deleted leaves its policies by itself, and what it served goes
+// to another that contains it. Binding releases the packets that wait for this policy, in order.
+// -ENOSPC: the policy has 64 SAs with different selectors already.
 int dp_policy_bind(uint32_t policy, uint32_t sa);
 // Gives up what waits for this policy (negotiation failed); counted as dropped.
 void dp_policy_flush_held(uint32_t policy);
@@ -235,6 +249,7 @@ struct dp_sa_stats {
 	uint64_t drops[16];     // by enum dp_sa_drop
 	uint64_t last_used_us;  // loop clock, resolution 1 s; 0 = never
 	int worker;
+	enum dp_sa_state state;
 };
 enum dp_sa_drop {
 	DP_SA_DROP_REPLAY,
@@ -286,6 +301,7 @@ struct dp_engine_info {
 	bool hugepages;
 	uint32_t sa_max, sa_used, policy_max, policy_used, route_max, route_used;
 	uint32_t mbufs, mbufs_used, held_packets, held_max;
+	uint64_t route_refused;  // no place for them
 };
 void dp_engine_info(struct dp_engine_info *out);
 void dp_counters_clear(void);

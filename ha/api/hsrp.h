@@ -85,17 +85,18 @@ enum hsrp_rx {
 	HSRP_RX_NO_STAMP,  // stamps are configured, and it has none
 	HSRP_RX_REPLAYED,  // its stamp was seen before, or is older than one that was
 	HSRP_RX_DISABLED,  // the group is not running
-	HSRP_RX_ERRORS,    // below: believed, and worth counting
-	HSRP_RX_IGNORED =
-		HSRP_RX_ERRORS,  // believed, but of no consequence (advertisement, late resign)
-	HSRP_RX_OTHER_VIRTUAL,   // the sender has another virtual address for this group
-	HSRP_RX_OTHER_ACTIVE,    // a second active router, weaker than the one we know
+	HSRP_RX_ERRORS,
+	// From here on: believed, and worth counting.
+	HSRP_RX_IGNORED = HSRP_RX_ERRORS,  // of no consequence (advertisement, late resign)
+	HSRP_RX_OTHER_VIRTUAL,             // the sender has another virtual address
+	HSRP_RX_OTHER_ACTIVE,              // a second active router, weaker than the one known
 	HSRP_RX_REASONS
 };
 const char *hsrp_rx_name(enum hsrp_rx r);  // "wrong-ttl", ...
 
 // A key of a key chain or the one key-string. Times are in the clock of `now`; the caller converts
-// a key chain's calendar. Ends are exclusive; HSRP_NEVER = for ever.
+// a key chain's calendar. Ends are exclusive; HSRP_NEVER = for ever. In place, so that a group is
+// wiped whole; whoever fills a hsrp_conf wipes it after use (secret_wipe).
 struct hsrp_key {
 	uint32_t id;  // 0 for a key-string
 	uint8_t len;  // 1..HSRP_KEY_LEN
@@ -143,11 +144,9 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 		    const struct interface_config *i);
 
 enum hsrp_action_kind {
-	HSRP_DO_SEND,  // multicast `bytes` from conf.local, source MAC `mac`
-	HSRP_DO_ARP,   // gratuitous ARP (IPv6: unsolicited neighbour advertisement) for virtual_ip,
-		      // mac
-	HSRP_DO_STATE,  // old_state -> new_state because of `event`: log it; take or drop the
-			// address
+	HSRP_DO_SEND,   // multicast `bytes` from conf.local, source MAC `mac`
+	HSRP_DO_ARP,    // gratuitous ARP or unsolicited neighbour advertisement: virtual_ip, mac
+	HSRP_DO_STATE,  // old_state -> new_state by `event`: log; take or drop the address
 	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
 };
 struct hsrp_action {

@@ -1,7 +1,7 @@
 // corpus-hsrp DIR: every capture of DIR/hsrp through the HSRP decoder, compared with
 // DIR/hsrp/expected: the number of messages by kind, sender and authentication, each announced
-// change field by field, and that nothing else changed. Then corpus_hsrp_listen.c draws the
-// conclusions of a router that listens.
+// change field by field, that nothing else changed, and every message encoded again. Then
+// corpus_hsrp_listen.c draws the conclusions of a router that listens.
 #include "corpus_hsrp.h"
 
 #include <dirent.h>
@@ -56,7 +56,7 @@ static void key_note(struct capture *c, const char *auth)
 	for (unsigned i = 0; i < c->keys; i++)
 		if (!strcmp(c->key[i], at + 4))
 			return;
-	strcpy(c->key[c->keys++], at + 4);
+	snprintf(c->key[c->keys++], sizeof(c->key[0]), "%s", at + 4);
 }
 
 static void keys_collect(struct capture *c)
@@ -72,8 +72,9 @@ static void keys_collect(struct capture *c)
 }
 
 // The UDP payload of an HSRP packet in an Ethernet frame, VLAN tags or none. false: not one.
-static bool packet_find(const uint8_t *p, size_t len, struct hsrp_packet *out)
+static bool packet_find(const uint8_t *p, size_t len, struct frame *f)
 {
+	struct hsrp_packet *out = &f->packet;
 	size_t at = 14, head, udp;
 	unsigned port;
 
@@ -90,16 +91,14 @@ static bool packet_find(const uint8_t *p, size_t len, struct hsrp_packet *out)
 	const uint8_t *u = p + at + head;
 	port = (unsigned)u[2] << 8 | u[3];
 	udp = (size_t)u[4] << 8 | u[5];
-	if ((port != HSRP_PORT && port != HSRP_PORT_V6) || udp < 8 || len < at + head + udp)
+	if ((port != HSRP_PORT && port != HSRP_PORT_V6) || udp < 8 || udp > PAYLOAD_MAX ||
+	    len < at + head + udp)
 		return false;
 	*out = (struct hsrp_packet){.src = addr_from_bytes(v4 ? 4 : 6, p + at + (v4 ? 12 : 8)),
 				    .ttl = p[at + (v4 ? 8 : 7)],
 				    .len = udp - 8};
-	uint8_t *copy = malloc(udp - 8 ? udp - 8 : 1);
-	if (!copy)
-		abort();
-	memcpy(copy, u + 8, udp - 8);
-	out->data = copy;
+	memcpy(f->payload, u + 8, udp - 8);
+	out->data = f->payload;
 	return true;
 }
 
@@ -129,7 +128,7 @@ static void frames_read(struct capture *c, pcap_t *pcap)
 		if (n == 1)
 			start = us;
 		*f = (struct frame){.number = n, .ms = (us - start) / 1000, .key = -1};
-		if (!packet_find(p, h->caplen, &f->packet))
+		if (!packet_find(p, h->caplen, f))
 			continue;
 		memcpy(f->smac, p + 6, 6);
 		f->decoded = hsrp_decode(f->packet.data, f->packet.len, &f->msg);
@@ -295,6 +294,38 @@ static void changes_check(struct capture *c)
 		corpus_line(c, "changes", "%zu of %zu were found", n, json_array_size(changes));
 }
 
+// Our encoder makes the same octets of the same message, digest included. Only TLVs that we do not
+// know may stand behind them.
+static void encode_check(struct capture *c)
+{
+	uint8_t bytes[HSRP_WIRE_MAX];
+	unsigned same = 0, differ = 0;
+	char what[64];
+
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct frame *f = &c->frames[i];
+		struct hsrp_auth auth = {.kind = HSRP_AUTH_TEXT, .keys = 1};
+
+		if (f->decoded != HSRP_RX_OK || f->msg.content != HSRP_HAS_GROUP ||
+		    (f->msg.has_md5 && f->key < 0))
+			continue;
+		memcpy(auth.text, f->msg.text, sizeof(auth.text));
+		if (f->msg.has_md5) {
+			auth.kind = HSRP_AUTH_MD5;
+			auth.key[0] = corpus_key(c->key[f->key]);
+			auth.key[0].id = f->msg.md5_key_id;
+		}
+		int n = hsrp_encode(&f->msg, &auth, &f->packet.src, 1, bytes, sizeof(bytes));
+		bool whole = n == (int)f->packet.len || (!f->msg.has_md5 && n < (int)f->packet.len);
+		if (n > 0 && whole && memcmp(bytes, f->packet.data, (size_t)n) == 0)
+			same++;
+		else
+			differ = f->number;
+	}
+	snprintf(what, sizeof(what), "%u messages encoded again", same);
+	corpus_line(c, what, differ ? "frame %u differs" : NULL, differ);
+}
+
 static void capture_run(const char *dir, const char *name, struct tally *t)
 {
 	struct capture c = {.name = name, .t = t};
@@ -318,10 +349,9 @@ static void capture_run(const char *dir, const char *name, struct tally *t)
 		frames_read(&c, pcap);
 		counts_check(&c);
 		changes_check(&c);
+		encode_check(&c);
 		corpus_listen(&c);
 	}
-	for (unsigned i = 0; i < c.count; i++)
-		free((void *)c.frames[i].packet.data);
 	free(c.frames);
 	if (pcap)
 		pcap_close(pcap);

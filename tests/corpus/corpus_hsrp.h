@@ -5,14 +5,16 @@
 #include "hsrp_packet.h"
 #include "tally.h"
 
-#define FRAMES_MAX 8192
-#define KEYS_MAX   8
+#define FRAMES_MAX  8192
+#define KEYS_MAX    8
+#define PAYLOAD_MAX 2048
 
 struct frame {
 	unsigned number;  // in the capture, from 1
 	uint64_t ms;      // since the first frame
 	uint8_t smac[6];
-	struct hsrp_packet packet;  // data is owned by the capture
+	struct hsrp_packet packet;  // of payload
+	uint8_t payload[PAYLOAD_MAX];
 	enum hsrp_rx decoded;
 	struct hsrp_msg msg;
 	int key;  // index of the key whose digest fits, -1 none

@@ -2,6 +2,7 @@
 // that are not spoken, peers that know their key and ask for ever more (security table, rows 3,
 // 11, 18, 19).
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -291,6 +292,62 @@ static void test_commits_and_dead_peer(void **state)
 	bed_fini(&bed);
 }
 
+// Among a thousand keys the peer's own counts; without it that of the longest prefix.
+static void test_many_keys(void **state)
+{
+	for (int own = 0; own < 2; own++) {
+		struct bed bed;
+		char prefix[32];
+
+		bed_init(&bed, 9, NULL);
+		if (!own) {
+			TAILQ_INIT(&bed.b.config->isakmp_keys);
+			bed_add_key(bed.b.config, "tuttifrutti", "192.0.2.0/28");
+		}
+		bed_add_key(bed.b.config, "wrong", "0.0.0.0/0");
+		bed_add_key(bed.b.config, "wrong", "192.0.2.0/24");
+		for (int i = 0; i < 1000; i++) {
+			snprintf(prefix, sizeof(prefix), "10.9.%d.%d/32", i / 250, i % 250);
+			bed_add_key(bed.b.config, "other", prefix);
+		}
+		bed_start(&bed);
+		tunnel_up(&bed);
+		bed_reconfigure(&bed.b);
+		assert_true(bed_both_up(&bed));
+		bed_fini(&bed);
+	}
+}
+
+// Row 19: tunnels come and go, forged messages and refused peers in between; memory does not grow.
+static void test_churn(void **state)
+{
+	struct bed bed;
+	size_t in_use[2] = {0};
+
+	bed_init(&bed, 10, NULL);
+	bed_start(&bed);
+	tunnel_up(&bed);
+	for (unsigned i = 0; i < 1500; i++) {
+		ike_clear_session(i % 2 ? bed.a.ike : bed.b.ike, NULL);
+		bed_run(&bed, 50);
+		forge(&bed.a, &bed.b, 3);
+		assert_int_equal(ike_initiate(i % 3 ? bed.a.ike : bed.b.ike, 1), 0);
+		assert_true(bed_until(&bed, 5000, bed_both_up));
+		if (i % 4 == 0)
+			soft_expire(&bed.a);
+		bed_run(&bed, 500);
+		if (i != 499 && i != 1499)
+			continue;
+		ike_clear_session(bed.a.ike, NULL);
+		ike_clear_session(bed.b.ike, NULL);
+		bed_run(&bed, 200000);
+		assert_int_equal(bed_ike_count(&bed.b, false), 0);
+		in_use[i > 500] = mallinfo2().uordblks;
+	}
+	assert_true(in_use[1] <= in_use[0] + 4096);
+	bed_fini(&bed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +359,8 @@ int main(void)
 		cmocka_unit_test(test_endless_names),
 		cmocka_unit_test(test_replaced_deleted_at_once),
 		cmocka_unit_test(test_commits_and_dead_peer),
+		cmocka_unit_test(test_many_keys),
+		cmocka_unit_test(test_churn),
 	};
 
 	log_set_stderr_level(LOG_L_ERR);

@@ -155,14 +155,29 @@ static struct bed_sa *sa_get(struct bed_end *e, uint32_t sa)
 	return sa >= 1 && sa <= BED_SAS && e->sas[sa - 1].alive ? &e->sas[sa - 1] : NULL;
 }
 
+// A pair with the same selectors that could have taken over was not bound before this one went.
+static void no_gap_check(const struct bed_end *e, uint32_t gone)
+{
+	const struct bed_sa *g = &e->sas[gone - 1];
+
+	for (unsigned i = 0; i < BED_SAS; i++) {
+		const struct bed_sa *s = &e->sas[i];
+
+		assert_false(s->alive && s->p.dir == DP_OUT &&
+			     addr_equal(&s->p.remote, &g->p.remote) &&
+			     selector_equal(&s->p.sel[0], &g->p.sel[0]));
+	}
+}
+
 static int env_sa_del(void *ctx, uint32_t sa)
 {
 	struct bed_end *e = ctx;
 
 	assert_non_null(sa_get(e, sa));
-	for (unsigned i = 0; i < 64; i++)
-		assert_int_not_equal(e->bound[i], sa);  // it would leave a gap
 	e->sas[sa - 1].alive = false;
+	for (unsigned i = 0; i < 64; i++)
+		if (bed_unbind(e, i, sa))
+			no_gap_check(e, sa);
 	return 0;
 }
 
@@ -196,12 +211,14 @@ static int env_policy_bind(void *ctx, uint32_t policy, uint32_t sa)
 	struct bed_end *e = ctx;
 
 	assert_in_range(policy, 1, 63);
-	if (sa) {
-		assert_non_null(sa_get(e, sa));
-		assert_int_equal(sa_get(e, sa)->p.dir, DP_OUT);
+	if (!sa) {
+		memset(e->bindings[policy], 0, sizeof(e->bindings[policy]));
+		e->bound[policy] = 0;
+		return 0;
 	}
-	e->bound[policy] = sa;
-	return 0;
+	assert_non_null(sa_get(e, sa));
+	assert_int_equal(sa_get(e, sa)->p.dir, DP_OUT);
+	return bed_bind(e, policy, sa);
 }
 
 static void env_flush_held(void *ctx, uint32_t policy)
@@ -321,6 +338,7 @@ void bed_reboot(struct bed_end *e)
 	ike_destroy(e->ike);
 	e->dead = dead;
 	memset(e->bound, 0, sizeof(e->bound));
+	memset(e->bindings, 0, sizeof(e->bindings));
 	engine_start(e);
 }
 

@@ -16,7 +16,8 @@
 #include "model.h"
 #include "tunnel.h"
 
-#define BED_SAS 160
+#define BED_SAS      160
+#define BED_BINDINGS 8  // SAs per policy
 
 struct bed;
 struct bed_sa {
@@ -36,9 +37,10 @@ struct bed_end {
 	struct config *config;
 	struct tunnels *tunnels;
 	uint64_t due_ms;
-	struct bed_sa sas[BED_SAS];  // handle = index + 1
-	unsigned spis;               // reserved and not yet used or freed
-	uint32_t bound[64];          // policy -> SA handle
+	struct bed_sa sas[BED_SAS];           // handle = index + 1
+	unsigned spis;                        // reserved and not yet used or freed
+	uint32_t bound[64];                   // policy -> SA handle, the newest of:
+	uint32_t bindings[64][BED_BINDINGS];  // newest first, selectors differ
 	unsigned flushed, sent, received, up, down, child_up, child_down;
 	size_t sent_bytes, received_bytes;
 	bool dead;  // its network cable is out
@@ -84,6 +86,12 @@ void bed_run(struct bed *bed, uint64_t ms);
 // Runs until cond or the limit; returns whether cond held.
 bool bed_until(struct bed *bed, uint64_t limit_ms, bool (*cond)(struct bed *bed));
 bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy);
+// The same for one packet (ICMP), which takes the SA that contains it.
+bool bed_ping_packet(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy,
+		     const char *src, const char *dst);
+// What dp_policy_bind and dp_sa_del do with a policy's SAs.
+int bed_bind(struct bed_end *e, uint32_t policy, uint32_t sa);
+bool bed_unbind(struct bed_end *e, uint32_t policy, uint32_t sa);  // whether it was bound
 bool bed_both_up(struct bed *bed);  // policy 1 is bound at both ends and pings both ways
 void bed_ping_always(struct bed *bed, uint64_t ms, unsigned every_ms);
 uint32_t bed_random(struct bed *bed, uint32_t below);

@@ -1,5 +1,6 @@
 // What tests ask of a bed: does a packet get through, what is up. See ike_bed.h.
 
+#include <errno.h>
 #include <string.h>
 
 #include "ike_bed.h"
@@ -17,14 +18,45 @@ static struct bed_sa *bound_sa(struct bed_end *e, uint32_t policy)
 	return sa && e->sas[sa - 1].alive ? &e->sas[sa - 1] : NULL;
 }
 
-bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy)
+bool bed_unbind(struct bed_end *e, uint32_t policy, uint32_t sa)
 {
-	struct bed_sa *out = bound_sa(from, policy);
+	uint32_t *b = e->bindings[policy];
+	bool found = false;
 
+	for (unsigned i = 0; i < BED_BINDINGS; i++) {
+		found |= b[i] == sa;
+		if (found)
+			b[i] = i + 1 < BED_BINDINGS ? b[i + 1] : 0;
+	}
+	e->bound[policy] = b[0];
+	return found;
+}
+
+int bed_bind(struct bed_end *e, uint32_t policy, uint32_t sa)
+{
+	uint32_t *b = e->bindings[policy];
+
+	for (unsigned i = 0; i < BED_BINDINGS; i++)
+		if (b[i] && selector_equal(&e->sas[b[i] - 1].p.sel[0], &e->sas[sa - 1].p.sel[0])) {
+			bed_unbind(e, policy, b[i]);
+			break;
+		}
+	if (b[BED_BINDINGS - 1])
+		return -ENOSPC;
+	memmove(b + 1, b, (BED_BINDINGS - 1) * sizeof(*b));
+	b[0] = e->bound[policy] = sa;
+	return 0;
+}
+
+static bool ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy,
+		 struct bed_sa *out, const struct selector *packet)
+{
 	bed->pings++;
 	if (!out) {
 		struct dp_event ev = {.type = DP_EVENT_ACQUIRE, .policy = policy};
 
+		if (packet)
+			ev.packet = *packet;
 		bed->lost++;
 		ike_event(from->ike, &ev);
 		return false;
@@ -59,6 +91,28 @@ bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_
 	if (!to->dead && !from->dead)
 		ike_event(to->ike, &ev);
 	return false;
+}
+
+bool bed_ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy)
+{
+	return ping(bed, from, to, policy, bound_sa(from, policy), NULL);
+}
+
+bool bed_ping_packet(struct bed *bed, struct bed_end *from, struct bed_end *to, uint32_t policy,
+		     const char *src, const char *dst)
+{
+	struct selector p = {.proto = 1, .sport = {0, 65535}, .dport = {0, 65535}};
+	struct bed_sa *out = NULL;
+
+	assert_int_equal(addr_parse(src, &p.src.addr) + addr_parse(dst, &p.dst.addr), 0);
+	p.src.len = p.dst.len = 32;
+	for (unsigned i = 0; i < BED_BINDINGS && !out; i++) {
+		uint32_t sa = from->bindings[policy][i];
+
+		if (sa && selector_covers(&from->sas[sa - 1].p.sel[0], &p))
+			out = &from->sas[sa - 1];
+	}
+	return ping(bed, from, to, policy, out, &p);
 }
 
 bool bed_both_up(struct bed *bed)

@@ -100,6 +100,8 @@ static int env_sa_add(void *ctx, const struct dp_sa *p, uint32_t *sa, struct err
 static int env_sa_del(void *ctx, uint32_t sa)
 {
 	peer.sas[sa - 1].alive = false;
+	if (peer.bound == sa)
+		peer.bound = 0;
 	return 0;
 }
 

@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "cli.h"
+#include "gateway.h"
 #include "pattern.h"
 #include "session.h"
+
+struct gateway gateway;  // the displays' rows point at it
 
 static int by_pattern(const void *a, const void *b)
 {
@@ -88,20 +91,33 @@ static unsigned print_missing(enum cli_mode mode)
 	return missing;
 }
 
+static int displays_init(struct err *err)
+{
+	int (*const all[])(struct gateway *, struct err *) = {
+		show_interfaces_register, show_dataplane_register, show_map_register,
+		show_isakmp_register,     show_ipsec_register,     show_session_register,
+		show_route_register,      show_system_register};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i](&gateway, err) != 0)
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
 	unsigned missing = 0;
 	bool check = argc > 1 && strcmp(argv[1], "--missing") == 0;
 
-	if (cli_init(&err) != 0) {
+	if (cli_init(&err) != 0 || displays_init(&err) != 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
 	if (!check)
 		printf("# Command reference\n\n"
-		       "Made from the command tables of `config/` by `ninja golden-update`; do not "
-		       "edit.\n"
+		       "Made from the command tables of `config/` and `controlplane/` by `ninja "
+		       "golden-update`; do not edit.\n"
 		       "`{a|b}` is a choice, `[a]` may be left out, capitals are arguments.\n");
 	for (int m = 0; m < CLI_MODE_COUNT; m++) {
 		if (check)

@@ -78,7 +78,7 @@ step "boot"
 gateway_start gw gw "$TMP/walk.cfg"
 wait_event 5 eval "ns_ip gw addr show gi0-0 | grep -q 'inet 6.6.146.10/24'"
 wait_event 5 eval "ns_ip gw addr show gi0-1 | grep -q 'inet 6.6.156.10/24'"
-wait_event 5 eval "ns_ip gw route show default | grep -q 'via 6.6.156.1 dev gi0-1 proto 84'"
+wait_event 5 eval "ns_ip gw -N route show default | grep -q 'via 6.6.156.1 dev gi0-1 proto 84'"
 eq "kernel forwarding on the tap" "$(in_ns gw cat /proc/sys/net/ipv4/conf/gi0-0/forwarding)" 0
 wait_event 5 ping_works hin 6.6.146.10
 wait_event 5 ping_works rt 6.6.156.10
@@ -128,7 +128,7 @@ ping_works rt 6.6.156.10 || fail "the other interface suffered"
 step "an end without remains"
 gateway_stop gw || fail "the gateway did not stop cleanly"
 ! ns_ip gw addr show | grep -q 'gi0-' || fail "a tap is left"
-! ns_ip gw route show | grep -q 'proto 84' || fail "a route is left"
+! ns_ip gw -N route show | grep -q 'proto 84' || fail "a route is left"
 
 step "a missing device"
 sed 's/iface=in/iface=missing/' "$TMP/walk.cfg" >"$TMP/missing.cfg"

@@ -31,9 +31,9 @@ ns_ip gw route show | grep -q 10.253.0.0/16 || fail "somebody else's route was r
 step "two instances in one namespace"
 echo "hostname other" >"$TMP/other.cfg"
 gateway_start other gw "$TMP/other.cfg"
-ns_ip gw route show default | grep -q 'proto 84' || fail "the second instance swept the first one's route"
+ns_ip gw -N route show default | grep -q 'proto 84' || fail "the second instance swept the first one's route"
 gateway_stop other || fail "the second instance did not stop cleanly"
-ns_ip gw route show default | grep -q 'proto 84' || fail "the second instance's end took the route"
+ns_ip gw -N route show default | grep -q 'proto 84' || fail "the second instance's end took the route"
 
 step "another MTU makes a new port"
 cli gw enable "configure terminal" "interface GigabitEthernet0/0" "mtu 1400" end

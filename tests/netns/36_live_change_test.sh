@@ -45,3 +45,17 @@ cli gw "configure terminal" "interface GigabitEthernet0/1" "crypto map MAP2" "en
 wait_event 15 ping_works hin 6.6.2.4
 wait_event 5 ping_works hsp 6.6.146.4
 pings_both 50
+
+step "the peer is taken out of the entry: its traffic is dropped, never sent in clear"
+capture_start wire rt g
+cli gw "configure terminal" "crypto map MAP2 10" "no set peer 6.6.25.2" "end" >"$TMP/nopeer.out" 2>&1
+wait_event 5 eval '[ "$(ss_established spk)" = 0 ]'
+! ping_works hin 6.6.2.4 || fail "a ping got through without a peer"
+cli gw "configure terminal" "crypto map MAP2 10" "set peer 6.6.25.2" "end" >/dev/null
+wait_event 15 ping_works hin 6.6.2.4
+cli gw "configure terminal" "crypto map MAP2 10" "no set transform-set" "end" >"$TMP/noset.out" 2>&1
+! ping_works hin 6.6.2.4 || fail "a ping got through without a transform set"
+cli gw "configure terminal" "crypto map MAP2 10" "set transform-set SET2" "end" >/dev/null
+wait_event 15 ping_works hin 6.6.2.4
+capture_stop wire
+eq "clear packets" "$(capture_clear wire)" 0

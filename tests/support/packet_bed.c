@@ -55,7 +55,7 @@ static void neigh_add(uint32_t port, const char *addr)
 static void eal_up(void)
 {
 	static const char *const args[] = {
-		"bed", "--no-huge",   "--no-shconf", "--no-pci",       "-m", "160", "--lcores",
+		"bed", "--no-huge",   "--no-shconf", "--no-pci",       "-m", "768", "--lcores",
 		"0@0", "--log-level", "3",           "--no-telemetry",
 	};
 	static bool up;

@@ -1,6 +1,6 @@
 // What an SA does to headers: selectors against the inner one, congestion marks between both, the
 // outer one with its room, the peer's address, and transport mode.
-#include "esp_bed.h"
+#include "sa_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,27 +13,6 @@
 #include <rte_mbuf.h>
 
 #include "rcu.h"
-
-static uint8_t inner[2048];
-
-static struct sa *add(const struct dp_sa *p, uint32_t *handle)
-{
-	struct err err = {0};
-
-	if (dp_sa_add(p, handle, &err))
-		fail_msg("%s", err.msg);
-	return sad_get(*handle);
-}
-
-static struct rte_mbuf *send_one(struct sa *sa)
-{
-	return bed_out(sa, bed_packet(inner, bed_inner(inner, 4, 60, "10.1.0.1", "10.2.0.1")));
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 struct selector_row {
 	uint8_t proto;

@@ -195,6 +195,58 @@ static void test_preempt_reload(void **state)
 	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
 }
 
+// Not a start of the process but a new group: no reload delay.
+static void test_preempt_no_reload(void **state)
+{
+	struct hsrp_conf a = conf_of(0, 200, true), b = conf_of(1, 100, true);
+
+	bed_boot(&bed, 1, &b);
+	bed_run(&bed, 60000);
+	a.preempt_reload_s = 60;
+	a.delay_reload_s = 60;
+	bed.r[0] = (struct bed_router){.conf = a, .g = hsrp_group_create(&a, false, bed.now)};
+	assert_non_null(bed.r[0].g);
+	DO(0, hsrp_group_link(bed.r[0].g, true, bed.now, &out));
+	bed_run(&bed, 3100);
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
+}
+
+// What a bystander makes of two active routers, and of one that says it is active no more.
+static void test_bystander(void **state)
+{
+	struct hsrp_conf c = conf_of(0, 1, false);
+	struct ip_addr x = addr_from_v4(0x0a000008), y = addr_from_v4(0x0a000009);
+	struct hsrp_msg m = {.version = 1,
+			     .state = HSRP_STATE_ACTIVE,
+			     .group = 1,
+			     .family = 4,
+			     .priority = 100,
+			     .hello_ms = 3000,
+			     .hold_ms = 10000,
+			     .virtual_ip = c.virtual_ip};
+	uint8_t b[HSRP_WIRE_MAX];
+
+	bed_boot(&bed, 0, &c);
+	int n = hsrp_encode(&m, &c.auth, &y, 1, b, sizeof(b));
+	assert_int_equal(bed_inject(&bed, 0, y, 1, b, (size_t)n), HSRP_RX_OK);
+	bed_run(&bed, 4000);
+	// The weaker one is not taken for the active router while the stronger is heard ...
+	assert_int_equal(bed_inject(&bed, 0, x, 1, b, (size_t)n), HSRP_RX_OTHER_ACTIVE);
+	struct hsrp_snapshot s = look(0);
+	assert_true(addr_equal(&s.active.addr, &y));
+	// ... but when that one missed a hello.
+	bed_run(&bed, 1000);
+	assert_int_equal(bed_inject(&bed, 0, x, 1, b, (size_t)n), HSRP_RX_OK);
+	s = look(0);
+	assert_true(addr_equal(&s.active.addr, &x));
+	m.state = HSRP_STATE_SPEAK;
+	n = hsrp_encode(&m, &c.auth, &x, 1, b, sizeof(b));
+	(void)bed_inject(&bed, 0, x, 1, b, (size_t)n);
+	s = look(0);
+	assert_false(addr_is_set(&s.active.addr));
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_LISTEN);
+}
+
 static void test_preempt_sync(void **state)
 {
 	preempt_begin(0, 0, 40);
@@ -339,6 +391,30 @@ static void test_configure(void **state)
 	bed_run(&bed, 60000);
 	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
 	assert_true(look(0).reasons[HSRP_RX_OTHER_VIRTUAL] > 0);
+	// Nobody takes a configured address from a message.
+	struct hsrp_snapshot s = look(1);
+	assert_int_equal(addr_to_v4(&s.virtual_ip), 0x0a000064);
+}
+
+// The standby router's own hold time counts for it, and late calls do not make hellos drift.
+static void test_times(void **state)
+{
+	struct hsrp_conf a = bed_conf(0, 2, 100, false, 3000, 30000),
+			 b = bed_conf(1, 2, 110, false, 3000, 10000);
+
+	bed_boot(&bed, 1, &b);
+	bed_run(&bed, 60000);
+	bed_boot(&bed, 0, &a);
+	bed_run(&bed, 70000);
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_STANDBY);
+	assert_in_range(look(1).standby.left_ms, 26000, 30000);
+	for (unsigned n = 0; n < 5; n++) {
+		uint64_t due = hsrp_group_due(bed.r[1].g);
+
+		bed.now = due + 20;
+		DO(1, hsrp_group_tick(bed.r[1].g, bed.now, &out));
+		assert_int_equal(hsrp_group_due(bed.r[1].g), due + 3000);
+	}
 }
 
 static void test_snapshot(void **state)
@@ -387,10 +463,11 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_virtual_mac),       T(test_conf_init),         T(test_interface_delay),
-		T(test_preempt_delay),     T(test_preempt_reload),    T(test_preempt_sync),
-		T(test_preempt_held),      T(test_preempt_cancelled), T(test_learn),
-		T(test_timers_configured), T(test_configure),         T(test_snapshot),
+		T(test_virtual_mac),       T(test_conf_init),      T(test_interface_delay),
+		T(test_preempt_delay),     T(test_preempt_reload), T(test_preempt_sync),
+		T(test_preempt_no_reload), T(test_bystander),      T(test_preempt_held),
+		T(test_preempt_cancelled), T(test_learn),          T(test_timers_configured),
+		T(test_configure),         T(test_times),          T(test_snapshot),
 		T(test_announce),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

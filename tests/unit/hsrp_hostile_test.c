@@ -139,6 +139,69 @@ static void test_hostile(void **state)
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 }
 
+// Right in itself, but not for this group: another version, another family, a group that is off.
+static void test_misplaced(void **state)
+{
+	struct hsrp_conf c = bed_conf(0, 2, 100, true, 3000, 10000);
+	struct ip_addr peer = addr_from_v4(0x0a000009);
+	struct hsrp_msg m = {.version = 1,
+			     .state = HSRP_STATE_ACTIVE,
+			     .group = 1,
+			     .family = 4,
+			     .priority = 255,
+			     .hello_ms = 3000,
+			     .hold_ms = 10000,
+			     .virtual_ip = c.virtual_ip};
+	uint8_t b[HSRP_WIRE_MAX];
+
+	bed_boot(&bed, 0, &c);
+	int n = hsrp_encode(&m, &c.auth, &peer, 1, b, sizeof(b));
+	struct hsrp_snapshot s = look(0);
+	assert_int_equal(bed_inject(&bed, 0, peer, 1, b, (size_t)n), HSRP_RX_BAD_VERSION);
+	untouched(0, &s, HSRP_RX_BAD_VERSION);
+	m.version = 2;
+	m.family = 6;
+	n = hsrp_encode(&m, &c.auth, &peer, 1, b, sizeof(b));
+	assert_int_equal(bed_inject(&bed, 0, peer, 255, b, (size_t)n), HSRP_RX_BAD_FAMILY);
+	untouched(0, &s, HSRP_RX_BAD_FAMILY);
+	DO(0, hsrp_group_link(bed.r[0].g, false, bed.now, &out));
+	m.family = 4;
+	n = hsrp_encode(&m, &c.auth, &peer, 1, b, sizeof(b));
+	s = look(0);
+	assert_int_equal(bed_inject(&bed, 0, peer, 1, b, (size_t)n), HSRP_RX_DISABLED);
+	untouched(0, &s, HSRP_RX_DISABLED);
+}
+
+// A coup or hello of a weaker router does not move the active one; the hello is answered by a coup.
+static void test_weaker(void **state)
+{
+	struct hsrp_conf c = conf_of(1, 100, true);
+	struct ip_addr weak = addr_from_v4(0x0a000001);  // same priority, lower address
+	struct hsrp_msg m = {.version = 1,
+			     .op = HSRP_OP_COUP,
+			     .state = HSRP_STATE_LISTEN,
+			     .group = 1,
+			     .family = 4,
+			     .priority = 100,
+			     .hello_ms = 3000,
+			     .hold_ms = 10000,
+			     .virtual_ip = c.virtual_ip};
+	uint8_t b[HSRP_WIRE_MAX];
+
+	bed_boot(&bed, 1, &c);
+	bed_run(&bed, 60000);
+	bed_mark(&bed);
+	int n = hsrp_encode(&m, &c.auth, &weak, 1, b, sizeof(b));
+	assert_int_equal(bed_inject(&bed, 1, weak, 1, b, (size_t)n), HSRP_RX_IGNORED);
+	m.op = HSRP_OP_HELLO;
+	m.state = HSRP_STATE_ACTIVE;
+	n = hsrp_encode(&m, &c.auth, &weak, 1, b, sizeof(b));
+	assert_int_equal(bed_inject(&bed, 1, weak, 1, b, (size_t)n), HSRP_RX_OK);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+	assert_int_equal(bed.r[1].changes, 0);
+	assert_int_equal(bed.r[1].sent[HSRP_OP_COUP], 1);
+}
+
 // Replays: one's own messages, and the other's last one again and again. (The protocol has no
 // freshness: a stored message of another role is the limit that docs/hsrp.md names.)
 static void test_replay(void **state)
@@ -303,8 +366,8 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_hostile), T(test_replay),    T(test_key_timeout),
-		T(test_stamps),  T(test_reflected),
+		T(test_hostile),   T(test_replay),    T(test_key_timeout), T(test_stamps),
+		T(test_reflected), T(test_misplaced), T(test_weaker),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -302,6 +302,11 @@ static void test_kinds(void **state)
 	assert_int_equal(hsrp_auth_check(&text, &m, &p, 1), HSRP_RX_OK);
 	assert_int_equal(hsrp_auth_check(&other, &m, &p, 1), HSRP_RX_AUTH_TEXT);
 	assert_int_equal(hsrp_auth_check(&md5, &m, &p, 1), HSRP_RX_AUTH_TYPE);
+	// The right text does not help a message that claims MD5.
+	p.len += unhex("041c 01 00 0000 0a00000a 00000000 642fedafe1f374bd2fdd8f1ba81d87a2",
+		       b + p.len, sizeof(b) - p.len);
+	assert_int_equal(hsrp_decode(b, p.len, &m), HSRP_RX_OK);
+	assert_int_equal(hsrp_auth_check(&text, &m, &p, 1), HSRP_RX_AUTH_TYPE);
 	p.len = unhex(V2_MD5, b, sizeof(b));
 	assert_int_equal(hsrp_decode(b, p.len, &m), HSRP_RX_OK);
 	assert_int_equal(hsrp_auth_check(&text, &m, &p, 1), HSRP_RX_AUTH_TYPE);

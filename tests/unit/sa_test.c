@@ -1,5 +1,5 @@
 // What an SA allows and reports: sequence numbers, IVs, lifetimes, states, and the SPI table.
-#include "esp_bed.h"
+#include "sa_bed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,27 +12,6 @@
 #include <rte_mbuf.h>
 
 #include "rcu.h"
-
-static uint8_t inner[2048];
-
-static struct sa *add(const struct dp_sa *p, uint32_t *handle)
-{
-	struct err err = {0};
-
-	if (dp_sa_add(p, handle, &err))
-		fail_msg("%s", err.msg);
-	return sad_get(*handle);
-}
-
-static struct rte_mbuf *send_one(struct sa *sa)
-{
-	return bed_out(sa, bed_packet(inner, bed_inner(inner, 4, 60, "10.1.0.1", "10.2.0.1")));
-}
-
-static uint32_t be32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
 
 static bool send_seq(struct sa *sa, uint32_t *seq, uint64_t *iv)
 {
@@ -245,12 +224,17 @@ static void inbound_lifetime_and_standby(void **state)
 	struct dp_sa q = bed_mirror(&p);
 	uint32_t ho, hi;
 	struct sa *out = add(&p, &ho), *in;
+	struct dp_sa_stats st;
 	struct rte_mbuf *m;
 
 	(void)state;
 	q.hard_packets = 2;
 	in = add(&q, &hi);
+	assert_int_equal(dp_sa_get_stats(hi, &st), 0);
+	assert_int_equal(st.state, DP_SA_ACTIVE);
 	assert_int_equal(dp_sa_set_state(hi, DP_SA_STANDBY), 0);
+	assert_int_equal(dp_sa_get_stats(hi, &st), 0);
+	assert_int_equal(st.state, DP_SA_STANDBY);
 	assert_null(bed_in(send_one(out), NULL));
 	assert_int_equal(bed.w.drop[DROP_ESP_STANDBY], 1);
 	assert_int_equal(in->seq, 0);  // a standby SA is not touched

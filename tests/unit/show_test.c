@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "show.h"
+#include "show_bed.h"
 
 struct gateway gateway = {
 	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
@@ -20,73 +20,6 @@ struct gateway gateway = {
 	.loop = (struct loop *)&gateway,
 	.ike = (struct ike *)&gateway,
 };
-
-// ---- command line ----------------------------------------------------------------------------
-struct cli {
-	char out[65536];
-	size_t len;
-	struct json *json;
-	void *state;
-	void (*release)(void *state);
-	const struct config *running;
-};
-static const struct cli_cmd *rows[64];
-static unsigned row_count;
-
-int cli_register(const struct cli_cmd *r, size_t n, struct err *err)
-{
-	for (size_t i = 0; i < n; i++)
-		rows[row_count++] = &r[i];
-	return 0;
-}
-void cli_printf(struct cli *cli, const char *fmt, ...)
-{
-	va_list ap;
-	va_start(ap, fmt);
-	cli->len += (size_t)vsnprintf(cli->out + cli->len, sizeof(cli->out) - cli->len, fmt, ap);
-	va_end(ap);
-	assert_true(cli->len < sizeof(cli->out));
-}
-void cli_puts(struct cli *cli, const char *text)
-{
-	cli_printf(cli, "%s", text);
-}
-int cli_error(struct cli *cli, const char *fmt, ...)
-{
-	cli_puts(cli, "error\n");
-	return -22;
-}
-struct json *cli_json(struct cli *cli)
-{
-	return cli->json;
-}
-void *cli_ctx(const struct cli *cli)
-{
-	return &gateway;
-}
-const struct config *cli_running(struct cli *cli)
-{
-	return cli->running;
-}
-void **cli_state(struct cli *cli, void (*release)(void *state))
-{
-	cli->release = release;
-	return &cli->state;
-}
-bool cli_has(const struct cli_args *a, const char *kw)
-{
-	for (unsigned i = 0; i < a->count; i++)
-		if (strcmp(a->word[i], kw) == 0)
-			return true;
-	return false;
-}
-const char *cli_after(const struct cli_args *a, const char *kw)
-{
-	for (unsigned i = 0; i + 1 < a->count; i++)
-		if (strcmp(a->word[i], kw) == 0)
-			return a->word[i + 1];
-	return NULL;
-}
 
 // ---- data plane, kernel, clock ---------------------------------------------------------------
 bool dp_running(void)
@@ -113,6 +46,8 @@ int dp_port_info(uint32_t port, struct dp_port_info *out)
 				     .tx_dropped = 1};
 	return 0;
 }
+static bool standby;  // what every SA is
+
 int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
 {
 	if (sa == 0 || sa > 10)
@@ -121,7 +56,8 @@ int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
 				    .bytes = sa * 10000,
 				    .seq = sa * 100 + 1,
 				    .drops = {[DP_SA_DROP_REPLAY] = sa},
-				    .worker = 0};
+				    .worker = 0,
+				    .state = standby ? DP_SA_STANDBY : DP_SA_ACTIVE};
 	return 0;
 }
 const char *dp_sa_drop_name(enum dp_sa_drop d)
@@ -281,6 +217,47 @@ static void ike_fill(unsigned i, const char *peer, bool up)
 	snprintf(ike_sas[i].remote_id, sizeof(ike_sas[i].remote_id), "%s", up ? peer : "");
 }
 
+// What `show crypto map` and `show crypto isakmp policy` print: configuration, not state.
+static void crypto_fill(void)
+{
+	struct isakmp_policy *p = arena_alloc(config->arena, sizeof(*p));
+	struct transform_set *t = arena_alloc(config->arena, sizeof(*t));
+	struct crypto_map *m = arena_alloc(config->arena, sizeof(*m));
+	struct map_peer *peer = arena_alloc(config->arena, sizeof(*peer));
+
+	*p = (struct isakmp_policy){.priority = 10,
+				    .encr = IKE_ENCR_AES,
+				    .aes_bits = 256,
+				    .hash = IKE_HASH_SHA256,
+				    .auth = IKE_AUTH_PRE_SHARE,
+				    .group = 14,
+				    .lifetime_s = 86400};
+	TAILQ_INSERT_TAIL(&config->isakmp_policies, p, link);
+	snprintf(t->name, sizeof(t->name), "SET2");
+	t->cipher = ESP_CIPHER_AES_CBC;
+	t->key_bits = 128;
+	t->auth = ESP_AUTH_SHA1;
+	TAILQ_INSERT_TAIL(&config->transform_sets, t, link);
+	snprintf(m->name, sizeof(m->name), "MAP2");
+	TAILQ_INIT(&m->entries);
+	TAILQ_INSERT_TAIL(&config->crypto_maps, m, link);
+	peer->addr = addr("6.6.25.2");
+	for (uint32_t seq = 10; seq < 10 + 10 * (SHOW_SLICE + 2); seq += 10) {
+		struct crypto_map_entry *e = arena_alloc(config->arena, sizeof(*e));
+
+		e->seq = seq;
+		TAILQ_INIT(&e->peers);
+		if (seq == 10)
+			TAILQ_INSERT_TAIL(&e->peers, peer, link);
+		snprintf(e->acl, sizeof(e->acl), "ACL");
+		snprintf(e->transform_sets[0], CONFIG_NAME_MAX, "SET2");
+		e->transform_set_count = 1;
+		e->pfs = seq == 10;
+		e->pfs_group = 14;
+		TAILQ_INSERT_TAIL(&m->entries, e, link);
+	}
+}
+
 static int setup(void **state)
 {
 	struct err err = {0};
@@ -313,8 +290,10 @@ static int setup(void **state)
 	state_of_port.device = IF_DEV_VDEV;
 	state_of_port.port = 2;
 	TAILQ_INSERT_TAIL(&gateway.interfaces, &state_of_port, link);
-	return show_ipsec_register(&gateway, &err) || show_session_register(&gateway, &err) ||
-	       show_isakmp_register(&gateway, &err) || show_interfaces_register(&gateway, &err);
+	crypto_fill();
+	return show_map_register(&gateway, &err) || show_ipsec_register(&gateway, &err) ||
+	       show_session_register(&gateway, &err) || show_isakmp_register(&gateway, &err) ||
+	       show_interfaces_register(&gateway, &err);
 }
 
 static int teardown(void **state)
@@ -323,75 +302,9 @@ static int teardown(void **state)
 	return 0;
 }
 
-// ---- running and comparing -------------------------------------------------------------------
-// The row whose leading keywords are those of the line.
-static const struct cli_cmd *row_for(const char *line)
-{
-	const struct cli_cmd *found = NULL;
-	size_t best = 0;
-	for (unsigned i = 0; i < row_count; i++) {
-		size_t n = strcspn(rows[i]->pattern, "[{");
-		while (n && rows[i]->pattern[n - 1] == ' ')
-			n--;
-		if (strncmp(rows[i]->pattern, line, n) == 0 && n > best) {
-			best = n;
-			found = rows[i];
-		}
-	}
-	assert_non_null(found);
-	return found;
-}
-
-static void run(struct cli *cli, const char *line)
-{
-	char words[256];
-	struct cli_args args = {0};
-	snprintf(words, sizeof(words), "%s", line);
-	for (char *save, *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save))
-		args.word[args.count++] = w;
-	const struct cli_cmd *row = row_for(line);
-	int rc, slices = 0;
-	do
-		rc = row->fn(cli, &args);
-	while (rc == CLI_MORE && ++slices < 1000);
-	assert_int_equal(rc, CLI_DONE);
-	if (cli->state && cli->release)
-		cli->release(cli->state);
-	cli->state = NULL;
-}
-
-static void compare(const char *name, const char *got)
-{
-	char path[512];
-	static char want[65536];
-	snprintf(path, sizeof(path), GOLDEN_DIR "/%s", name);
-	if (getenv("GOLDEN_UPDATE")) {
-		FILE *f = fopen(path, "w");
-		assert_non_null(f);
-		fputs(got, f);
-		fclose(f);
-		return;
-	}
-	FILE *f = fopen(path, "r");
-	if (!f)
-		fail_msg("no %s", path);
-	size_t n = fread(want, 1, sizeof(want) - 1, f);
-	fclose(f);
-	want[n] = '\0';
-	assert_string_equal(got, want);
-}
-
 static void golden(const char *line, const char *name, bool json)
 {
-	static struct cli cli;
-	memset(&cli, 0, sizeof(cli));
-	cli.running = config;
-	if (json)
-		cli.json = json_create();
-	run(&cli, line);
-	size_t len;
-	compare(name, json ? json_text(cli.json, &len) : cli.out);
-	json_destroy(cli.json);
+	show_golden(config, line, name, json);
 }
 
 static void test_ipsec_sa(void **state)
@@ -410,6 +323,24 @@ static void test_session(void **state)
 	golden("show crypto session detail", "session-detail.txt", false);
 	golden("show crypto session brief", "session-brief.txt", false);
 	golden("show crypto session", "session.json", true);
+}
+
+// SAs that another box serves: the displays ask the data plane, they do not assume.
+static void test_standby(void **state)
+{
+	standby = true;
+	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.json", true);
+	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.txt", false);
+	golden("show crypto session brief", "session-standby.txt", false);
+	standby = false;
+}
+
+static void test_configured(void **state)
+{
+	golden("show crypto map", "map.json", true);
+	golden("show crypto map", "map.txt", false);
+	golden("show crypto ipsec transform-set", "transform-set.json", true);
+	golden("show crypto isakmp policy", "isakmp-policy.json", true);
 }
 
 static void test_isakmp(void **state)
@@ -432,7 +363,7 @@ static void test_commit_in_between(void **state)
 {
 	static struct cli cli;
 	struct cli_args args = {.count = 4, .word = {"show", "crypto", "ipsec", "sa"}};
-	const struct cli_cmd *row = row_for("show crypto ipsec sa");
+	const struct cli_cmd *row = show_row("show crypto ipsec sa");
 	cli.running = config;
 	all.count = TUNNELS;
 	assert_int_equal(row->fn(&cli, &args), CLI_MORE);
@@ -448,6 +379,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ipsec_sa),
 		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_standby),
+		cmocka_unit_test(test_configured),
 		cmocka_unit_test(test_isakmp),
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_commit_in_between),
