@@ -87,11 +87,10 @@ static const struct {
 
 // First words of kept lines that ask for nothing an operator could miss.
 static const char *const harmless[] = {
-	"version ", "service ",     "boot ",          "logging ",
-	"clock ",   "memory-size ", "ip subnet-zero", "ip classless",
-	"ip cef",   "ip routing",   "ip domain",      "ip http ",
-	"vlan ",    "line ",        "crypto engine ", "ntp ",
-	"router ",  "route-map ",   "ip prefix-list ",
+	"version ",     "service ",       "boot ",        "logging ",        "clock ",
+	"memory-size ", "ip subnet-zero", "ip classless", "ip cef",          "ip routing",
+	"ip domain",    "ip http ",       "vlan ",        "line ",           "crypto engine ",
+	"ntp ",         "router ",        "route-map ",   "ip prefix-list ",
 };
 
 static void check_kept(const struct config *c, const struct sink *s)

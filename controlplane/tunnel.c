@@ -229,34 +229,6 @@ static void resolve_proposals(struct build *b, struct tunnel *t, const struct cr
 	}
 }
 
-struct ip_addr tunnel_virtual_address(const struct config *c, const char *name)
-{
-	const struct interface_config *i;
-	const struct standby_group *g;
-
-	if (!name[0])
-		return addr_none();
-	TAILQ_FOREACH (i, &c->interfaces, link)
-		TAILQ_FOREACH (g, &i->standby, link)
-			if (g->ip_set && strcmp(g->name, name) == 0)
-				return g->ip;
-	return addr_none();
-}
-
-static struct ip_addr local_address(const struct config *c, const struct crypto_map *m,
-				    const struct interface_config *ifc)
-{
-	struct ip_addr virtual = tunnel_virtual_address(c, ifc->redundancy);
-
-	if (addr_is_set(&virtual))
-		return virtual;
-	if (m->local_interface[0]) {
-		const struct interface_config *l = config_interface(c, m->local_interface);
-		return l ? l->addr.addr : addr_none();
-	}
-	return ifc->addr.addr;
-}
-
 static struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
 				 const struct crypto_map *m, const struct crypto_map_entry *e)
 {
@@ -270,7 +242,7 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	snprintf(t->interface, sizeof(t->interface), "%s", ifc->name);
 	t->seq = e->seq;
 	t->kind = e->kind;
-	t->local = local_address(b->c, m, ifc);
+	t->local = tunnel_local_address(b->c, m, ifc);
 	t->port = b->port_of ? b->port_of(b->port_ctx, ifc->name) : 0;
 	t->pfs = e->pfs;
 	t->pfs_group = e->pfs ? e->pfs_group : 0;

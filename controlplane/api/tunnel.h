@@ -80,4 +80,7 @@ void tunnels_destroy(struct tunnels *t);
 // The virtual address of the standby group of this name, on whatever interface; unset = none, or
 // not configured but learnt.
 struct ip_addr tunnel_virtual_address(const struct config *c, const char *name);
+// Where the tunnels of a map on an interface end; unset = the interface has no address.
+struct ip_addr tunnel_local_address(const struct config *c, const struct crypto_map *m,
+				    const struct interface_config *ifc);
 const struct tunnel_flow *tunnels_flow(const struct tunnels *t, uint32_t policy);
