@@ -67,21 +67,6 @@ static void say(const struct sink *s, const char *fmt, ...)
 	s->fn(s->ctx, text);
 }
 
-static bool has_standby(const struct config *c)
-{
-	const struct interface_config *i;
-	TAILQ_FOREACH (i, &c->interfaces, link) {
-		if (!TAILQ_EMPTY(&i->standby))
-			return true;
-	}
-	return false;
-}
-
-static bool has_track(const struct config *c)
-{
-	return !TAILQ_EMPTY(&c->tracks);
-}
-
 static bool has_ipc(const struct config *c)
 {
 	return !TAILQ_EMPTY(&c->ipc_zones);
@@ -96,18 +81,16 @@ static const struct {
 	const char *what;
 	bool (*configured)(const struct config *c);
 } unsupported[] = {
-	{"standby (HSRP)", has_standby},
-	{"track", has_track},
 	{"ipc zone", has_ipc},
 	{"redundancy inter-device", has_redundancy},
 };
 
 // First words of kept lines that ask for nothing an operator could miss.
 static const char *const harmless[] = {
-	"version ", "service ",     "boot ",          "logging ",
-	"clock ",   "memory-size ", "ip subnet-zero", "ip classless",
-	"ip cef",   "ip routing",   "ip domain",      "ip http ",
-	"vlan ",    "line ",        "crypto engine ", "ntp ",
+	"version ",     "service ",       "boot ",        "logging ",        "clock ",
+	"memory-size ", "ip subnet-zero", "ip classless", "ip cef",          "ip routing",
+	"ip domain",    "ip http ",       "vlan ",        "line ",           "crypto engine ",
+	"ntp ",         "router ",        "route-map ",   "ip prefix-list ",
 };
 
 static void check_kept(const struct config *c, const struct sink *s)

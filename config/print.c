@@ -292,7 +292,7 @@ static void print_ignored(struct text *t, const struct config *c)
 
 	if (TAILQ_EMPTY(&c->ignored))
 		return;
-	text_put(t, "! The lines from here on are kept, but have no effect.\n");
+	text_put(t, "! Routing lines for FRR, and lines that are kept without effect.\n");
 	TAILQ_FOREACH (s, &c->ignored, link) {
 		if (!t->secrets && holds_secret(s->text))
 			text_put(t, "%.*s <hidden>\n",

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "frr.h"
 #include "gateway.h"
 #include "log.h"
+#include "rri.h"
 
 #define RETRY_DELAY_MS 100
 #define RETRY_FIRST_MS 200  // the old device of a replaced port needs a moment to close
@@ -47,7 +49,11 @@ static int validate_all(void *ctx, const struct config *old, const struct config
 	if (!rc)
 		rc = route_validate(new_cfg, err);
 	if (!rc)
+		rc = track_validate(new_cfg, err);
+	if (!rc)
 		rc = crypto_validate(new_cfg, err);
+	if (!rc)
+		rc = rri_validate(new_cfg, err);
 	return rc;
 }
 
@@ -76,10 +82,28 @@ static int interfaces_hook(void *ctx, const struct config *old, const struct con
 	return interface_up_apply(ctx, new_cfg, err);
 }
 
+static int track_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		      struct err *err)
+{
+	return track_apply(ctx, new_cfg, err);
+}
+
+static int standby_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+			struct err *err)
+{
+	return standby_apply(ctx, new_cfg, err);
+}
+
 static int routes_hook(void *ctx, const struct config *old, const struct config *new_cfg,
 		       struct err *err)
 {
 	return route_apply(ctx, new_cfg, err);
+}
+
+static int frr_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		    struct err *err)
+{
+	return frr_apply(ctx, new_cfg, err);
 }
 
 static void warn_hook(void *ctx, const struct config *old, const struct config *new_cfg,
@@ -89,6 +113,8 @@ static void warn_hook(void *ctx, const struct config *old, const struct config *
 	struct warning *w;
 
 	dataplane_warn(g, new_cfg, fn, fn_ctx);
+	if (g->frr)
+		frr_warn(g->frr, new_cfg, fn, fn_ctx);
 	STAILQ_FOREACH (w, &g->warnings, link)
 		fn(fn_ctx, w->text);
 	warnings_clear(g);
@@ -102,12 +128,25 @@ static void retry(void *ctx, uint64_t now_ms)
 
 	if (g->stopping)
 		return;
-	if (interface_retry(g) && crypto_apply(g, c, &err))
+	bool ports = interface_retry(g);
+	if (ports && crypto_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	if (interface_up_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	route_retry(g);
+	if (ports && standby_apply(g, c, &err))
+		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
+	track_links_changed(g);
 	warnings_clear(g);
+}
+
+int crypto_role_apply(struct gateway *g, struct err *err)
+{
+	int rc = crypto_apply(g, commit_running(), err);
+	if (g->rri)
+		rri_role_changed(g->rri);
+	warnings_clear(g);
+	return rc;
 }
 
 void apply_retry_soon(struct gateway *g)
@@ -132,6 +171,9 @@ int apply_register(struct gateway *g, struct err *err)
 		{.name = "ports", .apply = ports_hook},
 		{.name = "crypto", .apply = crypto_hook},
 		{.name = "interfaces", .apply = interfaces_hook},
+		{.name = "tracking", .apply = track_hook},
+		{.name = "standby", .apply = standby_hook},
+		{.name = "FRR", .apply = frr_hook},
 		{.name = "routes", .apply = routes_hook, .warn = warn_hook},
 	};
 

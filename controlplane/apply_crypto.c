@@ -11,6 +11,7 @@
 
 #include "gateway.h"
 #include "log.h"
+#include "rri.h"
 
 int crypto_validate(const struct config *c, struct err *err)
 {
@@ -97,12 +98,39 @@ static void tunnel_warn(void *ctx, const char *text)
 	apply_warn(ctx, "%s", text);
 }
 
+// On a standby box the tunnels of the group stand without a peer: their policies drop what they
+// select, nothing is negotiated, and what was up goes with a Delete to the peer.
+static void roles_apply(struct gateway *g, const struct config *c, struct tunnels *now)
+{
+	const struct interface_config *i;
+
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		struct ip_addr virtual = tunnel_virtual_address(c, i->redundancy);
+		if (!i->redundancy[0])
+			continue;
+		if (!addr_is_set(&virtual))
+			apply_warn(g,
+				   "Interface %s: there is no standby group %s with a virtual "
+				   "address; the crypto map uses the interface's own address",
+				   i->name, i->redundancy);
+		if (!addr_is_set(&virtual) || standby_active(i->redundancy))
+			continue;
+		for (unsigned k = 0; k < now->count; k++) {
+			if (strcmp(now->all[k]->interface, i->name) != 0)
+				continue;
+			now->all[k]->complete = false;
+			now->all[k]->peer_count = 0;
+		}
+	}
+}
+
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
 {
 	struct tunnels *now = tunnels_build(c, g->tunnels, interface_port, g, tunnel_warn, g);
 	if (!now)
 		return err_set(err, -errno, "The crypto maps cannot be resolved: %s",
 			       strerror(errno));
+	roles_apply(g, c, now);
 	int rc = policies_apply(g, now, err);
 	if (!rc && g->ike)
 		rc = ike_configure(g->ike, c, now, err);
@@ -120,5 +148,7 @@ int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
 	tunnels_destroy(g->tunnels);
 	g->tunnels = now;
 	g->tunnels_generation++;
+	if (g->rri)
+		rri_configure(g->rri, now);
 	return manual_sa_apply(g, now, err);
 }

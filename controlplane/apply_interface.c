@@ -359,6 +359,27 @@ bool interface_retry(struct gateway *g)
 	return changed;
 }
 
+void interface_line(const struct gateway *g, const char *name, bool *line, bool *ip)
+{
+	const struct if_state *s = interface_state(g, name);
+	struct dp_port_info info;
+	struct kernel_link l;
+
+	*line = *ip = false;
+	if (!s)
+		return;
+	bool host = s->kernel_if[0] && kernel_link_by_name(g->kernel, s->kernel_if, &l);
+	*ip = host && l.addresses > 0;
+	if (s->kind == IF_LOOPBACK || s->device == IF_DEV_HOST)
+		*line = s->up && host && l.admin_up && (l.carrier || s->kind == IF_LOOPBACK);
+	if (!s->port || !dp_running() || dp_port_info(s->port, &info))
+		return;
+	// What the port says is polled; the kernel interface behind it is known at once.
+	*line = info.admin_up && info.link_up &&
+		(!s->under[0] ||
+		 (kernel_link_by_name(g->kernel, s->under, &l) && l.admin_up && l.carrier));
+}
+
 void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone)
 {
 	struct if_state *s;

@@ -16,9 +16,12 @@
 #include "kernel.h"
 #include "loop.h"
 #include "model.h"
+#include "track.h"
 #include "tunnel.h"
 
 struct ike_pool;
+struct rri;
+struct frr;
 
 #define TANDEM_VERSION "0.1.0"
 #define IF_ADDR_MAX    32
@@ -72,6 +75,7 @@ struct gateway {
 	// options
 	const char *config_file;  // or NULL
 	const char *rundir;
+	const char *frr_dir;
 	char *const *eal_extra;
 	bool check, standby_process;
 
@@ -79,7 +83,13 @@ struct gateway {
 	struct kernel *kernel;
 	struct ike *ike;
 	struct ike_pool *pool;
+	struct rri *rri;
+	struct frr *frr;
+	// Whether this box is the active one for an interface's crypto map; NULL = always.
+	bool (*active)(const struct gateway *g, const char *interface);
 	struct loop_timer ike_timer;
+	struct track *track;
+	struct loop_timer track_timer, standby_timer;
 	struct cli_server *cli;
 	int lock_fd;
 	int namespace_fd;  // held by the first instance of a network namespace
@@ -120,6 +130,8 @@ int interface_ports_apply(struct gateway *g, const struct config *c, struct err 
 int interface_up_apply(struct gateway *g, const struct config *c, struct err *err);
 // Tries again what had no port; true when a port came or went.
 bool interface_retry(struct gateway *g);
+// Is the interface up from end to end, and has it an address?
+void interface_line(const struct gateway *g, const char *name, bool *line, bool *ip);
 void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone);
 struct if_state *interface_state(const struct gateway *g, const char *name);
 uint32_t interface_port(void *g, const char *name);                 // tunnels_build's port_of
@@ -129,6 +141,25 @@ int route_apply(struct gateway *g, const struct config *c, struct err *err);
 void route_retry(struct gateway *g);
 int route_validate(const struct config *c, struct err *err);
 
+// Tracked objects (apply_track.c).
+int track_start(struct gateway *g, struct err *err);
+void track_stop(struct gateway *g);
+int track_apply(struct gateway *g, const struct config *c, struct err *err);
+void track_links_changed(struct gateway *g);  // a link or an address, wherever: looks at all
+void track_route_changed(struct gateway *g, const struct ip_prefix *dst);
+void track_rearm(struct gateway *g);  // after anything that may have started a delay
+
+// HSRP (standby.c, standby_net.c).
+int standby_start(struct gateway *g, struct err *err);
+void standby_stop(struct gateway *g);  // resigns
+int standby_apply(struct gateway *g, const struct config *c, struct err *err);
+void standby_links_changed(struct gateway *g);
+bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len);
+bool standby_active(const char *name);  // is this box active for the group of this name?
+// Does the crypto map of this interface work on this box now? Only a group it names can say no.
+bool standby_interface_active(const struct gateway *g, const char *interface);
+
+int crypto_role_apply(struct gateway *g, struct err *err);  // apply.c: a group changed its role
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_validate(const struct config *c, struct err *err);
 
@@ -137,6 +168,11 @@ int manual_sa_validate(const struct config *c, struct err *err);
 int manual_sa_apply(struct gateway *g, const struct tunnels *t, struct err *err);
 void manual_sa_clear(struct gateway *g);
 int manual_sa_build(const struct tunnel *t, enum dp_dir dir, struct dp_sa *out, struct err *err);
+
+// ---- apply_rri.c: reverse routes and FRR ------------------------------------------------------
+int rri_step_init(struct gateway *g, struct err *err);
+void rri_step_fini(struct gateway *g);
+int frr_apply(struct gateway *g, const struct config *c, struct err *err);
 
 // ---- ike_net.c -------------------------------------------------------------------------------
 int ike_net_init(struct gateway *g, struct err *err);
@@ -149,5 +185,7 @@ int show_map_register(struct gateway *g, struct err *err);
 int show_isakmp_register(struct gateway *g, struct err *err);
 int show_ipsec_register(struct gateway *g, struct err *err);
 int show_session_register(struct gateway *g, struct err *err);
+int show_track_register(struct gateway *g, struct err *err);
+int show_standby_register(struct gateway *g, struct err *err);
 int show_route_register(struct gateway *g, struct err *err);
 int show_system_register(struct gateway *g, struct err *err);

@@ -116,9 +116,16 @@ static void event_op(void *ctx, const struct dp_event *ev)
 		ike_event(g->ike, ev);
 }
 
+static bool frame_op(void *ctx, uint32_t port, const uint8_t *frame, size_t len)
+{
+	return standby_frame(ctx, port, frame, len);
+}
+
 static void link_op(void *ctx, uint32_t port, bool up)
 {
 	struct dp_port_info info;
+
+	track_links_changed(ctx);
 	if (dp_port_info(port, &info) == 0)
 		log_event("LINEPROTO", LOG_L_NOTICE, "UPDOWN",
 			  "Line protocol on Interface %s, changed state to %s", info.name,
@@ -127,8 +134,11 @@ static void link_op(void *ctx, uint32_t port, bool up)
 
 const struct dp_ops *ike_net_dp_ops(void)
 {
-	static const struct dp_ops ops = {
-		.event = event_op, .ike_rx = ike_rx_op, .link = link_op, .ctx = &gateway};
+	static const struct dp_ops ops = {.event = event_op,
+					  .ike_rx = ike_rx_op,
+					  .link = link_op,
+					  .frame = frame_op,
+					  .ctx = &gateway};
 	return &ops;
 }
 

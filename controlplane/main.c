@@ -13,8 +13,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "frr.h"
 #include "gateway.h"
 #include "log.h"
+#include "rri.h"
 #include "secret.h"
 
 #define RUNDIR_DEFAULT    "/run/tandem"
@@ -25,7 +27,9 @@ struct gateway gateway = {
 	.lock_fd = -1,
 	.namespace_fd = -1,
 	.rundir = RUNDIR_DEFAULT,
+	.frr_dir = FRR_DIR_DEFAULT,
 	.standby_process = true,
+	.active = standby_interface_active,
 	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
 	.routes = TAILQ_HEAD_INITIALIZER(gateway.routes),
 	.manual = TAILQ_HEAD_INITIALIZER(gateway.manual),
@@ -72,7 +76,8 @@ static int config_check(struct gateway *g)
 		return 1;
 	}
 	int (*const checks[])(const struct config *, struct err *) = {
-		dataplane_validate, interface_validate, route_validate, crypto_validate};
+		dataplane_validate, interface_validate, route_validate,
+		track_validate,     crypto_validate,    rri_validate};
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		if (checks[i](c, &err) == 0)
 			continue;
@@ -205,13 +210,26 @@ static void kernel_link_op(void *ctx, const struct kernel_link *link, bool gone)
 {
 	struct gateway *g = ctx;
 	interface_link_event(g, link, gone);
+	if (g->rri)
+		rri_link_changed(g->rri, link->name);
+	dp_links_check();
+	track_links_changed(g);
 	if (!TAILQ_EMPTY(&g->routes))
 		apply_retry_soon(g);
+}
+
+static void kernel_route_op(void *ctx, const struct ip_prefix *dst)
+{
+	struct gateway *g = ctx;
+	track_route_changed(g, dst);
+	if (g->rri)
+		rri_paths_changed(g->rri, dst);
 }
 
 static void kernel_addr_op(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone)
 {
 	struct gateway *g = ctx;
+	track_links_changed(g);
 	if (!TAILQ_EMPTY(&g->routes))
 		apply_retry_soon(g);
 }
@@ -249,6 +267,7 @@ static int kernel_step_init(struct gateway *g, struct err *err)
 		.port_of = port_of_host_if,
 		.link = kernel_link_op,
 		.addr = kernel_addr_op,
+		.route_seen = kernel_route_op,
 	};
 	g->kernel = kernel_create(g->loop, &ops, err);
 	if (!g->kernel)
@@ -256,6 +275,8 @@ static int kernel_step_init(struct gateway *g, struct err *err)
 	int rc = 0;
 	if (namespace_claim(g)) {
 		rc = kernel_route_sweep(g->kernel, KERNEL_PROTO_STATIC, err);
+		if (!rc)
+			rc = kernel_route_sweep(g->kernel, KERNEL_PROTO_RRI, err);
 		if (!rc)
 			rc = kernel_addr_sweep(g->kernel, err);
 	}
@@ -286,7 +307,8 @@ static void dataplane_fini(struct gateway *g)
 
 static int apply_step_init(struct gateway *g, struct err *err)
 {
-	return apply_register(g, err);
+	int rc = track_start(g, err);
+	return rc ? rc : apply_register(g, err);
 }
 
 // Takes everything of ours out of the kernel again: routes, addresses, host interfaces.
@@ -304,6 +326,7 @@ static void apply_step_fini(struct gateway *g)
 	config_destroy(nothing);
 	tunnels_destroy(g->tunnels);
 	g->tunnels = NULL;
+	track_stop(g);
 }
 
 static int ike_step_init(struct gateway *g, struct err *err)
@@ -323,13 +346,14 @@ static int displays_init(struct gateway *g, struct err *err)
 	int (*const all[])(struct gateway *, struct err *) = {
 		show_interfaces_register, show_dataplane_register, show_map_register,
 		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_route_register,      show_system_register};
+		show_track_register,      show_standby_register,   show_route_register,
+		show_system_register};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int rc = all[i](g, err);
 		if (rc)
 			return rc;
 	}
-	return 0;
+	return rri_show_register(&g->rri, err);
 }
 
 static int socket_step_init(struct gateway *g, struct err *err)
@@ -359,7 +383,9 @@ static const struct boot_step {
 	{"kernel mirror", kernel_step_init, kernel_step_fini},
 	{"data plane", NULL, dataplane_fini},  // started by the commit that needs it
 	{"commit hooks", apply_step_init, apply_step_fini},
+	{"standby groups", standby_start, standby_stop},
 	{"IKE", ike_step_init, ike_step_fini},
+	{"reverse routes", rri_step_init, rri_step_fini},
 	{"displays", displays_init, NULL},
 	{"configuration", startup_load, NULL},
 	{"command socket", socket_step_init, socket_step_fini},
@@ -417,11 +443,13 @@ static int run(struct gateway *g)
 // ---- options ---------------------------------------------------------------------------------
 static void usage(FILE *to)
 {
-	fputs("usage: tandemd [-c FILE] [-r RUNDIR] [--check] [--no-standby] [-- EAL ARGUMENTS]\n"
+	fputs("usage: tandemd [-c FILE] [-r RUNDIR] [--check] [--no-standby] [--frr-dir DIR]\n"
+	      "               [-- EAL ARGUMENTS]\n"
 	      "  -c FILE       start-up configuration; without it the gateway starts unconfigured\n"
 	      "  -r RUNDIR     sockets and state of this instance (" RUNDIR_DEFAULT ")\n"
 	      "  --check       read FILE, say what is wrong with it, exit 0 or 1\n"
 	      "  --no-standby  do not start tandem-standby\n"
+	      "  --frr-dir DIR command sockets of FRR's daemons (" FRR_DIR_DEFAULT ")\n"
 	      "  -v, --version\n",
 	      to);
 }
@@ -429,11 +457,9 @@ static void usage(FILE *to)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"check", no_argument, NULL, 'k'},
-		{"no-standby", no_argument, NULL, 's'},
-		{"version", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"check", no_argument, NULL, 'k'},         {"no-standby", no_argument, NULL, 's'},
+		{"frr-dir", required_argument, NULL, 'f'}, {"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 	};
 	struct gateway *g = &gateway;
 	int opt;
@@ -445,6 +471,7 @@ int main(int argc, char **argv)
 		case 'r': g->rundir = optarg; break;
 		case 'k': g->check = true; break;
 		case 's': g->standby_process = false; break;
+		case 'f': g->frr_dir = optarg; break;
 		case 'v': puts("tandemd " TANDEM_VERSION); return 0;
 		case 'h': usage(stdout); return 0;
 		default: usage(stderr); return 2;

@@ -229,16 +229,6 @@ static void resolve_proposals(struct build *b, struct tunnel *t, const struct cr
 	}
 }
 
-static struct ip_addr local_address(const struct config *c, const struct crypto_map *m,
-				    const struct interface_config *ifc)
-{
-	if (m->local_interface[0]) {
-		const struct interface_config *l = config_interface(c, m->local_interface);
-		return l ? l->addr.addr : addr_none();
-	}
-	return ifc->addr.addr;
-}
-
 static struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
 				 const struct crypto_map *m, const struct crypto_map_entry *e)
 {
@@ -252,7 +242,7 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	snprintf(t->interface, sizeof(t->interface), "%s", ifc->name);
 	t->seq = e->seq;
 	t->kind = e->kind;
-	t->local = local_address(b->c, m, ifc);
+	t->local = tunnel_local_address(b->c, m, ifc);
 	t->port = b->port_of ? b->port_of(b->port_ctx, ifc->name) : 0;
 	t->pfs = e->pfs;
 	t->pfs_group = e->pfs ? e->pfs_group : 0;
@@ -264,6 +254,7 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	t->fragment_after = g->fragment_after;
 	t->key_in = e->key_in;
 	t->key_out = e->key_out;
+	t->reverse_route = e->reverse_route;
 	resolve_peers(t, e);
 	resolve_proposals(b, t, e);
 	return t;

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <rte_eal.h>
+#include <rte_ether.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
@@ -30,7 +31,7 @@
 #define FRAG_ENTRIES 256
 #define PUNT_BUDGET  256  // packets per control turn
 #define TICK_MS      1
-#define LINK_TICKS   10
+#define LINK_TICKS   8
 #define AGE_TICKS    500
 
 static bool running;
@@ -205,6 +206,12 @@ int dp_port_info(uint32_t port, struct dp_port_info *out)
 	return port_info(port, out);
 }
 
+void dp_links_check(void)
+{
+	if (running)
+		port_poll_links(&ops);
+}
+
 uint32_t dp_port_next(uint32_t after)
 {
 	for (uint32_t i = after + 1; i < WORKER_PORT_MAX; i++)
@@ -292,6 +299,37 @@ int dp_policy_bind(uint32_t policy, uint32_t handle)
 void dp_policy_flush_held(uint32_t policy)
 {
 	hold_flush(HOLD_POLICY, policy);
+}
+
+int dp_port_mac_add(uint32_t port, const uint8_t mac[6])
+{
+	return port_mac_add(port, mac);
+}
+
+int dp_port_mac_del(uint32_t port, const uint8_t mac[6])
+{
+	return port_mac_del(port, mac);
+}
+
+int dp_frame_send(uint32_t port, const uint8_t *frame, size_t len)
+{
+	const struct port *p = running ? port_find(port) : NULL;
+
+	if (!p)
+		return -ENODEV;
+	if (len < RTE_ETHER_HDR_LEN || len > (size_t)p->mtu + RTE_ETHER_HDR_LEN)
+		return -EMSGSIZE;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+	uint8_t *to = m && len <= rte_pktmbuf_tailroom(m)
+			      ? (uint8_t *)rte_pktmbuf_append(m, (uint16_t)len)
+			      : NULL;
+	if (!to) {
+		rte_pktmbuf_free(m);
+		return -ENOBUFS;
+	}
+	memcpy(to, frame, len);
+	*pkt_of(m) = (struct pkt){.in_port = port, .out_port = port, .mtu = p->mtu};
+	return inject(m, port % worker_count);
 }
 
 // ---- packets and displays ----------------------------------------------------------------------

@@ -20,6 +20,16 @@ static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
 	return ((a ^ b) | (uint32_t)(c ^ d)) == 0;
 }
 
+static inline bool dst_is_virtual(const uint8_t *frame, const struct port *p)
+{
+	uint32_t n = __atomic_load_n(&p->vmacs, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (dst_is(frame, p->vmac[i]))
+			return true;
+	return false;
+}
+
 static inline uint8_t family_of(const uint8_t *frame)
 {
 	uint16_t type;
@@ -51,7 +61,7 @@ static void to_others(struct worker *w, struct rte_mbuf *m, const struct port *p
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	if (!(frame[0] & 1) && !dst_is(frame, p->mac))
+	if (!(frame[0] & 1) && !dst_is(frame, p->mac) && !dst_is_virtual(frame, p))
 		pkt_drop(w, m, DROP_ETH_DST);
 	else
 		burst_add(host, m);
@@ -74,7 +84,7 @@ void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *hos
 		uint8_t family = family_of(frame);
 
 		*pkt_of(m) = (struct pkt){.in_port = port, .family = family};
-		if (likely(family != 0 && dst_is(frame, p->mac))) {
+		if (likely(family != 0 && (dst_is(frame, p->mac) || dst_is_virtual(frame, p)))) {
 			m->data_off = (uint16_t)(m->data_off + RTE_ETHER_HDR_LEN);
 			m->data_len = (uint16_t)(m->data_len - RTE_ETHER_HDR_LEN);
 			m->pkt_len -= RTE_ETHER_HDR_LEN;

@@ -188,6 +188,60 @@ int port_info(uint32_t id, struct dp_port_info *out)
 	return 0;
 }
 
+static uint32_t vmac_find(const struct port *p, const uint8_t mac[6])
+{
+	uint32_t i = 0;
+
+	while (i < p->vmacs && memcmp(p->vmac[i], mac, 6) != 0)
+		i++;
+	return i;
+}
+
+// A device without a filter for further addresses receives everything (packet sockets), or is told
+// to: a virtual MAC that does not arrive would be a black hole.
+static void device_mac_add(const struct port *p, const uint8_t mac[6])
+{
+	struct rte_ether_addr a;
+
+	memcpy(a.addr_bytes, mac, 6);
+	if (p->dpdk != PORT_SINK && rte_eth_dev_mac_addr_add(p->dpdk, &a, 0) != 0)
+		rte_eth_promiscuous_enable(p->dpdk);
+}
+
+int port_mac_add(uint32_t id, const uint8_t mac[6])
+{
+	struct port *p = port_find(id);
+
+	if (!p)
+		return -ENODEV;
+	if (vmac_find(p, mac) < p->vmacs)
+		return -EEXIST;
+	if (p->vmacs == DP_PORT_MACS_MAX)
+		return -ENOSPC;
+	memcpy(p->vmac[p->vmacs], mac, 6);
+	__atomic_store_n(&p->vmacs, p->vmacs + 1, __ATOMIC_RELEASE);
+	device_mac_add(p, mac);
+	return 0;
+}
+
+int port_mac_del(uint32_t id, const uint8_t mac[6])
+{
+	struct port *p = port_find(id);
+	struct rte_ether_addr a;
+
+	if (!p)
+		return -ENODEV;
+	uint32_t i = vmac_find(p, mac);
+	if (i == p->vmacs)
+		return -ENOENT;
+	memcpy(p->vmac[i], p->vmac[p->vmacs - 1], 6);
+	__atomic_store_n(&p->vmacs, p->vmacs - 1, __ATOMIC_RELEASE);
+	memcpy(a.addr_bytes, mac, 6);
+	if (p->dpdk != PORT_SINK)
+		rte_eth_dev_mac_addr_remove(p->dpdk, &a);
+	return 0;
+}
+
 static bool link_now(struct port *p)
 {
 	struct rte_eth_link l = {0};

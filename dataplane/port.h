@@ -27,6 +27,10 @@ struct port {
 	uint8_t tx_owner;              // whose queue the others' frames leave by
 	uint32_t addr4_be;  // one of our addresses there (source of ICMP errors); 0 = none
 	uint8_t addr6[16];
+	// Virtual MACs; an entry is written before the count that covers it, and deleting one
+	// puts the last in its place: a worker sees it twice for a moment, or misses that one.
+	uint32_t vmacs;
+	uint8_t vmac[DP_PORT_MACS_MAX][6];
 
 	// control thread only
 	bool closing;
@@ -55,6 +59,9 @@ int port_del(uint32_t id, struct err *err);
 int port_admin(uint32_t id, bool up, struct err *err);
 int port_info(uint32_t id, struct dp_port_info *out);
 struct port *port_find(uint32_t id);  // NULL when not a live port
+// Further addresses whose frames are ours; the device is told where it filters.
+int port_mac_add(uint32_t id, const uint8_t mac[6]);
+int port_mac_del(uint32_t id, const uint8_t mac[6]);
 // Polls link states (control timer) and tells ops.link about changes.
 void port_poll_links(const struct dp_ops *ops);
 void port_close_all(void);  // workers have stopped

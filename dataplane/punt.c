@@ -50,6 +50,11 @@ static void to_host(struct rte_mbuf *m, const struct pkt *p)
 {
 	struct port *port = port_find(p->in_port);
 
+	// Stripped and restored frames are unicast IP: nobody but the host wants them.
+	if (port && p->l3_total == 0 && m->nb_segs == 1 && punt_ctx.ops->frame &&
+	    punt_ctx.ops->frame(punt_ctx.ops->ctx, p->in_port, rte_pktmbuf_mtod(m, uint8_t *),
+				m->data_len))
+		port = NULL;
 	if (!port)
 		rte_pktmbuf_free(m);
 	else

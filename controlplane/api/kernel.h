@@ -43,6 +43,11 @@ struct kernel_ops {
 	void (*link)(void *ctx, const struct kernel_link *link, bool gone);
 	// An address came or went. May be NULL.
 	void (*addr)(void *ctx, int ifindex, const struct ip_prefix *addr, bool gone);
+	// A route to this prefix came, went or was looked at again. May be NULL.
+	void (*route_seen)(void *ctx, const struct ip_prefix *dst);
+	// A route of the main table with this protocol number was announced or withdrawn. May be
+	// NULL.
+	void (*route)(void *ctx, const struct ip_prefix *dst, uint8_t proto, bool gone);
 };
 
 struct kernel *kernel_create(struct loop *loop, const struct kernel_ops *ops, struct err *err);
@@ -78,6 +83,20 @@ struct kernel_route {
 // end. Routes that come or go meanwhile may be missed or seen twice.
 size_t kernel_routes_read(const struct kernel *k, uint64_t *cursor, struct kernel_route *out,
 			  size_t max);
+
+// Does the kernel have a route to exactly this prefix that leads somewhere: not to a blackhole, and
+// out of a link that is up with carrier?
+bool kernel_route_reachable(const struct kernel *k, const struct ip_prefix *dst);
+
+// The way to an address by longest match in the main table, found in the mirror. Routes of ours
+// with protocol `skip` are passed over, and so are zebra's static ones (196) for a prefix that
+// has one of ours: they are its copies. false: no way, or a local one.
+struct kernel_next_hop {
+	struct ip_addr gateway;  // unset = on the link
+	char interface[16];
+};
+bool kernel_next_hop(const struct kernel *k, const struct ip_addr *dst, uint8_t skip,
+		     struct kernel_next_hop *out);
 
 // ---- changes ---------------------------------------------------------------------------------
 // Host interface: administrative state and MTU (0 = leave).

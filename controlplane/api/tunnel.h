@@ -55,6 +55,7 @@ struct tunnel {
 	uint8_t df;                                                    // as dp_sa.df
 	bool fragment_after;
 	struct session_key key_in, key_out;  // MAP_IPSEC_MANUAL
+	struct reverse_route reverse_route;
 	struct tunnel_flow *flows;
 	unsigned flow_count;
 };
@@ -76,4 +77,10 @@ struct tunnels *tunnels_build(const struct config *c, const struct tunnels *prev
 			      uint32_t (*port_of)(void *ctx, const char *interface), void *ctx,
 			      void (*warn)(void *ctx, const char *text), void *warn_ctx);
 void tunnels_destroy(struct tunnels *t);
+// The virtual address of the standby group of this name, on whatever interface; unset = none, or
+// not configured but learnt.
+struct ip_addr tunnel_virtual_address(const struct config *c, const char *name);
+// Where the tunnels of a map on an interface end; unset = the interface has no address.
+struct ip_addr tunnel_local_address(const struct config *c, const struct crypto_map *m,
+				    const struct interface_config *ifc);
 const struct tunnel_flow *tunnels_flow(const struct tunnels *t, uint32_t policy);

@@ -66,6 +66,10 @@ void kernel_host_if_prepare(const char *name)
 	sysctl_write(name, "ipv4", "rp_filter", "0");
 	sysctl_write(name, "ipv4", "accept_redirects", "0");
 	sysctl_write(name, "ipv4", "send_redirects", "0");
+	// An address of another port is not answered for here, and a virtual address is never
+	// named as the sender of an ARP request: hosts would learn the port's MAC for it.
+	sysctl_write(name, "ipv4", "arp_ignore", "1");
+	sysctl_write(name, "ipv4", "arp_announce", "2");
 	sysctl_write(name, "ipv6", "forwarding", "0");
 	sysctl_write(name, "ipv6", "accept_ra", "0");
 	sysctl_write(name, "ipv6", "accept_redirects", "0");

@@ -101,6 +101,7 @@ void route_walk_slice(struct kernel *k);
 
 struct link *link_get(const struct kernel *k, int ifindex);
 uint32_t link_port(const struct kernel *k, int ifindex);
+const struct route_entry *route_entry_find(const struct kernel *k, const struct ip_prefix *dst);
 void route_link_down(struct kernel *k, int ifindex);
 void neigh_push_all(struct kernel *k);
 void neigh_refresh(struct kernel *k);

@@ -31,19 +31,29 @@ static uint32_t prefix_bucket(const struct ip_prefix *p)
 	return (h ^ (h >> 16)) & (ROUTE_BUCKETS - 1);
 }
 
-static struct route_entry *entry_get(struct kernel *k, const struct ip_prefix *dst, bool create)
+static struct route_entry *entry_find(const struct kernel *k, const struct ip_prefix *dst)
 {
-	struct route_bucket *b = &k->routes[prefix_bucket(dst)];
 	struct route_entry *e;
-	SLIST_FOREACH (e, b, next)
+	SLIST_FOREACH (e, &k->routes[prefix_bucket(dst)], next)
 		if (e->dst.len == dst->len && addr_equal(&e->dst.addr, &dst->addr))
 			return e;
-	if (!create || !(e = calloc(1, sizeof(*e))))
-		return NULL;
+	return NULL;
+}
+
+static struct route_entry *entry_get(struct kernel *k, const struct ip_prefix *dst, bool create)
+{
+	struct route_entry *e = entry_find(k, dst);
+	if (e || !create || !(e = calloc(1, sizeof(*e))))
+		return e;
 	e->dst = *dst;
-	SLIST_INSERT_HEAD(b, e, next);
+	SLIST_INSERT_HEAD(&k->routes[prefix_bucket(dst)], e, next);
 	k->route_entries++;
 	return e;
+}
+
+const struct route_entry *route_entry_find(const struct kernel *k, const struct ip_prefix *dst)
+{
+	return entry_get((struct kernel *)k, dst, false);
 }
 
 static bool route_usable(const struct kernel *k, const struct route *r)
@@ -136,6 +146,8 @@ static void entry_push(struct kernel *k, struct route_entry *e)
 static void entry_settle(struct kernel *k, struct route_entry *e)
 {
 	entry_push(k, e);
+	if (k->ops.route_seen)
+		k->ops.route_seen(k->ops.ctx, &e->dst);
 	if (!SLIST_EMPTY(&e->routes))
 		return;
 	SLIST_REMOVE(&k->routes[prefix_bucket(&e->dst)], e, route_entry, next);
@@ -361,6 +373,21 @@ void route_fini(struct kernel *k)
 	}
 	free(k->routes);
 	k->routes = NULL;
+}
+
+bool kernel_route_reachable(const struct kernel *k, const struct ip_prefix *dst)
+{
+	const struct route_entry *e = entry_find(k, dst);
+	const struct route *r;
+
+	if (!e)
+		return false;
+	SLIST_FOREACH (r, &e->routes, next) {
+		const struct link *l = link_get(k, r->oif);
+		if (r->type == RTN_UNICAST && (!l || (l->pub.admin_up && l->pub.carrier)))
+			return true;
+	}
+	return false;
 }
 
 // cursor: the bucket; buckets are copied whole, so `max` must exceed the longest chain.

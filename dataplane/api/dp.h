@@ -61,7 +61,10 @@ struct dp_ops {
 	void (*ike_rx)(void *ctx, const struct dp_udp *meta, const uint8_t *payload, size_t len);
 	// A port's link went up or down.
 	void (*link)(void *ctx, uint32_t port, bool up);
-	// ARP for a virtual address, HSRP hellos: frames of registered control filters (later).
+	// A frame that is the host's and no unicast IP packet (ARP, multicast, broadcast), link
+	// header first, before its tap gets it. true = taken, the host does not see it. May be
+	// NULL.
+	bool (*frame)(void *ctx, uint32_t port, const uint8_t *frame, size_t len);
 	void *ctx;
 };
 int dp_start(struct loop *loop, const struct dp_params *p, const struct dp_ops *ops,
@@ -92,8 +95,15 @@ struct dp_port_info {
 		tx_dropped;
 };
 int dp_port_info(uint32_t port, struct dp_port_info *out);
+// Looks at the links of all ports now rather than at the next poll; tells ops.link.
+void dp_links_check(void);
 uint32_t dp_port_next(uint32_t after);             // iterate; 0 at the end
 uint32_t dp_port_by_host_if(const char *host_if);  // 0 if none
+// Further unicast addresses whose frames are for us (virtual MACs). -EEXIST when it is there
+// already, -ENOSPC when the port has DP_PORT_MACS_MAX.
+#define DP_PORT_MACS_MAX 32
+int dp_port_mac_add(uint32_t port, const uint8_t mac[6]);
+int dp_port_mac_del(uint32_t port, const uint8_t mac[6]);
 // Policies are looked at only on ports that bear a crypto map. Outbound: packets routed to this
 // port; inbound: clear packets that arrive here.
 int dp_port_set_policy(uint32_t port, uint32_t policy_group);  // 0 = no map
@@ -262,6 +272,8 @@ bool dp_sa_algorithm_supported(enum dp_cipher c, enum dp_auth a, uint16_t key_le
 // Sends a UDP datagram from one of our addresses, past the policies (IKE). Fragments if needed.
 // 0, -ENOBUFS, -ENETUNREACH.
 int dp_udp_send(const struct dp_udp *meta, const uint8_t *payload, size_t len);
+// Sends a whole frame, link header first, out of a port. 0, -ENODEV, -EMSGSIZE, -ENOBUFS.
+int dp_frame_send(uint32_t port, const uint8_t *frame, size_t len);
 
 // ---- displays --------------------------------------------------------------------------------
 struct dp_stage_stats {

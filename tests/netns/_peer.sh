@@ -1,9 +1,16 @@
 # _peer.sh - strongSwan peers, on the host (ESP in user space, always UDP-encapsulated) or in a
-# user-mode Linux guest (the kernel's ESP).
+# user-mode Linux guest (the kernel's ESP), and FRR routers.
 
 PEERS=()  # charons on the host
 GUESTS=() # user-mode Linux guests
 peer() { "$REPO/tests/lab/peer-strongswan.sh" "$@"; }
+FRRS=()   # FRR routers
+frr() { "$REPO/tests/lab/peer-frr.sh" "$@"; }
+frr_start() { # frr_start NAME NS CONFFILE|- DAEMON...
+	[ -x /usr/lib/frr/zebra ] || skip "FRR is not installed"
+	FRRS+=("$1")
+	frr start "$1" "$(nsname "$2")" "${@:3}"
+}
 guest() { "$REPO/tests/lab/uml.sh" "$@"; }
 
 ss_start() { # ss_start NAME NS
@@ -61,6 +68,10 @@ peers_stop() {
 	local p pids=() # charon takes 2 s to stop: all at once
 	for p in "${GUESTS[@]}"; do
 		guest stop "$p" >/dev/null 2>&1 &
+		pids+=($!)
+	done
+	for p in "${FRRS[@]}"; do
+		frr stop "$p" >/dev/null 2>&1 &
 		pids+=($!)
 	done
 	for p in "${PEERS[@]}"; do

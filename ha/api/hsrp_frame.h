@@ -1,0 +1,37 @@
+// Frames around HSRP: hellos out of and into Ethernet, ARP for virtual addresses (IPv4).
+// Pure; any thread. Nothing is read beyond `len`, nothing is written beyond `cap`.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+#define HSRP_FRAME_MAX (14 + 20 + 8 + 128)
+
+enum hsrp_frame_kind {
+	HSRP_FRAME_OTHER,        // not ours to look at
+	HSRP_FRAME_HELLO,        // to HSRP's port and one of its multicast addresses
+	HSRP_FRAME_BAD,          // the same, but damaged: lengths, checksum, a fragment
+	HSRP_FRAME_ARP_REQUEST,  // somebody asks for `target`
+	HSRP_FRAME_ARP_REPLY,    // somebody says that `sender` is at `sender_mac`
+};
+struct hsrp_frame {
+	enum hsrp_frame_kind kind;
+	uint8_t sender_mac[6];          // ARP: as the message says, not the link header
+	struct ip_addr sender, target;  // HELLO: source and destination
+	uint8_t ttl;
+	const uint8_t *payload;  // HELLO: points into the frame
+	size_t len;
+};
+void hsrp_frame_parse(const uint8_t *frame, size_t len, struct hsrp_frame *out);
+
+// Both return the length of the frame, 0 when it does not fit.
+size_t hsrp_frame_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
+			const struct ip_addr *src, const struct ip_addr *dst,
+			const uint8_t *payload, size_t len);
+// reply: to `to_mac`, `to`. Otherwise an announcement to all (RFC 5227 3) that `addr` is at `mac`.
+size_t hsrp_frame_arp(uint8_t *buf, size_t cap, bool reply, const uint8_t mac[6],
+		      const struct ip_addr *addr, const uint8_t to_mac[6],
+		      const struct ip_addr *to);
