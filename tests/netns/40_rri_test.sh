@@ -10,8 +10,8 @@ need jq vtysh
 
 rri_routes() { clij gw "show ip route rri" '[.routes[] | select(.installed) | .prefix] | sort | join(" ")'; }
 has_rri() { [ "$(rri_routes)" = "$1" ]; }
-in_kernel() { ns_ip gw route show proto 85 | grep -q "^6.6.2.0/24 via 6.6.156.1 dev gi0-1"; }
-not_in_kernel() { [ -z "$(ns_ip gw route show proto 85)" ]; }
+in_kernel() { ns_ip gw route show proto 215 | grep -q "^6.6.2.0/24 via 6.6.156.1 dev gi0-1"; }
+not_in_kernel() { [ -z "$(ns_ip gw route show proto 215)" ]; }
 gw_static() { frr vtysh gwf -c "show ip route static json" | jq -e --arg p "$1" '.[$p][0].tag == 77' ; }
 gw_no_static() { ! frr vtysh gwf -c "show running-config" | grep -q "^ip route"; }
 ospf_tag() { # the tag of the spoke's network in the neighbour's OSPF database
@@ -97,14 +97,14 @@ for i in 1 2 3; do
 	wait_event 15 in_bgp
 	eq "tag at the OSPF neighbour" "$(ospf_tag)" 77
 	pings_both 20
-	up=$(stamp_ms "$TMP/mon-gw.log" '\] 6.6.2.0/24 .* proto 85')
+	up=$(stamp_ms "$TMP/mon-gw.log" '\] 6.6.2.0/24 .* proto 215')
 	seen=$(stamp_ms "$TMP/mon-in.log" '\] 6.6.2.0/24 .* proto \(ospf\|bgp\)')
 	ss_term spk walk
 	wait_event 5 not_in_kernel
 	wait_event 10 not_in_ospf
 	wait_event 15 not_in_bgp
 	wait_event 5 gw_no_static
-	gone=$(stamp_ms "$TMP/mon-gw.log" '\] Deleted 6.6.2.0/24 .* proto 85')
+	gone=$(stamp_ms "$TMP/mon-gw.log" '\] Deleted 6.6.2.0/24 .* proto 215')
 	unseen=$(stamp_ms "$TMP/mon-in.log" '\] Deleted 6.6.2.0/24 .* proto \(ospf\|bgp\)')
 	echo "   round $i: kernel to neighbour: added $((seen - up)) ms, removed $((unseen - gone)) ms"
 done
@@ -121,7 +121,7 @@ step "remote-peer: the proxy and a host route to the peer; two SAs for one route
 cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route remote-peer" >/dev/null
 ss_init spk walk || fail "the spoke got no tunnel"
 wait_event 5 has_rri "6.6.2.0/24 6.6.25.2/32"
-ns_ip gw route show proto 85 | grep -q '^6.6.25.2 via 6.6.156.1 dev gi0-1' || fail "no host route"
+ns_ip gw route show proto 215 | grep -q '^6.6.25.2 via 6.6.156.1 dev gi0-1' || fail "no host route"
 pings_both 20
 cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "no reverse-route" >/dev/null
 wait_event 2 not_in_kernel
@@ -141,7 +141,7 @@ frr vtysh inf -c "show ip ospf neighbor" | grep -q Full || fail "the adjacency w
 step "after a crash nothing is left of the routes"
 gateway_kill gw
 # the port's host interface went with the process, and its routes; what hangs on another one stays
-ns_ip gw route add 203.0.113.0/24 dev lo proto 85
+ns_ip gw route add 203.0.113.0/24 dev lo proto 215
 frr vtysh gwf -c "show running-config" | grep -q "^ip route 6.6.2.0/24" || fail "nothing to sweep in FRR"
 ss_stop spk
 GW_ARGS="--frr-dir $(frr dir gwf)" gateway_start gw gw "$TMP/gw.cfg"
