@@ -10,7 +10,7 @@ build_packages=(
 	libcmocka-dev libjansson-dev libpcap-dev libsystemd-dev
 )
 test_packages=(
-	dpdk iproute2 kmod iputils-ping iputils-arping iperf3 ethtool tcpdump tshark python3-scapy jq socat bc
+	dpdk iproute2 nftables kmod iputils-ping iputils-arping iperf3 ethtool tcpdump tshark python3-scapy jq socat bc
 	expect procps psmisc util-linux openssl
 	strongswan-charon strongswan-swanctl strongswan-starter libstrongswan-standard-plugins
 	libstrongswan-extra-plugins libcharon-extra-plugins user-mode-linux frr frr-pythontools mandoc
