@@ -200,9 +200,8 @@ s_dpd() {
 	peer_start keepalive=10 periodic=1
 	say initiate
 	check "child up" out "^child-up"
-	sleep 5
-	check "their R-U-THERE is answered" installed
-	check "and arrived" sh -c "grep -q 'DPD' $D/charon.log || grep -q DPD_ACK $D/charon.log"
+	check "their R-U-THERE is answered" wait_for 10 grep -q 'N(DPD_ACK)' "$D/charon.log"
+	check "still installed there" installed
 	charon_stop -KILL
 	check "dead peer noticed" out "ike-down DPD" 30
 	check "its child went" out "child-down DPD" 5
