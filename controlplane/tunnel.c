@@ -5,39 +5,12 @@
 // previous build where (interface, map, sequence, selector) is the same. A deny line means "not
 // this entry": it becomes a SKIP policy to the first rule of the next entry.
 
-#include "tunnel.h"
+#include "tunnel_build.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// One flow of the previous build, sorted for look-up.
-struct old_flow {
-	const struct tunnel_flow *flow;
-	bool taken;
-};
-
-struct build {
-	const struct config *c;
-	const struct tunnels *previous;
-	uint32_t (*port_of)(void *ctx, const char *interface);
-	void *port_ctx;
-	void (*warn)(void *ctx, const char *text);
-	void *warn_ctx;
-	struct tunnels *out;
-	size_t tunnel_cap, policy_cap;
-	struct old_flow *old;
-	size_t old_count;
-	const struct acl **acls;  // sorted by name: each of thousands of entries asks for one
-	size_t acl_count;
-	uint8_t *used;     // bitmap of policy ids in use, now or before
-	uint32_t next_id;  // search hint
-	uint32_t next_group;
-	uint32_t order;  // within the group being built
-	size_t pending;  // SKIP policies from here on still need next_order
-	int failed;
-};
 
 static void __attribute__((format(printf, 2, 3))) warn(struct build *b, const char *fmt, ...)
 {
@@ -49,128 +22,6 @@ static void __attribute__((format(printf, 2, 3))) warn(struct build *b, const ch
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	b->warn(b->warn_ctx, text);
-}
-
-// ---- stable ids ------------------------------------------------------------------------------
-static int selector_order(const struct selector *a, const struct selector *b)
-{
-	int d = (int)a->proto - (int)b->proto;
-	if (!d)
-		d = addr_compare(&a->src.addr, &b->src.addr);
-	if (!d)
-		d = addr_compare(&a->dst.addr, &b->dst.addr);
-	if (!d)
-		d = (int)a->src.len - (int)b->src.len;
-	if (!d)
-		d = (int)a->dst.len - (int)b->dst.len;
-	if (!d)
-		d = (int)a->sport.lo - (int)b->sport.lo;
-	if (!d)
-		d = (int)a->sport.hi - (int)b->sport.hi;
-	if (!d)
-		d = (int)a->dport.lo - (int)b->dport.lo;
-	if (!d)
-		d = (int)a->dport.hi - (int)b->dport.hi;
-	return d;
-}
-
-static int flow_order(const struct tunnel *ta, const struct selector *sa, const struct tunnel *tb,
-		      const struct selector *sb)
-{
-	int d = strcmp(ta->interface, tb->interface);
-	if (!d)
-		d = strcmp(ta->map, tb->map);
-	if (!d && ta->seq != tb->seq)
-		d = ta->seq < tb->seq ? -1 : 1;
-	return d ? d : selector_order(sa, sb);
-}
-
-static int old_flow_order(const void *a, const void *b)
-{
-	const struct tunnel_flow *fa = ((const struct old_flow *)a)->flow;
-	const struct tunnel_flow *fb = ((const struct old_flow *)b)->flow;
-	int d = flow_order(fa->tunnel, &fa->sel, fb->tunnel, &fb->sel);
-	return d ? d : (fa->policy < fb->policy ? -1 : fa->policy > fb->policy);
-}
-
-static void id_mark(struct build *b, uint32_t id)
-{
-	b->used[id / 8] |= (uint8_t)(1u << (id % 8));
-}
-
-// An id that neither this build nor the previous one uses; 0 = none left.
-static uint32_t id_new(struct build *b)
-{
-	for (; b->next_id <= DP_POLICY_MAX; b->next_id++) {
-		if (b->used[b->next_id / 8] & (1u << (b->next_id % 8)))
-			continue;
-		id_mark(b, b->next_id);
-		return b->next_id++;
-	}
-	return 0;
-}
-
-static int ids_init(struct build *b)
-{
-	b->used = calloc(1, DP_POLICY_MAX / 8 + 1);
-	if (!b->used)
-		return -ENOMEM;
-	b->next_id = 1;
-	b->next_group = 1;
-	if (!b->previous)
-		return 0;
-	for (size_t i = 0; i < b->previous->policy_count; i++)
-		id_mark(b, b->previous->policies[i].id);
-	for (unsigned i = 0; i < b->previous->count; i++) {
-		const struct tunnel *t = b->previous->all[i];
-		b->old_count += t->flow_count;
-		if (t->group >= b->next_group)
-			b->next_group = t->group + 1;
-	}
-	b->old = calloc(b->old_count ? b->old_count : 1, sizeof(*b->old));
-	if (!b->old)
-		return -ENOMEM;
-	size_t n = 0;
-	for (unsigned i = 0; i < b->previous->count; i++)
-		for (unsigned f = 0; f < b->previous->all[i]->flow_count; f++)
-			b->old[n++].flow = &b->previous->all[i]->flows[f];
-	qsort(b->old, n, sizeof(*b->old), old_flow_order);
-	return 0;
-}
-
-// The id this flow had before, or a new one. Equal selectors in one entry pair up in order.
-static uint32_t id_for(struct build *b, const struct tunnel *t, const struct selector *sel)
-{
-	size_t lo = 0, hi = b->old_count;
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-		const struct tunnel_flow *f = b->old[mid].flow;
-		if (flow_order(f->tunnel, &f->sel, t, sel) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < b->old_count; lo++) {
-		const struct tunnel_flow *f = b->old[lo].flow;
-		if (flow_order(f->tunnel, &f->sel, t, sel) != 0)
-			break;
-		if (b->old[lo].taken)
-			continue;
-		b->old[lo].taken = true;
-		return f->policy;
-	}
-	return id_new(b);
-}
-
-static uint32_t group_for(struct build *b, const char *interface, const char *map)
-{
-	if (b->previous)
-		for (unsigned i = 0; i < b->previous->count; i++) {
-			const struct tunnel *t = b->previous->all[i];
-			if (strcmp(t->interface, interface) == 0 && strcmp(t->map, map) == 0)
-				return t->group;
-		}
-	return b->next_group++;
 }
 
 // ---- entries ---------------------------------------------------------------------------------
@@ -319,7 +170,7 @@ static int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl
 	TAILQ_FOREACH (a, &acl->entries, link) {
 		if (a->is_remark || !selector_families_agree(&a->sel))
 			continue;
-		uint32_t id = a->permit ? id_for(b, t, &a->sel) : id_new(b);
+		uint32_t id = a->permit ? tunnel_id_for(b, t, &a->sel) : tunnel_id_new(b);
 		if (!id)
 			return -ENOSPC;
 		struct dp_policy *p = policy_add(b);
@@ -417,7 +268,7 @@ static void interface_build(struct build *b, const struct interface_config *ifc)
 		     ifc->crypto_map);
 		return;
 	}
-	uint32_t group = group_for(b, ifc->name, m->name);
+	uint32_t group = tunnel_group_for(b, ifc->name, m->name);
 	const struct crypto_map_entry *e;
 	b->order = 1;
 	TAILQ_FOREACH (e, &m->entries, link)
@@ -454,7 +305,7 @@ struct tunnels *tunnels_build(const struct config *c, const struct tunnels *prev
 			  .out = calloc(1, sizeof(struct tunnels))};
 	if (!b.out)
 		return NULL;
-	b.failed = ids_init(&b) || acls_sort(&b) ? -ENOMEM : 0;
+	b.failed = tunnel_ids_init(&b) || acls_sort(&b) ? -ENOMEM : 0;
 	const struct interface_config *ifc;
 	TAILQ_FOREACH (ifc, &c->interfaces, link)
 		if (!b.failed && ifc->crypto_map[0])
