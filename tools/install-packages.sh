@@ -7,7 +7,7 @@ set -euo pipefail
 build_packages=(
 	build-essential meson ninja-build pkg-config git python3
 	libdpdk-dev libipsec-mb-dev libssl-dev libevent-dev libnl-3-dev libnl-route-3-dev libedit-dev
-	libcmocka-dev libjansson-dev libpcap-dev libsystemd-dev
+	libcmocka-dev libjansson-dev libpcap-dev libsystemd-dev libxxhash-dev libsctp-dev libusrsctp-dev
 )
 test_packages=(
 	dpdk iproute2 nftables kmod iputils-ping iputils-arping iperf3 ethtool tcpdump tshark python3-scapy jq socat bc
