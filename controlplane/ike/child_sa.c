@@ -74,17 +74,6 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	return c;
 }
 
-void child_sa_attach(struct child_sa *c, struct ike_sa *sa)
-{
-	struct ike_sa *before = ike_sa_by_id(c->ike, c->ike_id);
-
-	if (before)
-		before->children--;
-	c->ike_id = sa ? sa->id : 0;
-	if (sa)
-		sa->children++;
-}
-
 static uint64_t iv_prefix(const struct ike *ike)
 {
 	unsigned slot = 0;
@@ -186,20 +175,6 @@ static bool is_between(const struct child_sa *c, const struct ip_addr *local,
 		       const struct ip_addr *remote)
 {
 	return addr_equal(&c->local, local) && addr_equal(&c->remote, remote);
-}
-
-struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
-				      const struct ip_addr *remote, uint32_t spi)
-{
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
-
-	for (; n; n = ike_table_next(n)) {
-		struct child_sa *c = n->owner;
-
-		if (c->spi_out == spi && c->up && is_between(c, local, remote))
-			return c;
-	}
-	return NULL;
 }
 
 static bool better(const struct child_sa *a, const struct child_sa *b)
@@ -415,84 +390,4 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 			session_log(c, false);
 	}
 	child_sa_attach(c, NULL);
-}
-
-void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
-			     const struct ip_addr *remote, const char *reason, uint64_t before_ms)
-{
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
-
-	while (n) {
-		struct child_sa *c = n->owner;
-
-		n = ike_table_next(n);
-		if (c->ike_id == 0 && c->up && c->up_ms <= before_ms &&
-		    is_between(c, local, remote))
-			child_sa_delete(c, reason, false);
-	}
-}
-
-bool child_sa_any(const struct ike_sa *sa)
-{
-	struct ike_node *n =
-		ike_table_first(&sa->ike->child_by_peer, ike_table_addr_key(&sa->remote));
-
-	for (; n; n = ike_table_next(n)) {
-		const struct child_sa *c = n->owner;
-
-		if (c->up && is_between(c, &sa->local, &sa->remote))
-			return true;
-	}
-	return false;
-}
-
-void child_sa_adopt(struct ike_sa *sa)
-{
-	struct ike *ike = sa->ike;
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
-
-	for (; n; n = ike_table_next(n)) {
-		struct child_sa *c = n->owner;
-		const struct ike_sa *now = ike_sa_by_id(ike, c->ike_id);
-
-		if (!c->up || !is_between(c, &sa->local, &sa->remote) ||
-		    (now && (now == sa || !now->superseded)))
-			continue;
-		child_sa_attach(c, sa);
-	}
-}
-
-void child_sa_orphan(const struct ike_sa *sa)
-{
-	struct ike *ike = sa->ike;
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
-
-	for (; n; n = ike_table_next(n)) {
-		struct child_sa *c = n->owner;
-
-		if (c->ike_id == sa->id)
-			c->ike_id = 0;
-	}
-}
-
-void child_sa_peer_failed(struct child_sa *c)
-{
-	const struct tunnel_flow *flow = tunnels_flow(c->ike->tunnels, c->policy);
-
-	if (flow)
-		peer_list_failed(c->ike, flow->tunnel, &c->remote);
-}
-
-void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t port)
-{
-	struct ike *ike = c->ike;
-
-	if (c->sa_out)
-		ike->env.sa_set_remote(ike->env.ctx, c->sa_out, remote, port);
-	if (c->sa_in)
-		ike->env.sa_set_remote(ike->env.ctx, c->sa_in, remote, port);
-	c->remote = *remote;
-	c->remote_port = port;
-	ike_table_del(&c->peer_node);
-	ike_table_add(&ike->child_by_peer, &c->peer_node, ike_table_addr_key(remote), c);
 }
