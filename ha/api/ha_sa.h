@@ -66,6 +66,9 @@ enum ha_word_type {
 	HA_SET,          // id, a = next, b = edge: an active SA goes on from there (rule 16)
 	HA_TAINT,        // id, or 0 = all of the group; a = 1 on, 0 off
 	HA_NEED_CONFIG,  // the standby process has none: send HA_CONFIG and HA_HELLO
+	HA_EVENT,        // group, payload: text of a state change, for log and history
+	HA_LINK,         // payload: struct ha_link: the association, each second and at changes
+	HA_COUNTERS,     // group, payload: struct pair_counters, each second
 };
 enum ha_refusal { HA_REFUSED_ACTIVE = 1, HA_REFUSED_JOINING, HA_REFUSED_STATELESS };
 
@@ -103,6 +106,16 @@ struct ha_hello {
 	uint8_t priority, spare;
 	uint32_t hello_ms, hold_ms;
 	uint8_t own[16], other[16];  // interface addresses, IPv4 in the first four bytes
+};
+
+// The association, for displays. Strings end with a zero.
+struct ha_link {
+	uint8_t up, paths, paths_up, family;
+	uint32_t rto_ms, srtt_ms;
+	uint8_t primary[16];
+	uint64_t ups, tx, rx, tx_bytes, rx_bytes, queued, refused;
+	uint64_t mirror_used, mirror_max;  // bytes of records
+	char driver[16], security[32], trouble[256];
 };
 
 #define HA_LOCAL_MAX 4
