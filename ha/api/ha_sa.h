@@ -35,7 +35,10 @@ struct ha_sa {
 // (`seq`, from 1 per attachment), by which HA_APPLIED answers.
 enum ha_word_type {
 	// gateway process to standby process
-	HA_ATTACH = 1,  // first: a gateway process begins; `a` = its pid. Answer: feed, HA_ROLE
+	// first, of each group: a gateway process begins (`b` = NONE), or found its standby process
+	// restarted (`b` = enum ha_role_kind it works in, `a` = 1 when it never heard of a group
+	// state). Answer: feed, HA_FEED_END, HA_ROLE. A gateway that works tells all its SAs anew.
+	HA_ATTACH = 1,
 	HA_CONFIG,      // payload: struct ha_config
 	HA_HELLO,       // payload: struct ha_hello: what HSRP sees; at each change, and each hello
 	HA_UPSERT,      // `sa`: made or changed
