@@ -145,7 +145,8 @@ struct frr_conf *frr_conf_from(const struct config *c, frr_if_fn kernel_if, void
 	struct frr_conf *f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
-	if (blocks_from(f, c, kernel_if, ctx) || interfaces_from(f, c, kernel_if, ctx)) {
+	// interfaces first: OSPF waits for the dead interval that it knows when `network` starts it
+	if (interfaces_from(f, c, kernel_if, ctx) || blocks_from(f, c, kernel_if, ctx)) {
 		frr_conf_free(f);
 		return NULL;
 	}
