@@ -107,6 +107,11 @@ walk_config() {
 
 # gateway_start NAME NS [CONFIG-FILE]: default configuration: walk_config. Returns when it answers.
 gateway_start() {
+	gateway_launch "$@"
+	gateway_wait "$1"
+}
+# gateway_launch NAME NS [CONFIG-FILE]: does not wait
+gateway_launch() {
 	local name=$1 ns=$2 cfg=${3:-$TMP/$1.cfg}
 	local daemon
 	daemon=$(bin tandemd) || skip "tandemd is not built"
@@ -116,9 +121,11 @@ gateway_start() {
 	ip netns exec "$(nsname "$ns")" "$daemon" -c "$cfg" -r "$TMP/run-$name" ${GW_ARGS:-} \
 		>>"$TMP/$name.log" 2>&1 </dev/null &
 	GW_PID[$name]=$!
-	wait_for 30 gateway_answers "$name" || {
-		tail -20 "$TMP/$name.log" >&2
-		fail "gateway $name did not start"
+}
+gateway_wait() {
+	wait_for 30 gateway_answers "$1" || {
+		tail -20 "$TMP/$1.log" >&2
+		fail "gateway $1 did not start"
 	}
 }
 gateway_answers() {

@@ -1,16 +1,20 @@
 // Numbered UDP datagrams at a steady rate, and a receiver that counts what became of them.
 //
 // udpseq send -d ADDRESS -p PORT [-n FLOWS] [-r PACKETS/S] [-t SECONDS] [-s SIZE]
-// udpseq recv -p PORT [-w SECONDS]
+// udpseq recv -p PORT [-w SECONDS] [-g MILLISECONDS]
 //
+// SIGTERM ends either early, the sender with its markers, the receiver with its report.
 // A flow is one source port. Each datagram carries its flow and its number; the sender ends each
 // flow with markers that say how many it sent. The receiver ends when every flow's marker came
 // (or after -w seconds) and prints one JSON object: sent, received, lost, duplicated, reordered
-// (came after a higher number of its flow), gap_ms (longest silence), and the same per flow.
+// (came after a higher number of its flow), gap_ms (longest silence), and the same per flow. With
+// -g every silence longer than that is listed: `gaps`, from and to in milliseconds since the epoch,
+// and how many numbers are missing between the two packets around it.
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FLOW_MAX = 256, MARKERS = 20, MARKER_GAP_MS = 50, SETTLE_MS = 300 };
+enum { FLOW_MAX = 256, MARKERS = 20, MARKER_GAP_MS = 50, SETTLE_MS = 300, GAPS_MAX = 256 };
 static const uint32_t magic = 0x54535131;   // a test's datagram
 static const uint64_t marker = UINT64_MAX;  // `seq` of an end marker; its `count` is the total
 
@@ -36,15 +40,33 @@ struct flow {
 	uint64_t room;  // numbers that fit into seen
 };
 
+struct gap {
+	uint64_t from_us, to_us, missing;  // CLOCK_REALTIME
+};
+
 struct options {
 	const char *address;
-	unsigned port, flows, rate, seconds, size;
+	unsigned port, flows, rate, seconds, size, gap_ms;
 };
+
+static volatile sig_atomic_t stopped;
+
+static void on_term(int signo)
+{
+	stopped = 1;
+}
 
 static uint64_t now_us(void)
 {
 	struct timespec t;
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint64_t epoch_us(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_REALTIME, &t);
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
@@ -88,7 +110,7 @@ static int seq_send(const struct options *o)
 		errx(2, "no destination address");
 	flow_open(fd, o->flows, &to);
 	uint64_t total = (uint64_t)o->rate * o->seconds, start = now_us();
-	for (uint64_t n = 0; n < total; n++) {
+	for (uint64_t n = 0; n < total && !stopped; n++) {
 		unsigned i = (unsigned)(n % o->flows);
 		struct message m = {.magic = magic, .flow = i, .seq = sent[i]};
 
@@ -154,11 +176,32 @@ static bool flows_ended(const struct flow *f, unsigned flows)
 	return flows > 0;
 }
 
+static struct gap gaps[GAPS_MAX];
+static unsigned gap_count;
+
+static void gap_note(uint64_t silence_us, uint64_t missing)
+{
+	uint64_t now = epoch_us();
+
+	if (gap_count < GAPS_MAX)
+		gaps[gap_count++] = (struct gap){now - silence_us, now, missing};
+}
+
+static void report_gaps(void)
+{
+	printf("{\"gaps\":[");
+	for (unsigned i = 0; i < gap_count; i++)
+		printf("%s{\"from\":%lu,\"to\":%lu,\"missing\":%lu}", i ? "," : "",
+		       gaps[i].from_us / 1000, gaps[i].to_us / 1000, gaps[i].missing);
+	printf("],");
+}
+
 static void report(const struct flow *f, unsigned flows, uint64_t gap_us)
 {
 	struct flow sum = {0};
 
-	printf("{\"flows\":[");
+	report_gaps();
+	printf("\"flows\":[");
 	for (unsigned i = 0; i < flows; i++) {
 		uint64_t sent = f[i].ended ? f[i].sent : f[i].highest + 1;
 
@@ -188,7 +231,7 @@ static int seq_recv(const struct options *o)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		err(1, "bind");
-	while (now_us() < end) {
+	while (now_us() < end && !stopped) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		struct message m;
 
@@ -202,12 +245,16 @@ static int seq_recv(const struct options *o)
 			continue;
 		if (m.flow >= flows)
 			flows = m.flow + 1;
+		uint64_t before = flow[m.flow].highest;
 		flow_count(&flow[m.flow], &m);
-		if (m.seq != marker) {
-			if (last && now_us() - last > gap)
-				gap = now_us() - last;
-			last = now_us();
-		}
+		if (m.seq == marker)
+			continue;
+		uint64_t now = now_us(), silence = last ? now - last : 0;
+		if (silence > gap)
+			gap = silence;
+		if (o->gap_ms && silence > o->gap_ms * 1000ull)
+			gap_note(silence, m.seq > before ? m.seq - before - 1 : 0);
+		last = now;
 	}
 	report(flow, flows, gap);
 	return flows_ended(flow, flows) ? 0 : 3;
@@ -220,7 +267,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		errx(2, "usage: udpseq send|recv ...");
-	while ((c = getopt(argc - 1, argv + 1, "d:p:n:r:t:s:w:")) != -1) {
+	while ((c = getopt(argc - 1, argv + 1, "d:p:n:r:t:s:w:g:")) != -1) {
 		unsigned n = (unsigned)(optarg ? strtoul(optarg, NULL, 10) : 0);
 
 		switch (c) {
@@ -231,11 +278,15 @@ int main(int argc, char **argv)
 		case 't':
 		case 'w': o.seconds = n; break;
 		case 's': o.size = n; break;
+		case 'g': o.gap_ms = n; break;
 		default: return 2;
 		}
 	}
 	if (o.flows < 1 || o.flows > FLOW_MAX || o.rate < 1 || o.size < sizeof(struct message) ||
 	    o.size > 2048)
 		errx(2, "option out of range");
+	// a reception that a signal interrupts counts as an empty one
+	struct sigaction end = {.sa_handler = on_term};
+	sigaction(SIGTERM, &end, NULL);
 	return strcmp(argv[1], "send") == 0 ? seq_send(&o) : seq_recv(&o);
 }
