@@ -221,10 +221,21 @@ static void configure(struct process *p, const struct ha_word *w)
 		link_configure(p);
 }
 
+static void attach(struct process *p)
+{
+	struct ha_word need = {.type = HA_NEED_CONFIG};
+
+	if (p->attached)
+		return;
+	p->attached = p->gateway_fd >= 0;
+	if (!p->configured)
+		(void)gateway_tell(p, &need);
+}
+
 int pairing_word(struct process *p, const struct ha_word *w)
 {
 	switch (w->type) {
-	case HA_ATTACH: return attach(p, w);
+	case HA_ATTACH: attach(p); break;
 	case HA_CONFIG: configure(p, w); return 0;
 	case HA_LEAVE:
 		p->leaving = true;
