@@ -267,6 +267,7 @@ static int group_apply(struct gateway *g, struct standby *s, const struct interf
 	hsrp_group_configure(s->group, &hc, now, &a);
 	standby_act(g, s, &a);
 	a.count = 0;
+	standby_wishes_tell(g, s);
 	interface_line(g, s->interface, &line, &ip);
 	hsrp_group_link(s->group, line, now, &a);
 	standby_act(g, s, &a);

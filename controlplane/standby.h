@@ -1,7 +1,8 @@
 // HSRP in the daemon: the groups of the configuration at work on the ports.
 //
 // standby.c keeps the groups, their timers and what they track; standby_net.c does what they ask
-// for: frames, the virtual MAC, the virtual addresses. Thread: control thread only.
+// for: frames, the virtual MAC, the virtual addresses; standby_role.c is what a switchover asks of
+// them and is told. Thread: control thread only.
 #pragma once
 
 #include "gateway.h"
@@ -35,6 +36,7 @@ struct standby {
 	unsigned tracked_count;
 	uint64_t split_due;  // when to look whether the roles have parted, 0 = no
 	bool wanted;         // scratch: in the configuration being applied
+	bool held, gated;    // as told to the group
 
 	// what has been done for the active role
 	bool raised;
@@ -53,6 +55,52 @@ struct standby_port_counters {
 extern struct standby_port_counters standby_counters;
 
 uint64_t standby_now(void);  // milliseconds, the clock itself
+
+// ---- roles, for the switchover (standby_role.c) ----------------------------------------------
+// Groups are named as `standby G name NAME` does; NULL = all groups. What is asked for is kept for
+// groups that do not exist (yet), until it is taken back.
+struct standby_view {
+	char interface[CONFIG_NAME_MAX];
+	uint16_t number;
+	enum hsrp_state state;
+	uint64_t since_ms;  // in this state
+	uint8_t priority;   // after tracking
+	bool preempt;
+	bool held, gated, claiming, resigned;
+	uint32_t hello_ms, hold_ms;
+	struct ip_addr local, virtual_ip;
+	// The router that has the active role, or, when this one has it, the standby router.
+	bool other_active, other_known;
+	struct ip_addr other;  // family 0 = unknown
+	uint8_t other_priority;
+	uint32_t other_heard_ms;  // since its last message
+};
+// The first group of that name; false = there is none.
+bool standby_view(const char *name, struct standby_view *out);
+// No preemption (`preempt delay sync N` bounds it); succession of a lost router is not delayed.
+// 0 or -ENOSPC.
+int standby_hold(const char *name, bool hold);
+// Before the group takes the active role from a router that is lost or weaker, hooks.claim is asked
+// and standby_claimed() has to answer, at once or later (hsrp_group_gate()). 0 or -ENOSPC.
+int standby_gate(const char *name, bool gated);
+void standby_claimed(const char *name, bool granted);
+// Planned switchover: gives the role to the standby router, now, and does not take it back before
+// that router is lost or standby_reclaim(). False: none of the groups is active, or one that is
+// knows no standby router; then nothing happens.
+bool standby_yield(const char *name);
+void standby_reclaim(const char *name);
+struct standby_hooks {
+	void *ctx;
+	// The group would become active. preempt: the active router is still heard, nothing was
+	// sent to it. May be NULL: granted.
+	void (*claim)(void *ctx, const char *name, bool preempt);
+	// A role changed. Called before anything is sent because of it (resign, hello, ARP) and
+	// before addresses are taken or given up. May be NULL.
+	void (*change)(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
+		       enum hsrp_event why);
+};
+// Copied. NULL takes them away.
+void standby_hooks_set(const struct standby_hooks *hooks);
 // standby_net.c
 void standby_act(struct gateway *g, struct standby *s, const struct hsrp_actions *a);
 void standby_lower(struct gateway *g, struct standby *s);
@@ -60,3 +108,8 @@ void standby_lower(struct gateway *g, struct standby *s);
 void standby_role_changed(struct gateway *g);
 void standby_rearm(struct gateway *g);
 void standby_split_check(const struct standby *s);
+// standby_role.c
+void standby_role_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
+void standby_claim_asked(struct standby *s, bool preempt);
+// The wishes for the group's name, told to a new or renamed one.
+void standby_wishes_tell(struct gateway *g, struct standby *s);

@@ -26,6 +26,18 @@ static unsigned virtual_list(const struct standby *s, const struct ip_addr *firs
 }
 
 // ---- the active role on the port -------------------------------------------------------------
+// With the length of the interface's own address it becomes a secondary one of the same network.
+// As a /32 it would be an interface of its own to FRR: OSPF would announce it with this router's
+// own address as next hop, and the neighbours would stay with that after a fail-over.
+static uint8_t virtual_len(const struct standby *s, const struct ip_addr *a)
+{
+	const struct hsrp_conf *c = hsrp_group_conf(s->group);
+
+	if (a->family != 4)
+		return 128;
+	return prefix_contains(&c->net, a) ? c->net.len : 32;
+}
+
 static void raise_addresses(struct gateway *g, struct standby *s, const struct ip_addr *first)
 {
 	struct ip_addr all[STANDBY_VIRTUAL_MAX];
@@ -34,7 +46,7 @@ static void raise_addresses(struct gateway *g, struct standby *s, const struct i
 	bool ours;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct ip_prefix p = {.addr = all[i], .len = 32};
+		struct ip_prefix p = {.addr = all[i], .len = virtual_len(s, &all[i])};
 		if (kernel_addr_add(g->kernel, s->host_if, &p, &ours, &err))
 			log_event("HSRP", LOG_L_ERR, "VIRTUAL", "%s Grp %u: %s", s->interface,
 				  s->number, err.msg);
@@ -147,6 +159,7 @@ static void do_state(struct gateway *g, struct standby *s, const struct hsrp_act
 		  hsrp_state_name(a->new_state));
 	// once the others have spoken
 	s->split_due = standby_now() + 2ull * hsrp_group_conf(s->group)->hold_ms;
+	standby_role_told(g, s, a);
 	bool was = a->old_state == HSRP_STATE_ACTIVE, is = a->new_state == HSRP_STATE_ACTIVE;
 	if (is)
 		standby_raise(g, s, &a->virtual_ip);
@@ -176,6 +189,7 @@ void standby_act(struct gateway *g, struct standby *s, const struct hsrp_actions
 		case HSRP_DO_ARP: do_arp(s, &a->list[i]); break;
 		case HSRP_DO_STATE: do_state(g, s, &a->list[i]); break;
 		case HSRP_DO_LEARNT: do_learnt(g, s, &a->list[i]); break;
+		case HSRP_DO_CLAIM: standby_claim_asked(s, a->list[i].preempt); break;
 		}
 	}
 }

@@ -108,6 +108,7 @@ struct hsrp_group *hsrp_group_create(const struct hsrp_conf *conf, bool reload, 
 	g->hello_ms = conf->hello_ms;
 	g->hold_ms = conf->hold_ms;
 	g->start_due = g->active_due = g->standby_due = g->hello_due = g->preempt_due = HSRP_NEVER;
+	g->doubt.due = g->truth_due = g->claim_due = HSRP_NEVER;
 	return g;
 }
 
@@ -286,8 +287,10 @@ static struct hsrp_peer_view peer_view(const struct hsrp_group *g, const struct 
 			.local = true, .addr = g->conf.local, .priority = hsrp_priority(g)};
 	if (!addr_is_set(&peer->addr) || due <= now)
 		return (struct hsrp_peer_view){0};
-	return (struct hsrp_peer_view){
-		.addr = peer->addr, .priority = peer->priority, .left_ms = left_ms(due, now)};
+	return (struct hsrp_peer_view){.addr = peer->addr,
+				       .priority = peer->priority,
+				       .left_ms = left_ms(due, now),
+				       .heard_ms = (uint32_t)(now - peer->heard_at)};
 }
 
 void hsrp_group_snapshot(const struct hsrp_group *g, uint64_t now, struct hsrp_snapshot *out)
@@ -310,6 +313,7 @@ void hsrp_group_snapshot(const struct hsrp_group *g, uint64_t now, struct hsrp_s
 		.configured_priority = g->conf.priority,
 		.preempt = g->conf.preempt,
 		.resigned = g->resigned,
+		.claiming = g->claim != HSRP_CLAIM_NONE,
 		.preempt_waiting = g->weaker_since != 0,
 		.preempt_left_ms = left_ms(g->preempt_due, now),
 		.start_left_ms = left_ms(g->start_due, now),

@@ -22,6 +22,15 @@ struct hsrp_seen {
 	uint64_t heard_at;
 };
 
+// A believed message that would change this router's role, against what its sender said last. It
+// waits for the sender to deny it.
+struct hsrp_doubt {
+	enum { HSRP_DOUBT_NONE, HSRP_DOUBT_TAKES, HSRP_DOUBT_LEAVES, HSRP_DOUBT_WEAKER } kind;
+	struct ip_addr from;
+	struct hsrp_msg m;
+	uint64_t due;
+};
+
 struct hsrp_group {
 	struct hsrp_conf conf;  // as configured
 	struct hsrp_auth auth;  // conf.auth and the keys that are being phased out
@@ -48,6 +57,14 @@ struct hsrp_group {
 	// timers, absolute; HSRP_NEVER = not running
 	uint64_t start_due, active_due, standby_due, hello_due, preempt_due;
 
+	struct hsrp_doubt doubt;
+	uint64_t truth_at, truth_due;  // hellos against false quotes: the last, the next
+
+	bool gated;
+	enum { HSRP_CLAIM_NONE, HSRP_CLAIM_LOST, HSRP_CLAIM_PREEMPT } claim;
+	uint64_t claim_due;    // without an answer until then it is granted
+	uint64_t claim_after;  // denied: no new claim to preempt before
+
 	uint64_t stamp_sent;
 	struct hsrp_seen seen[HSRP_SEEN_MAX];
 
@@ -68,9 +85,31 @@ bool hsrp_stamps(const struct hsrp_group *g);  // configured, and the authentica
 void hsrp_event(struct hsrp_group *g, enum hsrp_event e, const struct hsrp_msg *m, bool preempt,
 		uint64_t now, struct hsrp_actions *out);
 // Is a weaker active router known, and may it be replaced now? Starts or ends the waiting.
-bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now);
+bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_preempt_check(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+void hsrp_active_lost(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+struct hsrp_action *hsrp_action_add(struct hsrp_actions *out, enum hsrp_action_kind kind);
 void hsrp_hello_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // How long a message keeps its sender in its role.
 uint32_t hsrp_hold_of(const struct hsrp_group *g, const struct hsrp_msg *m);
 uint32_t hsrp_hello_of(const struct hsrp_group *g, const struct hsrp_msg *m);
+
+// hsrp_rx.c: what a believed message does, without doubts.
+enum hsrp_rx hsrp_message_act(struct hsrp_group *g, const struct hsrp_msg *m,
+			      const struct ip_addr *src, uint64_t now, struct hsrp_actions *out);
+bool hsrp_peer_is(const struct hsrp_peer *peer, const struct ip_addr *addr);
+
+// hsrp_doubt.c: replays, as far as a protocol without freshness allows.
+// True: the message is put aside.
+bool hsrp_doubt(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_addr *src,
+		uint64_t now);
+void hsrp_doubt_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// A message in this router's own name that it did not send just now.
+void hsrp_misquoted(struct hsrp_group *g, const struct hsrp_msg *m, const struct hsrp_packet *p,
+		    uint64_t now, struct hsrp_actions *out);
+void hsrp_truth_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+
+// hsrp_claim.c: the gate before the active role.
+// False: it may become active now. True: it has to wait; the question is asked.
+bool hsrp_claim(struct hsrp_group *g, bool preempt, uint64_t now, struct hsrp_actions *out);
+void hsrp_claim_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);

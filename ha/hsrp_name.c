@@ -46,6 +46,8 @@ static const char *const reasons[HSRP_RX_REASONS] = {
 	[HSRP_RX_IGNORED] = "ignored",
 	[HSRP_RX_OTHER_VIRTUAL] = "other-virtual-address",
 	[HSRP_RX_OTHER_ACTIVE] = "other-active",
+	[HSRP_RX_DOUBTED] = "doubted",
+	[HSRP_RX_EARLY] = "early",
 };
 
 const char *hsrp_state_name(enum hsrp_state s)

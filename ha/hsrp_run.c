@@ -13,7 +13,7 @@
 #define PUT_OFF_ACTIVE  1
 #define PUT_OFF_STANDBY 2
 
-static struct hsrp_action *action_add(struct hsrp_actions *out, enum hsrp_action_kind kind)
+struct hsrp_action *hsrp_action_add(struct hsrp_actions *out, enum hsrp_action_kind kind)
 {
 	static struct hsrp_action spill;
 	struct hsrp_action *a = out->count < HSRP_ACTIONS_MAX ? &out->list[out->count++] : &spill;
@@ -50,7 +50,7 @@ static void message_send(struct hsrp_group *g, enum hsrp_op op, uint64_t now,
 	int len = hsrp_encode(&m, &g->auth, &g->conf.local, now, bytes, sizeof(bytes));
 	if (len < 0)
 		return;  // no key may be sent now: silence, as the key chain says
-	struct hsrp_action *a = action_add(out, HSRP_DO_SEND);
+	struct hsrp_action *a = hsrp_action_add(out, HSRP_DO_SEND);
 	a->op = op;
 	a->len = (uint8_t)len;
 	memcpy(a->bytes, bytes, (size_t)len);
@@ -63,7 +63,7 @@ static void message_send(struct hsrp_group *g, enum hsrp_op op, uint64_t now,
 
 static void arp_send(struct hsrp_group *g, struct hsrp_actions *out)
 {
-	struct hsrp_action *a = action_add(out, HSRP_DO_ARP);
+	struct hsrp_action *a = hsrp_action_add(out, HSRP_DO_ARP);
 
 	a->virtual_ip = g->virtual_ip;
 	hsrp_virtual_mac(g, a->mac);
@@ -111,7 +111,7 @@ static void parameters_learn(struct hsrp_group *g, const struct hsrp_msg *m,
 		g->timers_learnt = news = true;
 	}
 	if (news)
-		action_add(out, HSRP_DO_LEARNT)->virtual_ip = g->virtual_ip;
+		hsrp_action_add(out, HSRP_DO_LEARNT)->virtual_ip = g->virtual_ip;
 }
 
 static void preempt_stop(struct hsrp_group *g)
@@ -138,7 +138,7 @@ static void state_forget(struct hsrp_group *g)
 static void state_enter(struct hsrp_group *g, enum hsrp_state next, enum hsrp_event e, uint64_t now,
 			struct hsrp_actions *out)
 {
-	struct hsrp_action *a = action_add(out, HSRP_DO_STATE);
+	struct hsrp_action *a = hsrp_action_add(out, HSRP_DO_STATE);
 
 	a->old_state = g->state;
 	a->new_state = next;
@@ -148,6 +148,9 @@ static void state_enter(struct hsrp_group *g, enum hsrp_state next, enum hsrp_ev
 	g->since = now;
 	g->state_changes++;
 	g->arp_left = 0;
+	g->doubt = (struct hsrp_doubt){.due = HSRP_NEVER};
+	g->claim = HSRP_CLAIM_NONE;
+	g->claim_due = HSRP_NEVER;
 	if (next < HSRP_STATE_SPEAK)
 		g->hello_due = HSRP_NEVER;
 	if (next == HSRP_STATE_ACTIVE) {
@@ -178,6 +181,10 @@ static void timers_act(struct hsrp_group *g, uint16_t act, enum hsrp_event e,
 
 	// RFC 2281 5.6: the hold time of the message that says so, else our own.
 	if (act & HSRP_ACT_START_ACTIVE) {
+		if (g->claim == HSRP_CLAIM_LOST) {  // it is back
+			g->claim = HSRP_CLAIM_NONE;
+			g->claim_due = HSRP_NEVER;
+		}
 		g->put_off &= (uint8_t)~PUT_OFF_ACTIVE;
 		g->active_due = now + (m != NULL && of_active ? hsrp_hold_of(g, m) : g->hold_ms);
 	}
@@ -215,7 +222,7 @@ void hsrp_event(struct hsrp_group *g, enum hsrp_event e, const struct hsrp_msg *
 		state_forget(g);
 }
 
-bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now)
+bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
 	const struct hsrp_conf *c = &g->conf;
 
@@ -239,14 +246,14 @@ bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now)
 	if (g->ready == HSRP_READY_SYNCING && sync > due)
 		due = sync;
 	if (now >= due)
-		return true;
+		return !hsrp_claim(g, true, now, out);
 	g->preempt_due = due;
 	return false;
 }
 
 void hsrp_preempt_check(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
-	if (hsrp_preempt_now(g, now))
+	if (hsrp_preempt_now(g, now, out))
 		hsrp_event(g, HSRP_EVENT_ACTIVE_LOWER, NULL, true, now, out);
 }
 
@@ -267,6 +274,13 @@ static void active_expire(struct hsrp_group *g, uint64_t now, struct hsrp_action
 {
 	if (overslept(g, PUT_OFF_ACTIVE, &g->active_due, now))
 		return;
+	g->active_due = HSRP_NEVER;
+	if (g->state != HSRP_STATE_STANDBY || !hsrp_claim(g, false, now, out))
+		hsrp_active_lost(g, now, out);
+}
+
+void hsrp_active_lost(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+{
 	g->active_due = HSRP_NEVER;
 	g->active = (struct hsrp_peer){0};
 	g->resigned = false;  // the router that was to take over is lost
@@ -313,12 +327,18 @@ void hsrp_group_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *ou
 		active_expire(g, now, out);
 	if (g->preempt_due <= now)
 		hsrp_preempt_check(g, now, out);
+	if (g->doubt.due <= now)
+		hsrp_doubt_tick(g, now, out);
+	if (g->truth_due <= now)
+		hsrp_truth_tick(g, now, out);
+	if (g->claim_due <= now)
+		hsrp_claim_tick(g, now, out);
 }
 
 uint64_t hsrp_group_due(const struct hsrp_group *g)
 {
-	const uint64_t due[] = {g->start_due, g->active_due, g->standby_due, g->hello_due,
-				g->preempt_due};
+	const uint64_t due[] = {g->start_due,   g->active_due, g->standby_due, g->hello_due,
+				g->preempt_due, g->doubt.due,  g->truth_due,   g->claim_due};
 	uint64_t first = HSRP_NEVER;
 
 	for (unsigned i = 0; i < sizeof(due) / sizeof(due[0]); i++)

@@ -114,7 +114,7 @@ static void peer_set(struct hsrp_group *g, struct hsrp_peer *peer, const struct 
 	};
 }
 
-static bool peer_is(const struct hsrp_peer *peer, const struct ip_addr *addr)
+bool hsrp_peer_is(const struct hsrp_peer *peer, const struct ip_addr *addr)
 {
 	return addr_is_set(&peer->addr) && addr_equal(&peer->addr, addr);
 }
@@ -134,12 +134,12 @@ static enum hsrp_rx active_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 	}
 	if (!peer_yields(&g->active, m->priority, src, now))
 		return HSRP_RX_OTHER_ACTIVE;
-	if (!peer_is(&g->active, src))
+	if (!hsrp_peer_is(&g->active, src))
 		g->weaker_since = 0;
 	peer_set(g, &g->active, m, src, now);
 	if (g->state == HSRP_STATE_LEARN && addr_is_zero(&m->virtual_ip))
 		return HSRP_RX_IGNORED;  // it knows no address either
-	bool preempt = hsrp_preempt_now(g, now);
+	bool preempt = hsrp_preempt_now(g, now, out);
 	hsrp_event(g, stronger ? HSRP_EVENT_ACTIVE_HIGHER : HSRP_EVENT_ACTIVE_LOWER, m, preempt,
 		   now, out);
 	return HSRP_RX_OK;
@@ -171,9 +171,9 @@ static void active_resigned(struct hsrp_group *g, uint64_t now, struct hsrp_acti
 static enum hsrp_rx hello_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 				const struct ip_addr *src, uint64_t now, struct hsrp_actions *out)
 {
-	bool was_active = peer_is(&g->active, src) && m->state != HSRP_STATE_ACTIVE;
+	bool was_active = hsrp_peer_is(&g->active, src) && m->state != HSRP_STATE_ACTIVE;
 
-	if (peer_is(&g->standby, src) && m->state != HSRP_STATE_STANDBY)
+	if (hsrp_peer_is(&g->standby, src) && m->state != HSRP_STATE_STANDBY)
 		g->standby = (struct hsrp_peer){0};
 	if (was_active && g->state == HSRP_STATE_STANDBY) {
 		// Its resign message was lost, but it says itself that it is not active.
@@ -202,7 +202,7 @@ static enum hsrp_rx coup_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 		if (!hsrp_stronger(g, m->priority, src))
 			return HSRP_RX_IGNORED;
 		peer_set(g, &g->active, m, src, now);
-		if (peer_is(&g->standby, src))
+		if (hsrp_peer_is(&g->standby, src))
 			g->standby = (struct hsrp_peer){0};
 		hsrp_event(g, HSRP_EVENT_COUP, m, false, now, out);
 		return HSRP_RX_OK;
@@ -211,28 +211,41 @@ static enum hsrp_rx coup_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 	// resign of the one it replaces from being taken for a vacancy.
 	if (g->state < HSRP_STATE_LISTEN || !peer_yields(&g->active, m->priority, src, now))
 		return HSRP_RX_IGNORED;
-	if (peer_is(&g->standby, src))
+	if (hsrp_peer_is(&g->standby, src))
 		g->standby = (struct hsrp_peer){0};
-	if (!peer_is(&g->active, src))
+	if (!hsrp_peer_is(&g->active, src))
 		g->weaker_since = 0;
 	peer_set(g, &g->active, m, src, now);
 	g->active_due = now + hsrp_hold_of(g, m);
 	return HSRP_RX_OK;
 }
 
-static enum hsrp_rx message_act(struct hsrp_group *g, const struct hsrp_msg *m,
-				const struct ip_addr *src, uint64_t now, struct hsrp_actions *out)
+enum hsrp_rx hsrp_message_act(struct hsrp_group *g, const struct hsrp_msg *m,
+			      const struct ip_addr *src, uint64_t now, struct hsrp_actions *out)
 {
 	switch (m->op) {
 	case HSRP_OP_HELLO: return hello_heard(g, m, src, now, out);
 	case HSRP_OP_COUP: return coup_heard(g, m, src, now, out);
 	case HSRP_OP_RESIGN:
-		if (!peer_is(&g->active, src) || g->state == HSRP_STATE_ACTIVE)
+		if (!hsrp_peer_is(&g->active, src) || g->state == HSRP_STATE_ACTIVE)
 			return HSRP_RX_IGNORED;
 		active_resigned(g, now, out);
 		return HSRP_RX_OK;
 	default: return HSRP_RX_IGNORED;
 	}
+}
+
+// A hello that repeats its sender's last one in less than half of its hello time: the genuine one
+// is not due yet. It is as good as the genuine one, so it is only counted.
+static bool is_early(const struct hsrp_group *g, const struct hsrp_msg *m,
+		     const struct ip_addr *src, uint64_t now)
+{
+	bool active = m->state == HSRP_STATE_ACTIVE;
+	const struct hsrp_peer *peer = active ? &g->active : &g->standby;
+
+	return m->op == HSRP_OP_HELLO && (active || m->state == HSRP_STATE_STANDBY) &&
+	       hsrp_peer_is(peer, src) && peer->priority == m->priority &&
+	       now - peer->heard_at < hsrp_hello_of(g, m) / 2;
 }
 
 enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *p, uint64_t now,
@@ -246,9 +259,14 @@ enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *
 		if (addr_is_set(&g->virtual_ip) && !addr_is_zero(&m.virtual_ip) &&
 		    !addr_equal(&g->virtual_ip, &m.virtual_ip))
 			g->reasons[HSRP_RX_OTHER_VIRTUAL]++;
-		r = message_act(g, &m, &p->src, now, out);
+		if (is_early(g, &m, &p->src, now))
+			g->reasons[HSRP_RX_EARLY]++;
+		r = hsrp_doubt(g, &m, &p->src, now) ? HSRP_RX_DOUBTED
+						    : hsrp_message_act(g, &m, &p->src, now, out);
 	} else if (r == HSRP_RX_IGNORED) {
 		g->received[HSRP_OP_ADVERT]++;
+	} else if (r == HSRP_RX_OWN_ADDRESS && addr_equal(&p->src, &g->conf.local)) {
+		hsrp_misquoted(g, &m, p, now, out);
 	}
 	g->reasons[r]++;
 	return r;

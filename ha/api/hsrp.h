@@ -83,13 +83,15 @@ enum hsrp_rx {
 	HSRP_RX_AUTH_SOURCE,  // MD5 TLV names another sender
 	HSRP_RX_AUTH_DIGEST,
 	HSRP_RX_NO_STAMP,  // stamps are configured, and it has none
-	HSRP_RX_REPLAYED,  // its stamp was seen before, or is older than one that was
+	HSRP_RX_REPLAYED,  // its stamp is not newer than one that was seen, or its sender denied it
 	HSRP_RX_DISABLED,  // the group is not running
 	HSRP_RX_ERRORS,
 	// From here on: believed, and worth counting.
 	HSRP_RX_IGNORED = HSRP_RX_ERRORS,  // of no consequence (advertisement, late resign)
 	HSRP_RX_OTHER_VIRTUAL,             // the sender has another virtual address
 	HSRP_RX_OTHER_ACTIVE,              // a second active router, weaker than the one known
+	HSRP_RX_DOUBTED,  // put aside: its sender, if it is a replay, will deny it (docs/hsrp.md)
+	HSRP_RX_EARLY,    // the same as its sender's last one, and too soon for a hello
 	HSRP_RX_REASONS
 };
 const char *hsrp_rx_name(enum hsrp_rx r);  // "wrong-ttl", ...
@@ -144,10 +146,11 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 		    const struct interface_config *i);
 
 enum hsrp_action_kind {
-	HSRP_DO_SEND,   // multicast `bytes` from conf.local, source MAC `mac`
-	HSRP_DO_ARP,    // gratuitous ARP or unsolicited neighbour advertisement: virtual_ip, mac
-	HSRP_DO_STATE,  // old_state -> new_state by `event`: log; take or drop the address
-	HSRP_DO_LEARNT  // the virtual address or the timers were learnt
+	HSRP_DO_SEND,    // multicast `bytes` from conf.local, source MAC `mac`
+	HSRP_DO_ARP,     // gratuitous ARP or unsolicited neighbour advertisement: virtual_ip, mac
+	HSRP_DO_STATE,   // old_state -> new_state by `event`: log; take or drop the address
+	HSRP_DO_LEARNT,  // the virtual address or the timers were learnt
+	HSRP_DO_CLAIM    // a gated group would become active: ask, then hsrp_group_claimed()
 };
 struct hsrp_action {
 	enum hsrp_action_kind kind;
@@ -158,6 +161,7 @@ struct hsrp_action {
 	struct ip_addr virtual_ip;             // ARP, STATE, LEARNT
 	enum hsrp_state old_state, new_state;  // STATE
 	enum hsrp_event event;
+	bool preempt;  // CLAIM: from a router that is still heard
 };
 // Actions beyond the capacity would be lost; one call makes at most 12.
 #define HSRP_ACTIONS_MAX 16
@@ -204,6 +208,12 @@ void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 // standby router is known.
 bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// A gated group does not become active by itself, when the active router is lost or to be
+// preempted, but says HSRP_DO_CLAIM and stays what it is. Granted: it becomes active. Denied: as if
+// the active router had just been heard. No answer within a quarter of the hold time: granted. A
+// resign of the active router needs no claim.
+void hsrp_group_gate(struct hsrp_group *g, bool gated, uint64_t now, struct hsrp_actions *out);
+void hsrp_group_claimed(struct hsrp_group *g, bool granted, uint64_t now, struct hsrp_actions *out);
 enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *p, uint64_t now,
 				struct hsrp_actions *out);
 void hsrp_group_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
@@ -213,7 +223,8 @@ struct hsrp_peer_view {
 	bool local;           // it is this router
 	struct ip_addr addr;  // family 0 = unknown
 	uint8_t priority;
-	uint32_t left_ms;  // until it is given up
+	uint32_t left_ms;   // until it is given up
+	uint32_t heard_ms;  // since its last message
 };
 // All that `show standby` prints of a group.
 struct hsrp_snapshot {
@@ -228,7 +239,7 @@ struct hsrp_snapshot {
 	uint32_t hello_ms, hold_ms;
 	uint32_t next_hello_ms;  // 0 = no hellos are sent
 	uint8_t priority, configured_priority;
-	bool preempt, resigned;
+	bool preempt, resigned, claiming;
 	bool preempt_waiting;      // a weaker router is active and we wait
 	uint32_t preempt_left_ms;  // of that wait; 0 with waiting = until ready
 	uint32_t start_left_ms;    // of `standby delay`

@@ -7,6 +7,7 @@
 #include "corpus_hsrp.h"
 
 #define ROUTERS_MAX 16
+#define DOUBT_MS    100  // for so long a message may be doubted
 
 struct router {
 	struct ip_addr addr;
@@ -27,6 +28,7 @@ struct listener {
 	struct router router[ROUTERS_MAX];
 	unsigned routers;
 	unsigned believed, refused, checks;
+	const struct frame *owed;  // doubted: its conclusions are drawn when the doubt is over
 	bool failed;
 };
 
@@ -100,6 +102,25 @@ static void role_check(struct listener *l, const struct frame *f, const char *ro
 		    addr_format(addr, b, sizeof(b)));
 }
 
+static void roles_check(struct listener *l, const struct frame *f, uint64_t now)
+{
+	struct hsrp_snapshot s;
+
+	hsrp_group_snapshot(l->g, now, &s);
+	role_check(l, f, "active", role_of(l, HSRP_STATE_ACTIVE, now), &s.active);
+	role_check(l, f, "standby", role_of(l, HSRP_STATE_STANDBY, now), &s.standby);
+}
+
+static void ticks_run(struct listener *l, uint64_t until)
+{
+	struct hsrp_actions out;
+
+	while (l->running && hsrp_group_due(l->g) <= until) {
+		out.count = 0;
+		hsrp_group_tick(l->g, hsrp_group_due(l->g), &out);
+	}
+}
+
 static void listen_frame(struct listener *l, const struct frame *f, const json_t *e)
 {
 	uint64_t now = f->ms + 1;  // 0 is no time
@@ -107,14 +128,14 @@ static void listen_frame(struct listener *l, const struct frame *f, const json_t
 		     f->msg.group == l->number;
 	bool believed = group && is_believed(l, f);
 	struct hsrp_actions out = {0};
-	struct hsrp_snapshot s;
 	enum hsrp_rx rx;
 
-	while (l->running && hsrp_group_due(l->g) <= now) {
-		out.count = 0;
-		hsrp_group_tick(l->g, hsrp_group_due(l->g), &out);
+	if (l->owed && now > l->owed->ms + 1 + DOUBT_MS) {
+		ticks_run(l, l->owed->ms + 1 + DOUBT_MS);
+		roles_check(l, l->owed, l->owed->ms + 1 + DOUBT_MS);
+		l->owed = NULL;
 	}
-	out.count = 0;
+	ticks_run(l, now);
 	rx = hsrp_group_receive(l->g, &f->packet, now, &out);
 
 	if (believed) {
@@ -133,9 +154,9 @@ static void listen_frame(struct listener *l, const struct frame *f, const json_t
 	}
 	if (!e)
 		return;
-	hsrp_group_snapshot(l->g, now, &s);
-	role_check(l, f, "active", role_of(l, HSRP_STATE_ACTIVE, now), &s.active);
-	role_check(l, f, "standby", role_of(l, HSRP_STATE_STANDBY, now), &s.standby);
+	l->owed = rx == HSRP_RX_DOUBTED ? f : NULL;
+	if (!l->owed)
+		roles_check(l, f, now);
 }
 
 // What is wrong at the end of the capture, or NULL.

@@ -7,6 +7,7 @@
 #define BED_ROUTERS 4
 #define BED_FLIGHTS 256
 #define BED_CHANGES 64
+#define DOUBT_MS    100  // longest time for which a message is doubted
 
 struct bed_change {
 	uint64_t at;

@@ -151,7 +151,7 @@ static void test_resign(void **state)
 	bed_mark(&bed);
 	assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out));
 	bed_perform(&bed, 0, &out);
-	bed_run(&bed, 10);
+	bed_run(&bed, DOUBT_MS + 5);
 	states(SPEAK, ACTIVE, OFF);
 	assert_int_equal(bed.r[1].change[0].event, HSRP_EVENT_RESIGN);
 	// Although stronger and preempting, it does not take back what it gave away ...
@@ -161,7 +161,7 @@ static void test_resign(void **state)
 	out.count = 0;
 	hsrp_group_reclaim(bed.r[0].g, bed.now, &out);
 	bed_perform(&bed, 0, &out);
-	bed_run(&bed, 10);
+	bed_run(&bed, DOUBT_MS + 5);
 	states(ACTIVE, SPEAK, OFF);
 	// Disabled: resigns too; the other takes over at once although it only speaks.
 	bed_run(&bed, 30000);
@@ -169,7 +169,7 @@ static void test_resign(void **state)
 	out.count = 0;
 	hsrp_group_enable(bed.r[0].g, false, bed.now, &out);
 	bed_perform(&bed, 0, &out);
-	bed_run(&bed, 10);
+	bed_run(&bed, DOUBT_MS + 5);
 	states(HSRP_STATE_INITIAL, ACTIVE, OFF);
 }
 
@@ -201,7 +201,7 @@ static void test_tracking(void **state)
 	bed_mark(&bed);
 	hsrp_group_decrement(bed.r[0].g, 25, bed.now, &out);
 	bed_perform(&bed, 0, &out);
-	bed_run(&bed, 5);
+	bed_run(&bed, 2 * DOUBT_MS + 5);  // the decrease, then the coup
 	states(SPEAK, ACTIVE, OFF);
 	bed_run(&bed, 30000);
 	states(STANDBY, ACTIVE, OFF);
@@ -209,7 +209,7 @@ static void test_tracking(void **state)
 	hsrp_group_decrement(bed.r[0].g, 0, bed.now, &out);
 	bed_perform(&bed, 0, &out);
 	assert_int_equal(bed_state(&bed, 0), ACTIVE);
-	bed_run(&bed, 5);
+	bed_run(&bed, DOUBT_MS + 5);
 	states(ACTIVE, SPEAK, OFF);
 	bed_run(&bed, 30000);
 	states(ACTIVE, STANDBY, OFF);

@@ -125,8 +125,8 @@ static void test_preempt_delay(void **state)
 	assert_true(s.preempt_waiting);
 	assert_in_range(s.preempt_left_ms, 26000, 30000);
 	bed_run(&bed, s.preempt_left_ms - 1);
-	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
-	bed_run(&bed, 5);
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_STANDBY);
+	bed_run(&bed, DOUBT_MS + 5);
 	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_SPEAK);
 	assert_false(look(0).preempt_waiting);
