@@ -23,7 +23,7 @@ static const char *const stages[STAGE_COUNT] = {
 	[STAGE_ESP_IN] = "esp_in",   [STAGE_ROUTE] = "route",     [STAGE_SPD] = "spd_out",
 	[STAGE_ESP_OUT] = "esp_out", [STAGE_IP_OUT] = "ip_out",   [STAGE_ETH_OUT] = "eth_out",
 	[STAGE_PUNT] = "punt",       [STAGE_TX] = "tx",           [STAGE_LOCAL_IN] = "local_in",
-	[STAGE_SPD_IN] = "spd_in",   [STAGE_FORWARD] = "forward", [STAGE_PROTECT] = "protect",
+	[STAGE_SPD_IN] = "spd_in",   [STAGE_PROTECT] = "protect",
 };
 
 struct base {

@@ -1,26 +1,39 @@
-// Ethernet input: is the frame for us, is it IP. Strips the link header of unicast IPv4 and
-// IPv6; everything else that is not for another station (ARP, multicast, broadcast, unknown
-// types) is the host's, header in front. Tagged frames are the host's too: a port is untagged.
+// Ethernet input: is the frame for us, is it IP, and is that a good header. Strips the link header
+// of unicast IPv4 and IPv6; everything else that is not for another station (ARP, multicast,
+// broadcast, unknown types) is the host's, header in front. Tagged frames are the host's too: a
+// port is untagged.
+//
+// Plain IPv4 frames (ip4_plain.h) for our port are done in one straight line, the way of those
+// whose destination was asked before included: they need neither ip_in nor route.
+#include "ip4_plain.h"
 #include "pipeline.h"
 #include "port.h"
+#include "route_cache.h"
 
 #include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_prefetch.h>
 #include <string.h>
 
+#define MAC_BITS 0xffffffffffffull
+
+// What the straight line compares with, read once for a burst.
+struct eth {
+	struct worker *w;
+	const struct port *port;
+	uint64_t mac, vmac;  // the port's addresses, its first virtual one
+	uint64_t epoch;
+	uint32_t id;
+	struct burst *local, *unrouted, *host;
+};
+
 // Whether the destination is the port's own unicast address.
 static inline bool dst_is(const uint8_t *frame, const uint8_t mac[6])
 {
-	uint32_t a, b;
-	uint16_t c, d;
-
-	memcpy(&a, frame, 4), memcpy(&c, frame + 4, 2);
-	memcpy(&b, mac, 4), memcpy(&d, mac + 4, 2);
-	return ((a ^ b) | (uint32_t)(c ^ d)) == 0;
+	return memcmp(frame, mac, 6) == 0;
 }
 
-static inline bool dst_is_virtual(const uint8_t *frame, const struct port *p)
+static bool dst_is_virtual(const uint8_t *frame, const struct port *p)
 {
 	uint32_t n = __atomic_load_n(&p->vmacs, __ATOMIC_ACQUIRE);
 
@@ -30,7 +43,7 @@ static inline bool dst_is_virtual(const uint8_t *frame, const struct port *p)
 	return false;
 }
 
-static inline uint8_t family_of(const uint8_t *frame)
+static uint8_t family_of(const uint8_t *frame)
 {
 	uint16_t type;
 
@@ -40,58 +53,130 @@ static inline uint8_t family_of(const uint8_t *frame)
 	return type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? 6 : 0;
 }
 
-// Everything that the stages read of a burst starts on its way at once: buffer headers and
-// metadata first, then, as the headers arrive, what they point to.
-static inline void frames_prefetch(const struct burst *in)
+static uint64_t mac_word(const uint8_t mac[6])
 {
-	for (uint32_t i = 0; i < in->n; i++) {
-		rte_prefetch0(in->pkt[i]);
-		rte_prefetch0(pkt_of(in->pkt[i]));
-	}
-	for (uint32_t i = 0; i < in->n; i++) {
-		const uint8_t *frame = rte_pktmbuf_mtod(in->pkt[i], const uint8_t *);
+	uint64_t v = 0;
 
-		rte_prefetch0(frame);
-		rte_prefetch0(frame + 63);
-	}
+	memcpy(&v, mac, 6);
+	return v;
 }
 
-static void to_others(struct worker *w, struct rte_mbuf *m, const struct port *p,
-		      struct burst *host)
+static inline void frame_strip(struct rte_mbuf *m, uint32_t left)
+{
+	m->data_off = (uint16_t)(m->data_off + RTE_ETHER_HDR_LEN);
+	m->data_len = (uint16_t)left;
+	m->pkt_len = left;
+}
+
+// A frame in its generality. true: good IP, its header fields are in struct pkt.
+static __attribute__((noinline)) bool frame_any(const struct eth *e, struct rte_mbuf *m)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct pkt *p = pkt_of(m);
 
-	if (!(frame[0] & 1) && !dst_is(frame, p->mac) && !dst_is_virtual(frame, p))
-		pkt_drop(w, m, DROP_ETH_DST);
-	else
-		burst_add(host, m);
+	*p = (struct pkt){.in_port = e->id};
+	if (rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN) {
+		pkt_drop(e->w, m, DROP_ETH_RUNT);
+		return false;
+	}
+	bool ours = dst_is(frame, e->port->mac) || dst_is_virtual(frame, e->port);
+	p->family = family_of(frame);
+	if (!p->family || !ours) {
+		if (!(frame[0] & 1) && !ours)
+			pkt_drop(e->w, m, DROP_ETH_DST);
+		else
+			burst_add(e->host, m);
+		return false;
+	}
+	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+	enum drop bad = ip_parse(m, p);
+	if (bad == DROP_COUNT)
+		return true;
+	pkt_drop(e->w, m, bad);
+	return false;
 }
 
-void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *host)
+// The frame is for us, and plain.
+static inline bool frame_plain(const struct eth *e, const struct rte_mbuf *m, const uint8_t *frame,
+			       struct ip4_plain *q)
+{
+	uint64_t dst, type;
+	uint32_t len = rte_pktmbuf_data_len(m);
+
+	if (unlikely(len < RTE_ETHER_HDR_LEN + IP4_PLAIN_MIN || m->nb_segs != 1))
+		return false;
+	memcpy(&dst, frame, 8);
+	memcpy(&type, frame + 8, 8);
+	dst &= MAC_BITS;
+	if (unlikely((dst != e->mac && dst != e->vmac) ||
+		     (uint16_t)(type >> 32) != RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return false;
+	return ip4_plain(frame + RTE_ETHER_HDR_LEN, len - RTE_ETHER_HDR_LEN, q);
+}
+
+// Header checked and way known or asked for: where the frame goes on. true: it is forwarded.
+static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, struct pkt *p, uint32_t adj)
+{
+	if (likely(adj >= ADJ_FIRST)) {
+		route_put(p, adj);
+		return true;
+	}
+	burst_add(adj == ADJ_LOCAL ? e->local : e->unrouted, m);
+	return false;
+}
+
+static inline bool frame_in(const struct eth *e, struct rte_mbuf *m)
+{
+	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct pkt *p = pkt_of(m);
+	uint32_t adj = ADJ_NONE;
+	struct ip4_plain q;
+
+	if (likely(frame_plain(e, m, frame, &q))) {
+		*p = (struct pkt){.in_port = e->id, .l3_len = 20, .l3_total = (uint16_t)q.total};
+		memcpy(&p->sport, &q.upper, sizeof(q.upper));
+		frame_strip(m, q.total);
+		adj = route_cache_get(e->w->routes, e->epoch, q.dst_be);
+	} else if (!frame_any(e, m)) {
+		return false;
+	} else if (p->family == 4) {
+		adj = route_cached(e->w, m, e->epoch);
+	}
+	return frame_sort(e, m, p, adj);
+}
+
+// All headers of a burst start on their way at once. The buffers' own lines were just written by
+// the driver.
+static inline void frames_prefetch(const struct burst *in)
+{
+	for (uint32_t i = 0; i < in->n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i], const uint8_t *));
+}
+
+void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *local,
+	    struct burst *unrouted, struct burst *host)
 {
 	const struct port *p = port_get(port);
+	bool virtual = __atomic_load_n(&p->vmacs, __ATOMIC_ACQUIRE) > 0;
+	const struct eth e = {
+		.w = w,
+		.port = p,
+		.mac = mac_word(p->mac),
+		.vmac = mac_word(virtual ? p->vmac[0] : p->mac),
+		.epoch = route_cache_epoch(w->routes),
+		.id = port,
+		.local = local,
+		.unrouted = unrouted,
+		.host = host,
+	};
 	uint32_t kept = 0;
 
 	frames_prefetch(in);
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 
-		if (unlikely(rte_pktmbuf_data_len(m) < RTE_ETHER_HDR_LEN)) {
-			pkt_drop(w, m, DROP_ETH_RUNT);
-			continue;
-		}
-		const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
-		uint8_t family = family_of(frame);
-
-		*pkt_of(m) = (struct pkt){.in_port = port, .family = family};
-		if (likely(family != 0 && (dst_is(frame, p->mac) || dst_is_virtual(frame, p)))) {
-			m->data_off = (uint16_t)(m->data_off + RTE_ETHER_HDR_LEN);
-			m->data_len = (uint16_t)(m->data_len - RTE_ETHER_HDR_LEN);
-			m->pkt_len -= RTE_ETHER_HDR_LEN;
+		if (likely(frame_in(&e, m)))
 			in->pkt[kept++] = m;
-		} else {
-			to_others(w, m, p, host);
-		}
 	}
 	in->n = kept;
 }

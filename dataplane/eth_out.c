@@ -1,20 +1,40 @@
-// Link output: neighbour's header in front, frame into the port's transmit burst. Packets whose
-// next hop is not resolved go to the control thread, which asks the kernel and keeps a few.
+// Link output: what does not fit the link is sorted out (ip_out.c), the others get the neighbour's
+// header in front and go into the port's transmit burst. Packets whose next hop is not resolved go
+// to the control thread, which asks the kernel and keeps a few.
+//
+// esp_send() is the same for packets that esp_out made, straight from their SA: what the SA
+// remembers of its way (esp_route.c) is read once for a run of its packets.
 #include "fib.h"
 #include "pipeline.h"
 #include "port.h"
+#include "sa.h"
 
 #include <rte_ether.h>
 #include <string.h>
 
-static inline struct neigh *next_hop(struct rte_mbuf *m, const struct pkt *p)
-{
-	const struct adj *a = &adj_table[p->adj];
+// Of a link header: destination and the first bytes of the source, the rest and the type. The two
+// words overlap.
+struct link {
+	uint64_t front, back;
+};
 
-	if (!a->attached)
+static inline struct link link_of(const struct neigh *n, uint8_t family)
+{
+	uint16_t type = family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	struct link l;
+
+	memcpy(&l.front, n->l2, 8);
+	memcpy(&l.back, n->l2 + 6, 8);
+	l.back = (l.back & 0xffffffffffff) | (uint64_t)type << 48;
+	return l;
+}
+
+static inline struct neigh *next_hop(const struct adj *a, uint32_t port, uint8_t family,
+				     const uint8_t *ip)
+{
+	if (likely(!a->attached))
 		return __atomic_load_n(&a->neigh, __ATOMIC_ACQUIRE);
-	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
-	return neigh_lookup(p->out_port, p->family, h + (p->family == 4 ? 16 : 24));
+	return neigh_lookup(port, family, ip + (family == 4 ? 16 : 24));
 }
 
 // The kernel has chosen link address and port of the host's own frames; policy let it pass.
@@ -23,24 +43,46 @@ static inline bool host_framed(const struct pkt *p)
 	return (p->flags & (PKT_FROM_HOST | PKT_ENCAP)) == PKT_FROM_HOST;
 }
 
-// The link header in front of the packet: 14 bytes. false: no room (what came from a port, was
-// opened or made by us always has it).
-static inline bool frame_open(struct rte_mbuf *m)
+// 14 bytes more in front. There is room: the caller asked.
+static inline uint8_t *frame_open(struct rte_mbuf *m)
 {
-	if (unlikely(m->data_off < RTE_ETHER_HDR_LEN))
-		return false;
-	m->data_off = (uint16_t)(m->data_off - RTE_ETHER_HDR_LEN);
+	uint32_t off = m->data_off - (uint32_t)RTE_ETHER_HDR_LEN;
+
+	m->data_off = (uint16_t)off;
 	m->data_len = (uint16_t)(m->data_len + RTE_ETHER_HDR_LEN);
 	m->pkt_len += RTE_ETHER_HDR_LEN;
-	return true;
+	return (uint8_t *)m->buf_addr + off;
 }
 
-static inline void frame_write(uint8_t *frame, const uint8_t l2[12], uint8_t family)
+static inline void frame_send(struct worker *w, struct rte_mbuf *m, struct link l, uint32_t port)
 {
-	uint16_t type = family == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	uint8_t *frame = frame_open(m);
 
-	memcpy(frame, l2, 12);
-	memcpy(frame + 12, &type, 2);
+	memcpy(frame, &l.front, 8);
+	memcpy(frame + 6, &l.back, 8);
+	tx_add(w, m, port);
+}
+
+// false: next hop not resolved.
+static inline bool packet_out(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
+{
+	const struct neigh *n = NULL;
+
+	if (likely(!host_framed(p))) {
+		n = next_hop(&adj_table[p->adj], p->out_port, p->family,
+			     rte_pktmbuf_mtod(m, const uint8_t *));
+		if (unlikely(!n))
+			return false;
+	}
+	if (unlikely(m->data_off < RTE_ETHER_HDR_LEN)) {
+		pkt_drop(w, m, DROP_NO_MBUF);  // what came from a port or was made by us has room
+	} else if (likely(n)) {
+		frame_send(w, m, link_of(n, p->family), p->out_port);
+	} else {
+		frame_open(m);  // the header is there
+		tx_add(w, m, p->out_port);
+	}
+	return true;
 }
 
 void eth_out(struct worker *w, struct burst *in)
@@ -48,25 +90,63 @@ void eth_out(struct worker *w, struct burst *in)
 	struct burst unknown;
 
 	burst_reset(&unknown);
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0, n = in->n; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		bool framed = unlikely(host_framed(p));
-		const struct neigh *n = framed ? NULL : next_hop(m, p);
 
-		if (unlikely(!framed && !n)) {
+		if (unlikely(rte_pktmbuf_pkt_len(m) > p->mtu))
+			ip_out(w, m);
+		else if (unlikely(!packet_out(w, m, p)))
 			burst_add(&unknown, m);
-			continue;
-		}
-		if (unlikely(!frame_open(m))) {
-			pkt_drop(w, m, DROP_NO_MBUF);
-			continue;
-		}
-		if (likely(!framed))
-			frame_write(rte_pktmbuf_mtod(m, uint8_t *), n->l2, p->family);
-		tx_add(w, m, p->out_port);
 	}
 	in->n = 0;
 	if (unlikely(unknown.n))
 		punt(w, &unknown, PUNT_NEIGH);
+}
+
+// The way of an SA's packets.
+struct way {
+	const struct sa *sa;  // NULL: none, or not straight
+	struct link link;
+	uint32_t port, mtu;
+};
+
+static inline struct way way_of(struct rte_mbuf *m, const struct pkt *p, uint32_t generation)
+{
+	const struct sa_outer *o = __atomic_load_n(&p->sa->outer, __ATOMIC_ACQUIRE);
+	struct way way = {.sa = NULL};
+
+	if (unlikely(o->hop_generation != generation))
+		return way;
+	const struct adj *a = &adj_table[o->hop];
+	const struct port *port = port_get(a->port);
+	const struct neigh *n =
+		next_hop(a, a->port, p->family, rte_pktmbuf_mtod(m, const uint8_t *));
+	if (unlikely(!n))
+		return way;
+	way.sa = p->sa;
+	way.link = link_of(n, p->family);
+	way.port = a->port;
+	way.mtu = port->mtu;
+	return way;
+}
+
+void esp_send(struct worker *w, struct burst *in, struct burst *rest)
+{
+	uint32_t generation = fib_generation();
+	struct way way = {.sa = NULL};
+
+	for (uint32_t i = 0, n = in->n; i < n; i++) {
+		struct rte_mbuf *m = in->pkt[i];
+		const struct pkt *p = pkt_of(m);
+
+		if (unlikely(p->sa != way.sa))
+			way = way_of(m, p, generation);
+		if (likely(way.sa && rte_pktmbuf_pkt_len(m) <= way.mtu &&
+			   m->data_off >= RTE_ETHER_HDR_LEN))
+			frame_send(w, m, way.link, way.port);
+		else
+			burst_add(rest, m);
+	}
+	in->n = 0;
 }

@@ -1,7 +1,12 @@
 // IP input (RFC 1812 5.2.2, RFC 8200): version, header length, total length, header checksum,
 // impossible source addresses. Link padding is cut off. For IPv6 the extension headers are
 // walked, bounded, to the upper-layer protocol. Reads no byte beyond the first segment.
+//
+// As a stage it reads the headers of packets that came out of an SA or from the control thread,
+// and asks for their way; frames from a port come here only if they are not plain (eth_in.c).
+#include "ip4_plain.h"
 #include "pipeline.h"
+#include "route_cache.h"
 
 #include <netinet/in.h>
 #include <rte_byteorder.h>
@@ -48,7 +53,7 @@ static inline bool sum4_ok(const uint8_t *h, uint32_t hlen)
 	return ((a >> 32) + (uint32_t)a + (b >> 32) + (uint32_t)b + c) % 0xffff == 0;
 }
 
-static inline enum drop parse4(struct rte_mbuf *m, struct pkt *p)
+static enum drop parse4(struct rte_mbuf *m, struct pkt *p)
 {
 	uint32_t left = rte_pktmbuf_data_len(m);
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -144,7 +149,7 @@ static enum drop parse6(struct rte_mbuf *m, struct pkt *p)
 	return DROP_COUNT;
 }
 
-static inline enum drop parse(struct rte_mbuf *m, struct pkt *p)
+enum drop ip_parse(struct rte_mbuf *m, struct pkt *p)
 {
 	enum drop bad = likely(p->family == 4) ? parse4(m, p) : parse6(m, p);
 	uint32_t len = rte_pktmbuf_pkt_len(m);
@@ -154,24 +159,67 @@ static inline enum drop parse(struct rte_mbuf *m, struct pkt *p)
 	return bad;
 }
 
-enum drop ip_parse(struct rte_mbuf *m, struct pkt *p)
+// false: a bad header, the packet is gone.
+static __attribute__((noinline)) bool header_any(struct worker *w, struct rte_mbuf *m)
 {
-	return parse(m, p);
+	struct pkt *p = pkt_of(m);
+	enum drop bad = ip_parse(m, p);
+
+	if (unlikely(bad != DROP_COUNT))
+		pkt_drop(w, m, p->flags & PKT_OPENED ? DROP_ESP_INNER : bad);
+	return bad == DROP_COUNT;
 }
 
-void ip_in(struct worker *w, struct burst *in)
+void ip_check(struct worker *w, struct burst *in)
 {
 	uint32_t kept = 0, n = in->n;
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
-		struct pkt *p = pkt_of(m);
-		enum drop bad = parse(m, p);
 
-		if (unlikely(bad != DROP_COUNT))
-			pkt_drop(w, m, p->flags & PKT_OPENED ? DROP_ESP_INNER : bad);
-		else
+		if (likely(header_any(w, m)))
 			in->pkt[kept++] = m;
+	}
+	in->n = kept;
+}
+
+static inline bool header_plain(struct rte_mbuf *m, struct pkt *p, struct ip4_plain *q)
+{
+	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	if (unlikely(p->family != 4 || m->nb_segs != 1 ||
+		     !ip4_plain(h, rte_pktmbuf_data_len(m), q)))
+		return false;
+	p->l3_len = 20;
+	p->l3_total = (uint16_t)q->total;
+	p->flags &= (uint8_t)~PKT_FRAGMENT;
+	memcpy(&p->sport, &q->upper, sizeof(q->upper));
+	m->data_len = (uint16_t)q->total;
+	m->pkt_len = q->total;
+	return true;
+}
+
+void ip_in(struct worker *w, struct burst *in, struct burst *unrouted)
+{
+	uint32_t kept = 0, n = in->n;
+	uint64_t epoch = route_cache_epoch(w->routes);
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = in->pkt[i];
+		struct pkt *p = pkt_of(m);
+		struct ip4_plain q;
+		uint32_t adj = ADJ_NONE;
+
+		if (likely(header_plain(m, p, &q)))
+			adj = route_cache_get(w->routes, epoch, q.dst_be);
+		else if (!header_any(w, m))
+			continue;
+		else if (p->family == 4)
+			adj = route_cached(w, m, epoch);
+		if (likely(adj >= ADJ_FIRST))
+			route_put(p, adj), in->pkt[kept++] = m;
+		else
+			burst_add(unrouted, m);
 	}
 	in->n = kept;
 }

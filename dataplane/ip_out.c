@@ -1,5 +1,5 @@
-// IP output: what does not fit the outgoing link is cut or refused (RFC 1812 4.2.2.7, RFC 1191,
-// RFC 8201). Only packets made by us may be cut under IPv6. Fragments leave at once.
+// IP output: a packet that does not fit the outgoing link is cut or refused (RFC 1812 4.2.2.7, RFC
+// 1191, RFC 8201). Only packets made by us may be cut under IPv6. Fragments leave at once.
 #include "pipeline.h"
 
 #include <rte_byteorder.h>
@@ -14,10 +14,12 @@ static bool may_cut(struct rte_mbuf *m, const struct pkt *p)
 	return (p->flags & (PKT_ENCAP | PKT_BYPASS | PKT_OURS)) != 0;
 }
 
-static void too_big(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
+void ip_out(struct worker *w, struct rte_mbuf *m)
 {
+	const struct pkt *p = pkt_of(m);
 	struct burst pieces;
 
+	stage_count(w, STAGE_IP_OUT, 1);
 	if ((p->flags & (PKT_FROM_HOST | PKT_ENCAP)) == PKT_FROM_HOST) {
 		pkt_drop(w, m, DROP_IP_MTU);  // the kernel knows the port's MTU; it is changing
 		return;
@@ -30,20 +32,4 @@ static void too_big(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
 	}
 	icmp_error(w, m, ICMP_TOO_BIG, p->mtu);
 	pkt_drop(w, m, DROP_IP_MTU);
-}
-
-void ip_out(struct worker *w, struct burst *in)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < in->n; i++) {
-		struct rte_mbuf *m = in->pkt[i];
-		const struct pkt *p = pkt_of(m);
-
-		if (likely(rte_pktmbuf_pkt_len(m) <= p->mtu))
-			in->pkt[kept++] = m;
-		else
-			too_big(w, m, p);
-	}
-	in->n = kept;
 }

@@ -6,9 +6,9 @@
 
 // The order in which the stages stand below: for displays, and for the drawing's test.
 static const enum stage order[] = {
-	STAGE_RX,      STAGE_ETH_IN,  STAGE_IP_IN,  STAGE_ROUTE,   STAGE_LOCAL_IN, STAGE_SAD,
-	STAGE_HANDOFF, STAGE_ESP_IN,  STAGE_SPD_IN, STAGE_INJECT,  STAGE_FORWARD,  STAGE_SPD,
-	STAGE_PROTECT, STAGE_ESP_OUT, STAGE_IP_OUT, STAGE_ETH_OUT, STAGE_TX,       STAGE_PUNT,
+	STAGE_RX,      STAGE_ETH_IN,  STAGE_ROUTE,  STAGE_LOCAL_IN, STAGE_SAD,  STAGE_HANDOFF,
+	STAGE_ESP_IN,  STAGE_IP_IN,   STAGE_SPD_IN, STAGE_INJECT,   STAGE_SPD,  STAGE_PROTECT,
+	STAGE_ESP_OUT, STAGE_ETH_OUT, STAGE_IP_OUT, STAGE_TX,       STAGE_PUNT,
 };
 
 unsigned pipeline_stages(const enum stage **out)
@@ -20,58 +20,54 @@ unsigned pipeline_stages(const enum stage **out)
 // ESP for us -> inner packets with a route, in `esp`. The rest of them is the host's.
 static void decapsulate(struct worker *w, struct burst *esp, struct burst *host)
 {
-	struct burst unknown;
+	struct burst unknown, unrouted;
 
-	burst_reset(&unknown);
+	burst_reset(&unknown), burst_reset(&unrouted);
 	stage_enter(w, STAGE_SAD, esp->n), sad_in(w, esp, &unknown);
 	stage_enter(w, STAGE_HANDOFF, esp->n), handoff(w, esp, true);
 	stage_enter(w, STAGE_ESP_IN, esp->n), esp_in(w, esp);
-	stage_enter(w, STAGE_IP_IN, esp->n), ip_in(w, esp);
-	stage_enter(w, STAGE_ROUTE, esp->n), route(w, esp, host, host);
+	stage_enter(w, STAGE_IP_IN, esp->n), ip_in(w, esp, &unrouted);
+	stage_enter(w, STAGE_ROUTE, unrouted.n), route(w, &unrouted, host, host);
+	burst_join(esp, &unrouted);
 	esp_unknown(w, &unknown);
-}
-
-static void transmit(struct worker *w, struct burst *b)
-{
-	stage_enter(w, STAGE_IP_OUT, b->n), ip_out(w, b);
-	stage_enter(w, STAGE_ETH_OUT, b->n), eth_out(w, b);
 }
 
 // Packets whose SA is known and whose size fits -> ESP on the wire.
 void pipeline_encapsulate(struct worker *w, struct burst *b)
 {
-	struct burst host;
+	struct burst rest, host;
 
-	burst_reset(&host);
+	burst_reset(&rest), burst_reset(&host);
 	stage_enter(w, STAGE_HANDOFF, b->n), handoff(w, b, false);
 	stage_enter(w, STAGE_ESP_OUT, b->n), esp_out(w, b);
-	stage_enter(w, STAGE_ROUTE, b->n), esp_route(w, b, &host);
-	transmit(w, b);
+	stage_enter(w, STAGE_ETH_OUT, b->n), esp_send(w, b, &rest);
+	stage_enter(w, STAGE_ROUTE, rest.n), esp_route(w, &rest, &host);
+	stage_enter(w, STAGE_ETH_OUT, 0), eth_out(w, &rest);
 	stage_enter(w, STAGE_PUNT, host.n), punt(w, &host, PUNT_HOST);
 }
 
 // Routed packets -> in clear, through a tunnel, or waiting for one.
 static void outbound(struct worker *w, struct burst *b)
 {
-	struct burst secret, acquire;
+	struct spd_out to;
 
-	burst_reset(&secret), burst_reset(&acquire);
-	stage_enter(w, STAGE_FORWARD, b->n), forward(w, b);
-	stage_enter(w, STAGE_SPD, b->n), spd_out(w, b, &secret, &acquire);
-	stage_enter(w, STAGE_PROTECT, secret.n), protect(w, &secret);
-	pipeline_encapsulate(w, &secret);
-	transmit(w, b);
-	stage_enter(w, STAGE_PUNT, acquire.n), punt(w, &acquire, PUNT_ACQUIRE);
+	burst_reset(&to.protect), burst_reset(&to.big), burst_reset(&to.acquire);
+	stage_enter(w, STAGE_SPD, b->n), spd_out(w, b, &to);
+	stage_enter(w, STAGE_PROTECT, to.big.n), protect(w, &to.big);
+	pipeline_encapsulate(w, &to.protect);
+	stage_enter(w, STAGE_ETH_OUT, b->n), eth_out(w, b);
+	stage_enter(w, STAGE_PUNT, to.acquire.n), punt(w, &to.acquire, PUNT_ACQUIRE);
 }
 
 void pipeline_run(struct worker *w, struct burst *rx, uint32_t port)
 {
-	struct burst esp, ike, host, frames;
+	struct burst esp, ike, host, frames, unrouted;
 
 	burst_reset(&esp), burst_reset(&ike), burst_reset(&host), burst_reset(&frames);
-	stage_enter(w, STAGE_ETH_IN, rx->n), eth_in(w, rx, port, &frames);
-	stage_enter(w, STAGE_IP_IN, rx->n), ip_in(w, rx);
-	stage_enter(w, STAGE_ROUTE, rx->n), route(w, rx, &esp, &host);
+	burst_reset(&unrouted);
+	stage_enter(w, STAGE_ETH_IN, rx->n), eth_in(w, rx, port, &esp, &unrouted, &frames);
+	stage_enter(w, STAGE_ROUTE, unrouted.n), route(w, &unrouted, &esp, &host);
+	burst_join(rx, &unrouted);
 	stage_enter(w, STAGE_LOCAL_IN, esp.n), local_in(w, &esp, &ike, &host);
 	decapsulate(w, &esp, &host);
 	burst_join(rx, &esp);
@@ -96,13 +92,13 @@ void pipeline_handoff(struct worker *w, struct burst *b)
 
 void pipeline_inject(struct worker *w, struct burst *b)
 {
-	struct burst host, framed;
+	struct burst host, framed, unrouted;
 
-	burst_reset(&host), burst_reset(&framed);
+	burst_reset(&host), burst_reset(&framed), burst_reset(&unrouted);
 	stage_enter(w, STAGE_INJECT, b->n), inject_in(w, b, &framed);
-	stage_enter(w, STAGE_IP_IN, b->n + framed.n), ip_in(w, b), ip_in(w, &framed);
-	stage_enter(w, STAGE_ROUTE, b->n), route(w, b, &host, &host);
-	burst_join(b, &framed);
+	stage_enter(w, STAGE_IP_IN, b->n + framed.n), ip_in(w, b, &unrouted), ip_check(w, &framed);
+	stage_enter(w, STAGE_ROUTE, unrouted.n), route(w, &unrouted, &host, &host);
+	burst_join(b, &unrouted), burst_join(b, &framed);
 	outbound(w, b);
 	stage_enter(w, STAGE_PUNT, host.n), punt(w, &host, PUNT_HOST);
 }

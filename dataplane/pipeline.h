@@ -15,12 +15,16 @@ void pipeline_inject(struct worker *w, struct burst *b);       // IP packets of 
 void pipeline_encapsulate(struct worker *w, struct burst *b);  // pkt->sa set, size checked
 unsigned pipeline_stages(const enum stage **order);            // for the drawing's test
 
-// eth_in.c: link header checked and stripped. Writes all of struct pkt (zeroed), in_port,
-// family. host: ARP, multicast, broadcast and non-IP, link header still in front.
-void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *host);
+// eth_in.c: link and IP header checked, link header stripped, trimmed to the IP length. Writes all
+// of struct pkt (zeroed), in_port and what ip_in and route write. Kept: to be forwarded. local: for
+// one of our own addresses. unrouted: the way is not known yet. host: ARP, multicast, broadcast and
+// non-IP, link header still in front.
+void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *local,
+	    struct burst *unrouted, struct burst *host);
 // ip_in.c: header checked, trimmed to the IP length. Reads family; writes family, l3_len,
-// l3_total, proto, sport, dport, PKT_FRAGMENT.
-void ip_in(struct worker *w, struct burst *in);
+// l3_total, proto, sport, dport, PKT_FRAGMENT. Kept: with a way, as route writes it.
+void ip_in(struct worker *w, struct burst *in, struct burst *unrouted);
+void ip_check(struct worker *w, struct burst *in);  // header only
 // route.c: reads family; writes adj, out_port, mtu. local: for one of our own addresses.
 // host: routed to a kernel interface that is no port.
 void route(struct worker *w, struct burst *in, struct burst *local, struct burst *host);
@@ -29,12 +33,17 @@ void route(struct worker *w, struct burst *in, struct burst *local, struct burst
 void local_in(struct worker *w, struct burst *in, struct burst *ike, struct burst *host);
 // spd_in.c: clear packets of a port with a crypto map that policy wants encrypted are dropped.
 void spd_in(struct worker *w, struct burst *in);
-// forward.c: TTL. Kept: those that live; for the others an ICMP error is queued in w->icmp.
-void forward(struct worker *w, struct burst *in);
-// spd_out.c: kept: leaves in clear. protect: pkt->sa set. acquire: no SA yet.
-void spd_out(struct worker *w, struct burst *in, struct burst *protect, struct burst *acquire);
-// protect.c: size against the path before encapsulation: ICMP error or fragments.
+// spd_out.c: TTL (for those that do not live an ICMP error is queued in w->icmp), outbound policy,
+// size. Kept: leaves in clear. Writes policy, sa.
+struct spd_out {
+	struct burst protect;  // sa set, fits the path
+	struct burst big;      // sa set, does not fit
+	struct burst acquire;  // no SA yet
+};
+void spd_out(struct worker *w, struct burst *in, struct spd_out *to);
+// protect.c: packets that do not fit are cut and go on at once, or their sender gets an ICMP error.
 void protect(struct worker *w, struct burst *in);
+bool protect_fits(const struct rte_mbuf *m, const struct pkt *p);  // exact
 // esp_route.c: reads sa of packets that esp_out made; as route.
 void esp_route(struct worker *w, struct burst *in, struct burst *host);
 // handoff.c: kept: packets whose pkt->sa is ours. The others go to their owner's ring.
@@ -42,10 +51,12 @@ void handoff(struct worker *w, struct burst *in, bool inbound);
 void handoff_flush(struct worker *w);
 // Packets back from the ring: pkt->sa looked up again (an SA may be gone meanwhile).
 void handoff_take(struct worker *w, struct burst *in, struct burst *inbound, struct burst *acquire);
-// ip_out.c: size against the port's MTU: fragments or an ICMP error.
-void ip_out(struct worker *w, struct burst *in);
-// eth_out.c: link header, w->tx. Unresolved neighbours go to the control thread to wait.
+// ip_out.c: a packet that is larger than its port's MTU: fragments or an ICMP error.
+void ip_out(struct worker *w, struct rte_mbuf *m);
+// eth_out.c: size, link header, w->tx. Unresolved neighbours go to the control thread to wait.
 void eth_out(struct worker *w, struct burst *in);
+// The same for packets that esp_out made; reads sa. rest: those that need esp_route or ip_out.
+void esp_send(struct worker *w, struct burst *in, struct burst *rest);
 void tx_port(struct worker *w, uint32_t port);  // sends what waits for the port
 static inline void tx_add(struct worker *w, struct rte_mbuf *m, uint32_t port)
 {

@@ -21,18 +21,16 @@ enum pkt_flags {
 };
 
 struct pkt {
-	struct sa *sa;        // set by look-ups (sad, spd), read by esp_in / esp_out
-	uint32_t in_port;     // data-plane port id it came by (0 = control thread)
-	uint32_t out_port;    // set by route look-up
-	uint32_t adj;         // adjacency index, set by route look-up
-	uint32_t policy;      // policy id that matched (0 = none)
-	uint32_t esp_seq_hi;  // esp_in: upper half of the sequence number
-	uint32_t hash;        // flow hash
-	uint16_t l3_len;      // length of the (outer) IP header incl. options/extension headers
-	uint16_t l3_total;    // total IP packet length from the header
-	uint8_t flags;        // enum pkt_flags
-	uint8_t udp_len;      // 8 if UDP-encapsulated ESP, else 0
-	uint16_t mtu;         // of the route's port, set by route look-up
+	struct sa *sa;      // set by look-ups (sad, spd), read by esp_in / esp_out
+	uint32_t in_port;   // data-plane port id it came by (0 = control thread)
+	uint32_t out_port;  // set by route look-up
+	uint32_t adj;       // adjacency index, set by route look-up
+	uint32_t policy;    // policy id that matched (0 = none)
+	uint16_t l3_len;    // length of the (outer) IP header incl. options/extension headers
+	uint16_t l3_total;  // total IP packet length from the header
+	uint8_t flags;      // enum pkt_flags
+	uint8_t udp_len;    // 8 if UDP-encapsulated ESP, else 0
+	uint16_t mtu;       // of the route's port, set by route look-up
 	// one word of the look-up key (spd_key.h)
 	alignas(8) uint16_t sport;  // transport ports, host order (0 if none)
 	uint16_t dport;

@@ -1,4 +1,4 @@
-// Before encapsulation: will the result fit the path? RFC 4301 8.2: with "don't fragment" the
+// Packets that do not fit the path once encapsulated. RFC 4301 8.2: with "don't fragment" the
 // sender is told the size that fits; without it the packet is cut before it is encrypted, so
 // that the peer need not put anything together. An SA with fragment_after cuts afterwards.
 #include "pipeline.h"
@@ -48,7 +48,7 @@ static void too_big(struct worker *w, struct rte_mbuf *m, struct pkt *p)
 	}
 }
 
-static bool fits_exactly(const struct rte_mbuf *m, const struct pkt *p)
+bool protect_fits(const struct rte_mbuf *m, const struct pkt *p)
 {
 	uint32_t len = rte_pktmbuf_pkt_len(m);
 
@@ -61,27 +61,9 @@ static bool fits_exactly(const struct rte_mbuf *m, const struct pkt *p)
 	return p->family == 6 && len <= MIN_MTU6;
 }
 
-// Most packets fit even with the most padding there can be; only the others are reckoned out.
-static inline bool fits(const struct rte_mbuf *m, const struct pkt *p)
-{
-	const struct sa *sa = p->sa;
-	uint32_t most = (uint32_t)sa->tmpl_len + sa->iv_len + sa->block + 1 + sa->icv_len;
-
-	return likely(rte_pktmbuf_pkt_len(m) + most <= p->mtu) || fits_exactly(m, p);
-}
-
 void protect(struct worker *w, struct burst *in)
 {
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < in->n; i++) {
-		struct rte_mbuf *m = in->pkt[i];
-		struct pkt *p = pkt_of(m);
-
-		if (likely(fits(m, p)))
-			in->pkt[kept++] = m;
-		else
-			too_big(w, m, p);
-	}
-	in->n = kept;
+	for (uint32_t i = 0; i < in->n; i++)
+		too_big(w, in->pkt[i], pkt_of(in->pkt[i]));
+	in->n = 0;
 }

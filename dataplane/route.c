@@ -1,8 +1,9 @@
 // Route look-up: destination to adjacency, a whole burst at once. The tables are asked run by run
-// of one family (nearly always one run); then the packets are sorted.
+// of one family (nearly always one run); then the packets are sorted. Only destinations that are
+// not in the worker's cache come here, and IPv6.
 #include "fib.h"
 #include "pipeline.h"
-#include "port.h"
+#include "route_cache.h"
 
 #include <netinet/in.h>
 #include <rte_byteorder.h>
@@ -70,10 +71,26 @@ static void off_path(struct worker *w, struct rte_mbuf *m, uint64_t adj, struct 
 		pkt_drop(w, m, adj == ADJ_DROP ? DROP_IP_BLACKHOLE : DROP_IP_NO_ROUTE);
 }
 
+// Answers that the straight line may take from the cache next time.
+static inline void remember(struct worker *w, struct rte_mbuf *m, uint64_t epoch, uint64_t adj)
+{
+	uint32_t dst_be;
+
+	if (adj < ADJ_FIRST && adj != ADJ_LOCAL)
+		return;
+	memcpy(&dst_be, rte_pktmbuf_mtod_offset(m, const uint8_t *, 16), 4);
+	if (route_cache_get(w->routes, epoch, dst_be) == ADJ_NONE)
+		route_cache_put(w->routes, epoch, dst_be, (uint32_t)adj);
+}
+
 void route(struct worker *w, struct burst *in, struct burst *local, struct burst *host)
 {
 	uint64_t adj[BURST_MAX];
 	uint32_t kept = 0, n = in->n;
+
+	if (n == 0)
+		return;
+	uint64_t epoch = route_cache_epoch(w->routes);
 
 	for (uint32_t i = 0; i < n;)
 		i = pkt_of(in->pkt[i])->family == 4 ? run4(in, i, adj) : run6(in, i, adj);
@@ -81,10 +98,11 @@ void route(struct worker *w, struct burst *in, struct burst *local, struct burst
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
 
+		if (p->family == 4)
+			remember(w, m, epoch, adj[i]);
 		p->adj = (uint32_t)adj[i];
 		if (likely(adj[i] >= ADJ_FIRST)) {
-			p->out_port = adj_table[adj[i]].port;
-			p->mtu = port_get(p->out_port)->mtu;
+			route_put(p, (uint32_t)adj[i]);
 			in->pkt[kept++] = m;
 		} else {
 			off_path(w, m, adj[i], local, host);

@@ -8,6 +8,7 @@
 #include "pipeline.h"
 #include "port.h"
 #include "rcu.h"
+#include "route_cache.h"
 #include "spd.h"
 
 #include <errno.h>
@@ -76,10 +77,11 @@ struct worker *worker_create(const struct worker_params *p, struct err *err)
 	w->base_s = (uint32_t)(loop_clock_us() / 1000000);
 	clock_update(w);
 	w->flows = flow_cache_create(p->flow_entries, p->socket);
+	w->routes = route_cache_create(p->socket);
 	w->frag = frag_create(p->frag_entries, p->socket);
 	w->crypto = crypto_ctx_create((int)p->socket, err);
 	w->rx_set = rte_zmalloc_socket("rx_set", sizeof(*w->rx_set), 64, (int)p->socket);
-	if (!w->flows || !w->frag || !w->crypto || !w->rx_set || rings_create(w)) {
+	if (!w->flows || !w->routes || !w->frag || !w->crypto || !w->rx_set || rings_create(w)) {
 		err_set(err, -ENOMEM, "no memory for the tables of worker %u", p->id);
 		worker_destroy(w);
 		return NULL;
@@ -152,6 +154,7 @@ void worker_destroy(struct worker *w)
 	crypto_ctx_destroy(w->crypto);
 	frag_destroy(w->frag);
 	flow_cache_destroy(w->flows);
+	route_cache_destroy(w->routes);
 	rte_free(w->rx_set);
 	rte_free(w);
 }

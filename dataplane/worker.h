@@ -34,7 +34,6 @@ enum stage {
 	STAGE_TX,
 	STAGE_LOCAL_IN,
 	STAGE_SPD_IN,
-	STAGE_FORWARD,
 	STAGE_PROTECT,
 	STAGE_COUNT,
 };
@@ -47,7 +46,7 @@ struct flow_cache;
 struct hold_table;
 struct crypto_ctx;
 struct frag_ctx;
-struct route_tables;
+struct route_cache;
 struct spd;
 
 // Receive queues a worker polls. Replaced whole when a port comes or goes.
@@ -83,10 +82,11 @@ struct worker {
 	struct rx_set *rx_set;  // c: wo (release), w: ro; old one freed by RCU
 
 	// private -- w: rw
-	struct crypto_ctx *crypto;  // intel-ipsec-mb manager, IV generator (crypto.h)
-	struct flow_cache *flows;   // spd.c
-	struct frag_ctx *frag;      // frag.c
-	struct rte_mempool *pool;   // packet buffers
+	struct crypto_ctx *crypto;   // intel-ipsec-mb manager, IV generator (crypto.h)
+	struct flow_cache *flows;    // spd.c
+	struct route_cache *routes;  // route_cache.h
+	struct frag_ctx *frag;       // frag.c
+	struct rte_mempool *pool;    // packet buffers
 	struct burst tx[WORKER_PORT_MAX];
 	struct burst handoff_out[WORKER_MAX];
 	uint32_t now_s;            // coarse clock, seconds, updated by housekeeping
@@ -118,10 +118,14 @@ static inline void pkt_drop(struct worker *w, struct rte_mbuf *m, enum drop why)
 
 // Says which stage runs from here on: its counters, and its cycles when they are wanted.
 void stage_cycles(struct worker *w, enum stage s);
-static inline void stage_enter(struct worker *w, enum stage s, uint32_t packets)
+static inline void stage_count(struct worker *w, enum stage s, uint32_t packets)
 {
 	w->stage[s].bursts += packets > 0;
 	w->stage[s].packets += packets;
+}
+static inline void stage_enter(struct worker *w, enum stage s, uint32_t packets)
+{
+	stage_count(w, s, packets);
 	if (unlikely(__atomic_load_n(&w->cycles_on, __ATOMIC_RELAXED)))
 		stage_cycles(w, s);
 }

@@ -72,10 +72,9 @@ static void the_drawing_has_the_stages(void **state)
 	assert_int_equal(found, n);
 	// The line of stages from a port to a port stands in order.
 	static const enum stage line[] = {
-		STAGE_RX,       STAGE_ETH_IN,  STAGE_IP_IN,   STAGE_ROUTE,
-		STAGE_LOCAL_IN, STAGE_SAD,     STAGE_HANDOFF, STAGE_ESP_IN,
-		STAGE_SPD_IN,   STAGE_FORWARD, STAGE_SPD,     STAGE_PROTECT,
-		STAGE_ESP_OUT,  STAGE_IP_OUT,  STAGE_ETH_OUT, STAGE_TX,
+		STAGE_RX,      STAGE_ETH_IN,  STAGE_ROUTE,   STAGE_LOCAL_IN, STAGE_SAD,
+		STAGE_HANDOFF, STAGE_ESP_IN,  STAGE_IP_IN,   STAGE_SPD_IN,   STAGE_SPD,
+		STAGE_PROTECT, STAGE_ESP_OUT, STAGE_ETH_OUT, STAGE_IP_OUT,   STAGE_TX,
 	};
 	for (unsigned i = 0, k = 0; i < n; i++) {
 		char name[32];
