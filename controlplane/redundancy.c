@@ -1,0 +1,515 @@
+// The redundancy groups of this box: HSRP says who should work, the agent (ha/agent.h) says when
+// that is safe, IKE and the data plane do as told.
+//
+// HSRP's groups are gated: before one becomes active, the agent is asked; a preemption becomes a
+// planned switchover. The other way, a group that loses its active role in HSRP stops working
+// before the resign leaves.
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "mirror.h"
+#include "redundancy.h"
+#include "redundancy_work.h"
+#include "secret.h"
+#include "standby.h"
+
+#define TICK_MS     20   // of our own: what HSRP sees, the stamp of rule 11
+#define LEAVE_TURNS 400  // of 5 ms: a planned switchover at an orderly end
+#define LEAVE_TURN  5
+
+struct redundancy redundancy;
+
+uint64_t redundancy_now(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+struct redundancy_group *redundancy_get(unsigned number)
+{
+	return number >= 1 && number <= HA_GROUPS_MAX && redundancy.group[number].number
+		       ? &redundancy.group[number]
+		       : NULL;
+}
+
+static struct redundancy_group *group_named(const char *name)
+{
+	for (unsigned n = 1; name && n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = &redundancy.group[n];
+		if (r->number && strcmp(r->name, name) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+uint16_t redundancy_group_of(const char *name)
+{
+	const struct redundancy_group *r = group_named(name);
+	return r ? r->number : 0;
+}
+
+bool redundancy_working(const char *name)
+{
+	const struct redundancy_group *r = group_named(name);
+	return !r || r->working;
+}
+
+static void history_add(uint16_t group, const char *text)
+{
+	struct redundancy_event *e = &redundancy.history[redundancy.history_next];
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	e->at_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	e->group = group;
+	snprintf(e->text, sizeof(e->text), "%s", text);
+	redundancy.history_next = (redundancy.history_next + 1) % REDUNDANCY_HISTORY;
+	if (redundancy.history_count < REDUNDANCY_HISTORY)
+		redundancy.history_count++;
+}
+
+static void event_say(struct redundancy_group *r, const char *text)
+{
+	log_event("REDUNDANCY", LOG_L_NOTICE, "STATE", "Group %s: %s", r->name, text);
+	history_add(r->number, text);
+}
+
+// ---- what the agents ask for ------------------------------------------------------------------
+static int op_tell(void *ctx, const struct ha_word *w)
+{
+	return redundancy_tell(w);
+}
+
+static void op_activate(void *ctx, unsigned group)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (!r || r->working)
+		return;
+	r->working = true;
+	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
+		  "IPsec SAs of group %s, if any, change from STANDBY to ACTIVE", r->name);
+	work_begin(group);
+	r->claiming = false;
+	standby_reclaim(r->name);
+	standby_claimed(r->name, true);
+	work_role_changed();
+	history_add(r->number, "active");
+}
+
+static void op_deactivate(void *ctx, unsigned group)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (!r || !r->working)
+		return;
+	r->working = false;
+	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
+		  "IPsec SAs of group %s, if any, change from ACTIVE to STANDBY", r->name);
+	redundancy_gate_clear(r->number);
+	work_end(group);  // agent_stopped() follows
+	work_role_changed();
+	history_add(r->number, "stops working");
+}
+
+static void op_release(void *ctx, unsigned group, uint64_t seq)
+{
+	redundancy_release((uint16_t)group);
+}
+
+static void op_claimed(void *ctx, unsigned group, bool granted, enum ha_refusal why)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (!r || !r->claiming)
+		return;
+	r->claiming = false;
+	standby_claimed(r->name, granted);
+}
+
+// Preemption waits until this box could go on without a loss.
+static void hold_update(const struct redundancy_group *r)
+{
+	bool hold = r->role.mine != HA_ROLE_ACTIVE && !(r->role.hot && r->role.fresh);
+	struct standby_view v;
+
+	if (standby_view(r->name, &v) && v.held != hold)
+		(void)standby_hold(r->name, hold);
+}
+
+static void op_role(void *ctx, unsigned group, const struct ha_role *role)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (!r)
+		return;
+	bool differs = role->digest_differs && !r->role.digest_differs;
+	bool hot = role->hot && !r->role.hot;
+	r->role = *role;
+	if (differs)
+		log_event("REDUNDANCY", LOG_L_WARNING, "CONFIG_DIFFERS",
+			  "Group %s: the other box's crypto maps, keys or standby addresses are "
+			  "not the same; a take-over may lose SAs",
+			  r->name);
+	if (hot)
+		event_say(r, role->mine == HA_ROLE_ACTIVE ? "the other box is STANDBY HOT"
+							  : "STANDBY HOT");
+	hold_update(r);
+}
+
+static void op_resign(void *ctx, unsigned group)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (!r)
+		return;
+	r->yielding = true;
+	(void)standby_yield(r->name);
+	r->yielding = false;
+}
+
+static void op_feed_done(void *ctx, unsigned group)
+{
+	struct redundancy_group *r = redundancy_get(group);
+
+	if (r)
+		log_debug(DEBUG_CRYPTO_HA, "group %s: the mirror's SAs are installed", r->name);
+}
+
+static void op_need_config(void *ctx)
+{
+	struct ha_word w = {.type = HA_CONFIG,
+			    .len = sizeof(redundancy.config),
+			    .payload = (const uint8_t *)&redundancy.config};
+	(void)redundancy_tell(&w);
+}
+
+static const struct agent_ops ops = {
+	.tell = op_tell,
+	.encode = work_encode,
+	.install = work_install,
+	.remove = work_remove,
+	.feed_done = op_feed_done,
+	.limit = work_limit,
+	.sequence = work_sequence,
+	.taint = work_taint,
+	.activate = op_activate,
+	.deactivate = op_deactivate,
+	.release = op_release,
+	.claimed = op_claimed,
+	.role = op_role,
+	.resign = op_resign,
+	.need_config = op_need_config,
+};
+
+// ---- HSRP -------------------------------------------------------------------------------------
+static void hello_look(struct redundancy_group *r)
+{
+	struct ha_hello h = {0};
+	struct standby_view v;
+
+	if (standby_view(r->name, &v)) {
+		h.self_active = v.state == HSRP_STATE_ACTIVE;
+		h.other_active = v.other_active && !h.self_active;
+		h.priority = v.priority;
+		h.hello_ms = v.hello_ms;
+		h.hold_ms = v.hold_ms;
+		memcpy(h.own, v.local.bytes, sizeof(h.own));
+		memcpy(h.other, v.other.bytes, sizeof(h.other));
+	}
+	if (memcmp(&h, &r->hello, sizeof(h)) == 0)
+		return;
+	r->hello = h;
+	agent_hello(r->agent, &h, redundancy_now());
+}
+
+static void hook_claim(void *ctx, const char *name, bool preempt)
+{
+	struct redundancy_group *r = group_named(name);
+
+	if (!r || !redundancy_port_running()) {
+		// without the standby process nobody can say that it is unsafe, nor that it is
+		// safe: wait for it, the claim runs out into a take-over
+		return;
+	}
+	hello_look(r);
+	if (r->working) {
+		standby_claimed(name, true);
+		return;
+	}
+	r->claiming = true;
+	if (!preempt) {
+		agent_claim(r->agent, redundancy_now());
+	} else if (agent_switch(r->agent, redundancy_now())) {
+		r->claiming = false;
+		standby_claimed(name, false);
+	}
+	redundancy_rearm(&gateway);
+}
+
+static void hook_change(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
+			enum hsrp_event why)
+{
+	struct redundancy_group *r = group_named(name);
+
+	if (!r)
+		return;
+	if (to == HSRP_STATE_ACTIVE && !r->working && !r->claiming)
+		agent_claim(r->agent, redundancy_now());
+	if (from == HSRP_STATE_ACTIVE && r->working && !r->yielding)
+		agent_lost(r->agent, redundancy_now());
+	redundancy_rearm(&gateway);
+}
+
+// ---- time -------------------------------------------------------------------------------------
+static void on_tick(void *ctx, uint64_t now_ms)
+{
+	struct gateway *g = ctx;
+	uint64_t now = redundancy_now();
+	struct mirror *m = redundancy_mirror();
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (!r)
+			continue;
+		hello_look(r);
+		if (m && r->hello.self_active)
+			mirror_word_set(m, n, MIRROR_HELLO_SENT, now);
+		if (agent_due(r->agent) <= now)
+			agent_tick(r->agent, now);
+	}
+	redundancy_rearm(g);
+}
+
+void redundancy_rearm(struct gateway *g)
+{
+	uint64_t now = redundancy_now(), due = now + TICK_MS * 1000;
+
+	if (!redundancy.groups)
+		return;
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		uint64_t d = r ? agent_due(r->agent) : AGENT_NEVER;
+		due = d < due ? d : due;
+	}
+	// the tick in progress must not be put off by whoever calls in between
+	uint64_t in = due > now ? (due - now + 999) / 1000 : 0;
+	uint64_t at = loop_now_ms(g->loop) + in;
+	if (redundancy.tick.due_ms == 0 || at < redundancy.tick.due_ms)
+		loop_timer_start(&redundancy.tick, (uint32_t)in);
+}
+
+// ---- the standby process ----------------------------------------------------------------------
+void redundancy_word(struct gateway *g, const struct ha_word *w)
+{
+	if (w->type == HA_LINK && w->len == sizeof(redundancy.link)) {
+		memcpy(&redundancy.link, w->payload, sizeof(redundancy.link));
+		return;
+	}
+	if (w->type == HA_NEED_CONFIG) {
+		op_need_config(NULL);
+		return;
+	}
+	struct redundancy_group *r = redundancy_get(w->type == HA_FEED ? w->sa.group : w->group);
+	if (!r)
+		return;
+	if (w->type == HA_COUNTERS) {
+		if (w->len == sizeof(r->counters))
+			memcpy(&r->counters, w->payload, sizeof(r->counters));
+		return;
+	}
+	if (w->type == HA_EVENT) {
+		char text[120];
+		snprintf(text, sizeof(text), "%.*s", (int)w->len, (const char *)w->payload);
+		event_say(r, text);
+		return;
+	}
+	agent_word(r->agent, w, redundancy_now());
+}
+
+void redundancy_attached(struct gateway *g, bool attached, bool first)
+{
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (!r)
+			continue;
+		memset(&r->hello, 0xff, sizeof(r->hello));  // told anew
+		agent_attach(r->agent, attached, redundancy_now());
+	}
+	if (attached)
+		op_need_config(NULL);
+	redundancy_rearm(g);
+}
+
+static void writable_again(void *ctx)
+{
+	redundancy_writable(ctx);
+}
+
+void redundancy_writable(struct gateway *g)
+{
+	bool more = false;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (r)
+			more |= agent_writable(r->agent, redundancy_now());
+	}
+	if (more)
+		(void)loop_defer(g->loop, writable_again, g);
+	redundancy_rearm(g);
+}
+
+// ---- configuration ----------------------------------------------------------------------------
+static void group_end(struct redundancy_group *r)
+{
+	(void)standby_gate(r->name, false);
+	(void)standby_hold(r->name, false);
+	redundancy_gate_clear(r->number);
+	agent_destroy(r->agent);
+	*r = (struct redundancy_group){0};
+	redundancy.groups--;
+}
+
+static int group_begin(unsigned n, const char *name, struct err *err)
+{
+	struct redundancy_group *r = &redundancy.group[n];
+
+	r->agent = agent_create(n, &ops, redundancy_now());
+	if (!r->agent)
+		return err_set(err, -ENOMEM, "Not enough memory for redundancy group %s", name);
+	r->number = (uint16_t)n;
+	snprintf(r->name, sizeof(r->name), "%s", name);
+	redundancy.groups++;
+	(void)standby_gate(name, true);
+	(void)standby_hold(name, true);
+	if (redundancy_port_running())
+		agent_attach(r->agent, true, redundancy_now());
+	return 0;
+}
+
+static void intervals_take(const struct config *c)
+{
+	const struct interface_config *i;
+
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		struct redundancy_group *r = i->stateful ? group_named(i->redundancy) : NULL;
+		const struct crypto_map *m = r ? config_crypto_map(c, i->crypto_map, false) : NULL;
+		if (!m)
+			continue;
+		r->replay_in = m->ha_replay_in ? m->ha_replay_in : 1000;
+		r->replay_out = m->ha_replay_out ? m->ha_replay_out : 1000;
+		work_interval(r->number, r->replay_in);
+	}
+}
+
+int redundancy_apply(struct gateway *g, const struct config *c, struct err *err)
+{
+	char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX];
+	unsigned count = redundancy_names(c, names);
+
+	redundancy_warn(g, c);
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (r && strcmp(r->name, names[n]) != 0)
+			group_end(r);
+	}
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		if (names[n][0] && !redundancy_get(n)) {
+			int rc = group_begin(n, names[n], err);
+			if (rc)
+				return rc;
+		}
+	}
+	intervals_take(c);
+	secret_wipe(&redundancy.config, sizeof(redundancy.config));
+	redundancy_config_fill(c, &redundancy.config);
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++)
+		redundancy.config.group_mask |= redundancy_get(n) ? 1u << n : 0;
+	redundancy.configured = count > 0;
+	if (!count) {
+		redundancy_port_stop(g, true);
+		loop_timer_stop(&redundancy.tick);
+		return 0;
+	}
+	op_need_config(NULL);
+	int rc = redundancy_port_start(g, err);
+	redundancy_rearm(g);
+	return rc;
+}
+
+// ---- switchover by hand, start and stop -------------------------------------------------------
+int redundancy_switch(struct gateway *g, struct err *err)
+{
+	int done = 0, rc = 0;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (!r || (!r->working && redundancy.groups > 1))
+			continue;
+		int one = agent_switch(r->agent, redundancy_now());
+		rc = one ? one : rc;
+		done += one == 0;
+	}
+	redundancy_rearm(g);
+	if (done && !rc)
+		return 0;
+	if (!redundancy.groups)
+		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
+	return err_set(err, rc ? rc : -EAGAIN, "%s",
+		       rc == -ENOTCONN ? "The replication link is down"
+		       : rc == -EBUSY  ? "A switchover is under way"
+				       : "The other box is not STANDBY HOT");
+}
+
+int redundancy_start(struct gateway *g, struct err *err)
+{
+	static const struct standby_hooks hooks = {.claim = hook_claim, .change = hook_change};
+
+	loop_timer_init(&redundancy.tick, g->loop, "redundancy", on_tick, g);
+	standby_hooks_set(&hooks);
+	return 0;
+}
+
+// An orderly end hands over what works here, if somebody can take it.
+static void hand_over(struct gateway *g)
+{
+	struct err err = {0};
+
+	if (redundancy_switch(g, &err))
+		return;
+	for (int i = 0; i < LEAVE_TURNS; i++) {
+		bool working = false;
+		for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+			struct redundancy_group *r = redundancy_get(n);
+			working |= r && r->role.mine == HA_ROLE_ACTIVE;
+		}
+		if (!working)
+			return;
+		(void)loop_turn(g->loop, LEAVE_TURN);
+	}
+}
+
+void redundancy_stop(struct gateway *g)
+{
+	bool working = false;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++)
+		working |= redundancy_get(n) && redundancy.group[n].working;
+	if (working)
+		hand_over(g);
+	standby_hooks_set(NULL);
+	redundancy_port_stop(g, true);
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		if (redundancy_get(n))
+			group_end(&redundancy.group[n]);
+	}
+	loop_timer_fini(&redundancy.tick);
+	secret_wipe(&redundancy.config, sizeof(redundancy.config));
+}

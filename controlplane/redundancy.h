@@ -1,0 +1,88 @@
+// Stateful switchover in the daemon: what its files share.
+//
+// redundancy.c keeps the redundancy groups (one per standby name that a map replicates under) and
+// joins HSRP, IKE and the data plane to the agent of each (ha/agent.h); redundancy_port.c runs the
+// standby process and carries the words; redundancy_config.c says what the configuration means;
+// redundancy_gate.c holds what may not leave before the other box knows of it. Control thread.
+#pragma once
+
+#include "agent.h"
+#include "gateway.h"
+#include "ha_sa.h"
+#include "pair.h"
+
+struct mirror;
+
+#define REDUNDANCY_HISTORY 64
+
+struct redundancy_group {
+	uint16_t number;  // 0 = not in use
+	char name[CONFIG_NAME_MAX];
+	struct agent *agent;
+	struct ha_role role;  // as last told
+	struct ha_hello hello;
+	bool wanted;                     // scratch: in the configuration being applied
+	bool working;                    // IKE and workers are at work for it
+	bool claiming;                   // HSRP waits for an answer
+	bool yielding;                   // HSRP gives the role up because of us
+	uint32_t replay_in, replay_out;  // packets between checkpoints
+	struct pair_counters counters;
+};
+
+struct redundancy_event {
+	uint64_t at_ms;  // wall clock
+	uint16_t group;
+	char text[120];
+};
+
+struct redundancy {
+	struct redundancy_group group[HA_GROUPS_MAX + 1];
+	unsigned groups;
+	struct ha_config config;
+	bool configured;            // stateful redundancy is asked for
+	char trouble[ERR_MSG_MAX];  // why it cannot work, "" = fine
+	struct ha_link link;
+	struct redundancy_event history[REDUNDANCY_HISTORY];
+	unsigned history_next, history_count;
+	struct loop_timer tick;
+};
+extern struct redundancy redundancy;
+
+uint64_t redundancy_now(void);  // CLOCK_BOOTTIME, microseconds
+
+// ---- redundancy.c -----------------------------------------------------------------------------
+int redundancy_start(struct gateway *g, struct err *err);
+void redundancy_stop(struct gateway *g);
+int redundancy_apply(struct gateway *g, const struct config *c, struct err *err);
+// The number of the group that a standby name stands for; 0 = none replicates under it.
+uint16_t redundancy_group_of(const char *name);
+struct redundancy_group *redundancy_get(unsigned number);
+// Does this box do the work of the group? true for what is not replicated.
+bool redundancy_working(const char *name);
+void redundancy_word(struct gateway *g, const struct ha_word *w);
+void redundancy_attached(struct gateway *g, bool attached, bool first);
+void redundancy_writable(struct gateway *g);
+void redundancy_rearm(struct gateway *g);
+int redundancy_switch(struct gateway *g, struct err *err);  // redundancy force-switchover
+
+// ---- redundancy_config.c ----------------------------------------------------------------------
+void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks, by apply_warn
+// The groups' names, sorted, by number: numbers depend on nothing but the set of names, so that
+// two boxes with one configuration agree.
+unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX]);
+void redundancy_config_fill(const struct config *c, struct ha_config *out);
+
+// ---- redundancy_port.c ------------------------------------------------------------------------
+int redundancy_port_start(struct gateway *g, struct err *err);
+void redundancy_port_stop(struct gateway *g, bool leave);  // leave: the standby process ends too
+bool redundancy_port_running(void);
+// 0, -EAGAIN (redundancy_writable() follows), -ENOTCONN.
+int redundancy_tell(const struct ha_word *w);
+struct mirror *redundancy_mirror(void);  // NULL when not attached
+
+// ---- redundancy_gate.c ------------------------------------------------------------------------
+// Sends now, or when the group's agent says that the other box knows what stands behind it.
+int redundancy_send(uint16_t group, const struct dp_udp *meta, const uint8_t *payload, size_t len);
+int redundancy_bind(uint16_t group, uint32_t policy, uint32_t sa);
+void redundancy_release(uint16_t group);  // what may go now, goes
+void redundancy_gate_clear(uint16_t group);

@@ -1,0 +1,223 @@
+// What the configuration says about stateful switchover: which groups there are, how the other box
+// is reached, and the digest of what both boxes must have alike (S9).
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "redundancy.h"
+#include "secret.h"
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static uint32_t name_hash(const char *s)
+{
+	uint32_t h = 2166136261u;
+
+	while (*s)
+		h = (h ^ (uint8_t)*s++) * 16777619u;
+	return h;
+}
+
+unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX])
+{
+	char list[HA_GROUPS_MAX][CONFIG_NAME_MAX];
+	const struct interface_config *i;
+	unsigned n = 0;
+
+	memset(names, 0, (HA_GROUPS_MAX + 1) * sizeof(names[0]));
+	if (!c->redundancy.inter_device)
+		return 0;
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		bool there = !i->stateful || !i->redundancy[0] || n == HA_GROUPS_MAX;
+		for (unsigned k = 0; k < n && !there; k++)
+			there = strcmp(list[k], i->redundancy) == 0;
+		if (!there)
+			memcpy(list[n++], i->redundancy, sizeof(list[0]));
+	}
+	qsort(list, n, sizeof(list[0]), by_name);
+	for (unsigned k = 0; k < n; k++) {
+		unsigned at = name_hash(list[k]) % HA_GROUPS_MAX;
+		while (names[at + 1][0])
+			at = (at + 1) % HA_GROUPS_MAX;
+		memcpy(names[at + 1], list[k], sizeof(list[k]));
+	}
+	return n;
+}
+
+static const struct ipc_association *association_find(const struct config *c)
+{
+	const struct ipc_zone *z;
+	const struct ipc_association *a;
+
+	TAILQ_FOREACH (z, &c->ipc_zones, link)
+		TAILQ_FOREACH (a, &z->associations, link)
+			if (a->sctp)
+				return a;
+	return NULL;
+}
+
+static unsigned addresses_fill(const struct config_strings *list, uint8_t family[HA_LOCAL_MAX],
+			       uint8_t bytes[HA_LOCAL_MAX][16])
+{
+	const struct config_string *s;
+	struct ip_addr a;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (s, list, link) {
+		if (n == HA_LOCAL_MAX || addr_parse(s->text, &a))
+			continue;
+		family[n] = a.family;
+		memcpy(bytes[n++], a.bytes, 16);
+	}
+	return n;
+}
+
+// ---- digest -----------------------------------------------------------------------------------
+static bool starts(const char *line, size_t len, const char *with)
+{
+	size_t n = strlen(with);
+	return len >= n && memcmp(line, with, n) == 0;
+}
+
+// Lines that a take-over depends on. Interface names, own addresses and priorities may differ.
+static bool line_counts(const char *line, size_t len, bool *block)
+{
+	static const char *const blocks[] = {"crypto ", "ip access-list ", "access-list ",
+					     "redundancy "};
+
+	if (len && line[0] != ' ') {
+		*block = false;
+		for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+			*block |= starts(line, len, blocks[i]);
+		return *block;
+	}
+	if (*block)
+		return true;
+	if (starts(line, len, " crypto map "))
+		return true;
+	return starts(line, len, " standby ") && !memmem(line, len, " priority ", 10) &&
+	       !memmem(line, len, " track ", 7) && !memmem(line, len, " preempt", 8);
+}
+
+static void digest_fill(const struct config *c, uint8_t out[32])
+{
+	char *text = config_print(c, true);
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+	bool ok = text && md && EVP_DigestInit_ex(md, EVP_sha256(), NULL), block = false;
+
+	memset(out, 0, 32);
+	for (const char *line = text; ok && *line;) {
+		size_t len = strcspn(line, "\n");
+		if (line_counts(line, len, &block))
+			ok = EVP_DigestUpdate(md, line, len) && EVP_DigestUpdate(md, "\n", 1);
+		line += len + (line[len] == '\n');
+	}
+	if (ok)
+		(void)EVP_DigestFinal_ex(md, out, NULL);
+	EVP_MD_CTX_free(md);
+	if (text)
+		secret_wipe(text, strlen(text));
+	free(text);
+}
+
+void redundancy_config_fill(const struct config *c, struct ha_config *out)
+{
+	const struct ipc_association *a = association_find(c);
+
+	memset(out, 0, sizeof(*out));
+	digest_fill(c, out->digest);
+	if (!a)
+		return;
+	out->up = a->no_shutdown;
+	out->transport = a->transport == IPC_TRANSPORT_KERNEL ? 1
+			 : a->transport == IPC_TRANSPORT_USER ? 2
+							      : 0;
+	out->security = a->security == IPC_SECURITY_PSK    ? 1
+			: a->security == IPC_SECURITY_CERT ? 2
+			: a->security == IPC_SECURITY_NONE ? 3
+							   : 0;
+	out->local_port = a->local_port;
+	out->remote_port = a->remote_port;
+	out->rto_min_ms = a->retransmit_min_ms;
+	out->rto_max_ms = a->retransmit_max_ms;
+	out->path_retransmit = a->path_retransmit;
+	out->assoc_retransmit = a->assoc_retransmit;
+	out->locals = (uint8_t)addresses_fill(&a->local_ips, out->local_family, out->local);
+	out->remotes = (uint8_t)addresses_fill(&a->remote_ips, out->remote_family, out->remote);
+	if (a->security_arg) {
+		size_t len = strlen(a->security_arg);
+		out->secret_len = (uint16_t)(len < HA_PSK_MAX ? len : HA_PSK_MAX);
+		memcpy(out->secret, a->security_arg, out->secret_len);
+	}
+}
+
+// ---- warnings ---------------------------------------------------------------------------------
+static bool group_exists(const struct config *c, const char *name)
+{
+	const struct interface_config *i;
+	const struct standby_group *s;
+
+	TAILQ_FOREACH (i, &c->interfaces, link)
+		TAILQ_FOREACH (s, &i->standby, link)
+			if (strcmp(s->name, name) == 0)
+				return true;
+	return false;
+}
+
+static void association_warn(struct gateway *g, const struct ipc_association *a)
+{
+	if (!a)
+		apply_warn(g, "redundancy inter-device: no ipc zone has an association with "
+			      "protocol sctp; nothing is replicated");
+	else if (!a->no_shutdown)
+		apply_warn(g, "ipc association %u is shut down; nothing is replicated", a->number);
+	else if (a->security == IPC_SECURITY_UNSET)
+		apply_warn(g,
+			   "ipc association %u has no key: configure security psk, or security "
+			   "none; until then nothing is replicated",
+			   a->number);
+	else if (!a->local_port || !a->remote_port || TAILQ_EMPTY(&a->local_ips) ||
+		 TAILQ_EMPTY(&a->remote_ips))
+		apply_warn(g,
+			   "ipc association %u needs local-port, local-ip, remote-port and "
+			   "remote-ip; nothing is replicated",
+			   a->number);
+}
+
+void redundancy_warn(struct gateway *g, const struct config *c)
+{
+	const struct interface_config *i;
+	bool stateful = false;
+
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		if (!i->stateful)
+			continue;
+		stateful = true;
+		if (!group_exists(c, i->redundancy))
+			apply_warn(g,
+				   "Interface %s: there is no standby group named %s; the SAs of "
+				   "crypto map %s are not replicated",
+				   i->name, i->redundancy, i->crypto_map);
+	}
+	if (stateful && !c->redundancy.inter_device) {
+		apply_warn(g, "crypto map ... stateful has no effect without redundancy "
+			      "inter-device");
+		return;
+	}
+	if (!c->redundancy.inter_device)
+		return;
+	if (!stateful)
+		apply_warn(g, "redundancy inter-device: no crypto map is applied with "
+			      "redundancy NAME stateful");
+	if (!c->redundancy.scheme[0])
+		apply_warn(g, "redundancy inter-device: scheme standby NAME is missing");
+	else if (!group_exists(c, c->redundancy.scheme))
+		apply_warn(g, "redundancy inter-device: there is no standby group named %s",
+			   c->redundancy.scheme);
+	association_warn(g, association_find(c));
+}
