@@ -178,6 +178,7 @@ int apply_register(struct gateway *g, struct err *err)
 	};
 
 	loop_timer_init(&g->retry, g->loop, "apply retry", retry, g);
+	dynamic_init(g);
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
 		struct commit_hook h = hooks[i];
 		h.ctx = g;

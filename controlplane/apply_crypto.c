@@ -98,6 +98,16 @@ static void tunnel_warn(void *ctx, const char *text)
 	apply_warn(ctx, "%s", text);
 }
 
+static void tunnels_rest(struct tunnel **all, unsigned count, const char *interface)
+{
+	for (unsigned k = 0; k < count; k++) {
+		if (strcmp(all[k]->interface, interface) != 0)
+			continue;
+		all[k]->complete = false;
+		all[k]->peer_count = 0;
+	}
+}
+
 // On a standby box the tunnels of the group stand without a peer: their policies drop what they
 // select, nothing is negotiated, and what was up goes with a Delete to the peer.
 static void roles_apply(struct gateway *g, const struct config *c, struct tunnels *now)
@@ -115,12 +125,8 @@ static void roles_apply(struct gateway *g, const struct config *c, struct tunnel
 				   i->name, i->redundancy);
 		if (!addr_is_set(&virtual) || standby_active(i->redundancy))
 			continue;
-		for (unsigned k = 0; k < now->count; k++) {
-			if (strcmp(now->all[k]->interface, i->name) != 0)
-				continue;
-			now->all[k]->complete = false;
-			now->all[k]->peer_count = 0;
-		}
+		tunnels_rest(now->all, now->count, i->name);
+		tunnels_rest(now->instances, now->instance_count, i->name);
 	}
 }
 

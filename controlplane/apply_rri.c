@@ -61,7 +61,7 @@ static bool route_known_op(void *ctx, const struct ip_prefix *dst, const char *l
 static void notice_op(void *ctx, const struct ike_notice *n)
 {
 	struct gateway *g = ctx;
-	if (g->rri)
+	if (g->rri && !dynamic_notice_hold(g, n))
 		rri_notice(g->rri, n);
 }
 

@@ -107,6 +107,8 @@ struct gateway {
 	TAILQ_HEAD(, manual_sa) manual;
 	struct tunnels *tunnels;      // never NULL after the first commit
 	uint32_t tunnels_generation;  // changes whenever `tunnels` does
+	struct loop_timer dynamic_timer;
+	bool dynamic_changed;  // instances of dynamic maps: the data plane is to be told
 	struct loop_timer retry;      // kernel links or addresses changed: interfaces, routes again
 	uint32_t retry_ms;  // delay before a port that would not open is tried again, grows
 	STAILQ_HEAD(, warning) warnings;  // of the commit under way
@@ -162,6 +164,13 @@ bool standby_interface_active(const struct gateway *g, const char *interface);
 int crypto_role_apply(struct gateway *g, struct err *err);  // apply.c: a group changed its role
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_validate(const struct config *c, struct err *err);
+
+// apply_dynamic.c: instances of dynamic maps came or went.
+void dynamic_init(struct gateway *g);
+void dynamic_fini(struct gateway *g);
+void dynamic_policies_changed(struct gateway *g);
+// A child SA of an instance whose policy is not in force yet: kept, reverse routes hear of it then.
+bool dynamic_notice_hold(struct gateway *g, const struct ike_notice *n);
 
 int manual_sa_validate(const struct config *c, struct err *err);
 // Binds and unbinds; SAs of entries that did not change stay.

@@ -224,6 +224,11 @@ static void env_policy_flush_held(void *ctx, uint32_t policy)
 		dp_policy_flush_held(policy);
 }
 
+static void env_policies_changed(void *ctx)
+{
+	dynamic_policies_changed(ctx);
+}
+
 // Random start, then counting: never the same number twice in a life, nor (but for a chance of
 // 2^-32 or so) one of an earlier life.
 static uint64_t env_sa_identity(void *ctx)
@@ -257,6 +262,7 @@ int ike_net_init(struct gateway *g, struct err *err)
 		.sa_stats = env_sa_stats,
 		.policy_bind = env_policy_bind,
 		.policy_flush_held = env_policy_flush_held,
+		.policies_changed = env_policies_changed,
 		.sa_identity = env_sa_identity,
 		.life = env_life,
 	};

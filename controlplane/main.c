@@ -318,6 +318,7 @@ static void apply_step_fini(struct gateway *g)
 	struct err err = {0};
 
 	loop_timer_fini(&g->retry);
+	dynamic_fini(g);
 	if (nothing) {
 		(void)route_apply(g, nothing, &err);
 		manual_sa_clear(g);

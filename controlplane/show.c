@@ -144,9 +144,8 @@ const struct sa_view *const *snapshot_policy(const struct snapshot *s, uint32_t 
 	return *count ? &s->by_policy[lo] : NULL;
 }
 
-const struct ike_sa_info *snapshot_ike(const struct snapshot *s, const struct ip_addr *remote)
+static unsigned ike_lower_bound(const struct snapshot *s, const struct ip_addr *remote)
 {
-	const struct ike_sa_info *found = NULL;
 	unsigned lo = 0, hi = s->ike_count;
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
@@ -155,10 +154,47 @@ const struct ike_sa_info *snapshot_ike(const struct snapshot *s, const struct ip
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+const struct ike_sa_info *snapshot_ike_id(const struct snapshot *s, const struct ip_addr *remote,
+					  uint32_t id)
+{
+	unsigned lo = ike_lower_bound(s, remote);
+	for (; lo < s->ike_count && addr_equal(&s->ike[lo].remote, remote); lo++)
+		if (s->ike[lo].id == id)
+			return &s->ike[lo];
+	return NULL;
+}
+
+const struct ike_sa_info *snapshot_ike(const struct snapshot *s, const struct ip_addr *remote)
+{
+	const struct ike_sa_info *found = NULL;
+	unsigned lo = ike_lower_bound(s, remote);
 	for (; lo < s->ike_count && addr_equal(&s->ike[lo].remote, remote); lo++)
 		if (!found || (s->ike[lo].established && !s->ike[lo].deleted))
 			found = &s->ike[lo];
 	return found;
+}
+
+void instance_of_view(const struct sa_view *v, struct tunnel *t, struct tunnel_flow *f)
+{
+	const struct ike_child_info *c = &v->c;
+
+	*t = (struct tunnel){.role = TUNNEL_INSTANCE,
+			     .seq = c->seq,
+			     .dynamic_seq = c->dynamic_seq,
+			     .local = c->local,
+			     .peers = {c->remote},
+			     .peer_count = 1,
+			     .pfs = c->pfs_group != 0,
+			     .pfs_group = c->pfs_group,
+			     .flows = f,
+			     .flow_count = 1};
+	memcpy(t->map, c->map, sizeof(t->map));
+	memcpy(t->interface, c->interface, sizeof(t->interface));
+	memcpy(t->dynamic_map, c->dynamic_map, sizeof(t->dynamic_map));
+	*f = (struct tunnel_flow){.policy = c->policy, .sel = c->sel, .tunnel = t};
 }
 
 // ---- names -----------------------------------------------------------------------------------

@@ -33,10 +33,26 @@ const struct sa_view *const *snapshot_policy(const struct snapshot *s, uint32_t 
 					     unsigned *count);
 // The IKE SA towards a peer: an established one before others. NULL when none.
 const struct ike_sa_info *snapshot_ike(const struct snapshot *s, const struct ip_addr *remote);
+// This one of them.
+const struct ike_sa_info *snapshot_ike_id(const struct snapshot *s, const struct ip_addr *remote,
+					  uint32_t id);
+
+// An instance of a dynamic map as far as one of its SAs tells.
+void instance_of_view(const struct sa_view *v, struct tunnel *t, struct tunnel_flow *f);
 
 const char *ike_encr_name(enum ike_encr e, uint16_t bits, char *buf, size_t cap);  // "aes 256"
 const char *ike_hash_name(enum ike_hash h);                                        // "sha256"
 const char *ike_auth_name(enum ike_auth a);                                        // "pre-share"
+// show_map.c: an entry of a map or of a dynamic map.
+void show_map_entry_text(struct cli *cli, const struct config *c, const struct crypto_map *m,
+			 const struct crypto_map_entry *e);
+void show_map_entry_json(struct json *w, const struct config *c, const struct crypto_map *m,
+			 const struct crypto_map_entry *e, unsigned instances);
+// show_dynamic.c
+int show_dynamic_map(struct cli *cli, const struct cli_args *args);
+// The instances, SHOW_SLICE per call; *after is the place. CLI_MORE or CLI_DONE.
+int show_instances(const struct gateway *g, struct cli *cli, const char *map, const char *interface,
+		   uint32_t *after);
 // "esp-aes 256 esp-sha-hmac"
 const char *transform_format(const struct tunnel_proposal *p, char *buf, size_t cap);
 // "(10.0.0.0/255.0.0.0/0/0)": address, mask, protocol, port

@@ -77,6 +77,10 @@ static void sa_json(struct json *w, const struct sa_view *v, bool in)
 	json_str(w, "interface", c->interface);
 	json_str(w, "crypto_map", c->map);
 	json_u64(w, "crypto_map_sequence", c->seq);
+	if (c->dynamic_map[0]) {
+		json_str(w, "dynamic_map", c->dynamic_map);
+		json_u64(w, "dynamic_map_sequence", c->dynamic_seq);
+	}
 	json_i64(w, "worker", st.worker);
 	json_end(w);
 }
@@ -161,7 +165,11 @@ static void flow_text(struct sa_show *s, const struct tunnel *t, const struct tu
 	cli_printf(cli, "   remote ident (addr/mask/prot/port): %s\n",
 		   ident_format(&f->sel, true, ident, sizeof(ident)));
 	cli_printf(cli, "   current_peer %s port %u\n", addr_format(peer, a, sizeof(a)), port);
-	cli_puts(cli, "     PERMIT, flags={origin_is_acl,}\n");
+	cli_printf(cli, "     PERMIT, flags={%s}\n",
+		   t->role == TUNNEL_INSTANCE ? "" : "origin_is_acl,");
+	if (t->role == TUNNEL_INSTANCE)
+		cli_printf(cli, "     dynamic (created from dynamic map %s/%u)\n", t->dynamic_map,
+			   t->dynamic_seq);
 	counters_text(cli, v, n);
 	cli_printf(cli, "     local crypto endpt.: %s, remote crypto endpt.: %s\n",
 		   addr_format(&t->local, a, sizeof(a)), addr_format(peer, b, sizeof(b)));
@@ -206,13 +214,47 @@ static bool peer_wanted(const struct sa_show *s, const struct tunnel *t,
 	return false;
 }
 
+// An instance as the snapshot knows it: the live one may go between two slices.
+static void instance_show(struct sa_show *s, struct json *w, const struct sa_view *const *v,
+			  unsigned n)
+{
+	struct tunnel t;
+	struct tunnel_flow f;
+
+	instance_of_view(v[n - 1], &t, &f);
+	if (!tunnel_wanted(s, &t) || !peer_wanted(s, &t, v, n))
+		return;
+	if (!w)
+		flow_text(s, &t, &f, v, n);
+	for (unsigned i = 0; w && i < n; i++) {
+		sa_json(w, v[i], true);
+		sa_json(w, v[i], false);
+	}
+}
+
+static int instances_slice(struct sa_show *s, struct json *w)
+{
+	for (int budget = SHOW_SLICE; budget > 0; budget--) {
+		if (s->at >= s->snap.sa_count)
+			return CLI_DONE;
+		unsigned n;
+		const struct sa_view *const *v =
+			snapshot_policy(&s->snap, s->snap.by_policy[s->at]->c.policy, &n);
+		s->at += n;
+		if (v[0]->c.dynamic_map[0])
+			instance_show(s, w, v, n);
+	}
+	return CLI_MORE;
+}
+
 static int flows_slice(struct sa_show *s, struct json *w)
 {
 	for (int budget = SHOW_SLICE; budget > 0; budget--) {
 		if (s->tunnel >= s->tunnels->count)
-			return CLI_DONE;
+			return instances_slice(s, w);
 		const struct tunnel *t = s->tunnels->all[s->tunnel];
-		if (s->flow >= t->flow_count || !tunnel_wanted(s, t)) {
+		if (s->flow >= t->flow_count || t->role == TUNNEL_TEMPLATE ||
+		    !tunnel_wanted(s, t)) {
 			s->tunnel++;
 			s->flow = 0;
 			continue;

@@ -225,6 +225,8 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		{"half_open", "Half-open now", n.half_open},
 		{"half_open_limit", "Half-open limit", limit},
 		{"half_open_limit_reached", "Half-open limit reached", n.half_open_limit},
+		{"dynamic_refused", "Refused by dynamic maps", n.dynamic_refused},
+		{"dynamic_limit", "Dynamic map limit reached", n.dynamic_limit},
 	};
 	if (w)
 		json_obj(w, NULL);

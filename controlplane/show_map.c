@@ -43,19 +43,24 @@ static void peers_text(struct cli *cli, const struct crypto_map_entry *e)
 			   p->dynamic ? " (dynamic)" : "", p->is_default ? " (default)" : "");
 }
 
-static void entry_text(struct cli *cli, const struct config *c, const struct crypto_map *m,
-		       const struct crypto_map_entry *e)
+void show_map_entry_text(struct cli *cli, const struct config *c, const struct crypto_map *m,
+			 const struct crypto_map_entry *e)
 {
 	char t[96];
 	const struct ipsec_config *g = &c->ipsec;
 	const struct acl *acl = e->acl[0] ? config_acl(c, e->acl) : NULL;
 
-	cli_printf(cli, "Crypto Map %s \"%s\" %u %s\n", "IPv4/IPv6", m->name, e->seq,
-		   e->kind == MAP_IPSEC_MANUAL ? "ipsec-manual" : "ipsec-isakmp");
+	if (m->is_dynamic_template)
+		cli_printf(cli, "Crypto Map Template \"%s\" %u\n", m->name, e->seq);
+	else
+		cli_printf(cli, "Crypto Map IPv4/IPv6 \"%s\" %u %s\n", m->name, e->seq,
+			   e->kind == MAP_IPSEC_MANUAL ? "ipsec-manual" : "ipsec-isakmp");
 	if (e->description)
 		cli_printf(cli, "        Description: %s\n", e->description);
-	if (e->dynamic_map[0])
-		cli_printf(cli, "        Dynamic map template: %s\n", e->dynamic_map);
+	if (e->dynamic_map[0]) {
+		cli_printf(cli, "        Dynamic map template tag: %s\n", e->dynamic_map);
+		return;
+	}
 	peers_text(cli, e);
 	if (acl) {
 		cli_printf(cli, "        Extended IP access list %s\n", acl->name);
@@ -92,14 +97,14 @@ static void peers_json(struct json *w, const struct crypto_map_entry *e)
 	json_end(w);
 }
 
-static void entry_json(struct json *w, const struct config *c, const struct crypto_map *m,
-		       const struct crypto_map_entry *e)
+void show_map_entry_json(struct json *w, const struct config *c, const struct crypto_map *m,
+			 const struct crypto_map_entry *e, unsigned instances)
 {
 	const struct ipsec_config *g = &c->ipsec;
 	const struct interface_config *ifc;
 
 	json_obj(w, NULL);
-	json_str(w, "crypto_map", m->name);
+	json_str(w, m->is_dynamic_template ? "dynamic_map" : "crypto_map", m->name);
 	json_u64(w, "sequence", e->seq);
 	json_str(w, "key_management", e->kind == MAP_IPSEC_MANUAL ? "manual" : "ike");
 	if (e->description)
@@ -118,6 +123,11 @@ static void entry_json(struct json *w, const struct config *c, const struct cryp
 	json_u64(w, "replay_window", e->replay_set ? e->replay_window : g->replay_window);
 	json_bool(w, "pfs", e->pfs);
 	json_u64(w, "pfs_group", e->pfs ? e->pfs_group : 0);
+	if (m->is_dynamic_template) {
+		json_u64(w, "instances", instances);
+		json_end(w);
+		return;
+	}
 	json_arr(w, "interfaces");
 	TAILQ_FOREACH (ifc, &c->interfaces, link)
 		if (strcmp(ifc->crypto_map, m->name) == 0)
@@ -136,7 +146,8 @@ static bool map_on_interface(const struct config *c, const char *map, const char
 struct map_show {
 	char map[CONFIG_NAME_MAX];
 	uint32_t seq;
-	bool started;
+	uint32_t policy;  // of the last instance
+	bool started, entries_done;
 };
 
 static void interfaces_text(struct cli *cli, const struct config *c, const struct crypto_map *m)
@@ -169,7 +180,8 @@ static int show_map(struct cli *cli, const struct cli_args *args)
 	}
 	s->started = true;
 	TAILQ_FOREACH (m, &c->crypto_maps, link) {
-		if (m->is_dynamic_template || (tag && strcmp(tag, m->name) != 0) ||
+		if (s->entries_done || m->is_dynamic_template ||
+		    (tag && strcmp(tag, m->name) != 0) ||
 		    (interface && !map_on_interface(c, m->name, interface)))
 			continue;
 		if (s->map[0] && strcmp(s->map, m->name) != 0)
@@ -181,9 +193,9 @@ static int show_map(struct cli *cli, const struct cli_args *args)
 			if (!budget--)
 				return CLI_MORE;
 			if (w)
-				entry_json(w, c, m, e);
+				show_map_entry_json(w, c, m, e, 0);
 			else
-				entry_text(cli, c, m, e);
+				show_map_entry_text(cli, c, m, e);
 			memcpy(s->map, m->name, sizeof(s->map));
 			s->seq = e->seq;
 		}
@@ -191,23 +203,17 @@ static int show_map(struct cli *cli, const struct cli_args *args)
 			interfaces_text(cli, c, m);
 		s->map[0] = '\0';
 	}
+	if (w && !s->entries_done) {
+		json_end(w);
+		json_arr(w, "instances");
+	}
+	s->entries_done = true;
+	if (show_instances(cli_ctx(cli), cli, tag, interface, &s->policy) == CLI_MORE)
+		return CLI_MORE;
 	if (w) {
 		json_end(w);
 		json_end(w);
 	}
-	return CLI_DONE;
-}
-
-static int show_dynamic_map(struct cli *cli, const struct cli_args *args)
-{
-	const struct config *c = cli_running(cli);
-	const char *tag = cli_after(args, "tag");
-	const struct crypto_map *m;
-	const struct crypto_map_entry *e;
-	TAILQ_FOREACH (m, &c->crypto_maps, link)
-		if (m->is_dynamic_template && (!tag || strcmp(tag, m->name) == 0))
-			TAILQ_FOREACH (e, &m->entries, link)
-				entry_text(cli, c, m, e);
 	return CLI_DONE;
 }
 
@@ -275,7 +281,8 @@ static const char *const help[][2] = {
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show crypto map [interface INTERFACE|tag NAME]", help, show_map, CLI_JSON,
 	 &gateway},
-	{CLI_EXEC, "show crypto dynamic-map [tag NAME]", help, show_dynamic_map, 0, &gateway},
+	{CLI_EXEC, "show crypto dynamic-map [tag NAME]", help, show_dynamic_map, CLI_JSON,
+	 &gateway},
 	{CLI_EXEC, "show crypto ipsec transform-set", help, show_transform_set, CLI_JSON, &gateway},
 	{CLI_EXEC, "show crypto ipsec security-association [lifetime|replay]", help,
 	 show_security_association, 0, &gateway},

@@ -13,6 +13,13 @@
 struct member {  // one tunnel of a session
 	const struct tunnel *tunnel;
 	struct ip_addr peer;
+	uint16_t port;  // of a peer behind a NAT that has an instance: others have its address too
+	uint32_t ike_id;  // of an instance
+};
+
+struct copied {  // an instance, which may go between two slices
+	struct tunnel tunnel;
+	struct tunnel_flow flow;
 };
 
 struct session_show {
@@ -20,6 +27,7 @@ struct session_show {
 	uint32_t generation;
 	struct member *members;  // sorted by interface, peer, sequence
 	unsigned count, at;
+	struct copied *copies;
 	bool started, detail, brief;
 	struct cli *cli;
 	struct json *w;
@@ -40,6 +48,7 @@ static void session_release(void *state)
 	struct session_show *s = state;
 	snapshot_fini(&s->snap);
 	free(s->members);
+	free(s->copies);
 	free(s);
 }
 
@@ -49,6 +58,8 @@ static int member_order(const void *a, const void *b)
 	int d = strcmp(x->tunnel->interface, y->tunnel->interface);
 	if (!d)
 		d = addr_compare(&x->peer, &y->peer);
+	if (!d)
+		d = (int)x->port - (int)y->port;
 	if (!d && x->tunnel->seq != y->tunnel->seq)
 		d = x->tunnel->seq < y->tunnel->seq ? -1 : 1;
 	return d;
@@ -69,16 +80,61 @@ static struct ip_addr tunnel_peer(const struct snapshot *snap, const struct tunn
 	return t->peers[0];
 }
 
+static unsigned instances_count(const struct snapshot *snap)
+{
+	unsigned count = 0, n;
+	for (unsigned i = 0; i < snap->sa_count; i += n) {
+		snapshot_policy(snap, snap->by_policy[i]->c.policy, &n);
+		count += snap->by_policy[i]->c.dynamic_map[0] != '\0';
+	}
+	return count;
+}
+
+static void instances_collect(struct session_show *s)
+{
+	struct copied *to = s->copies;
+	unsigned n;
+	for (unsigned i = 0; i < s->snap.sa_count; i += n) {
+		const struct sa_view *const *v =
+			snapshot_policy(&s->snap, s->snap.by_policy[i]->c.policy, &n);
+		const struct ike_child_info *c = &v[n - 1]->c;
+		if (!c->dynamic_map[0])
+			continue;
+		instance_of_view(v[n - 1], &to->tunnel, &to->flow);
+		s->members[s->count++] = (struct member){
+			&to->tunnel, c->remote, c->udp_encap ? c->remote_port : 0, c->ike_id};
+		to++;
+	}
+}
+
 static int members_collect(struct session_show *s, const struct tunnels *t)
 {
-	s->count = t ? t->count : 0;
-	s->members = calloc(s->count ? s->count : 1, sizeof(*s->members));
-	if (!s->members)
+	unsigned instances = instances_count(&s->snap);
+	unsigned max = (t ? t->count : 0) + instances;
+
+	s->members = calloc(max ? max : 1, sizeof(*s->members));
+	s->copies = calloc(instances ? instances : 1, sizeof(*s->copies));
+	if (!s->members || !s->copies)
 		return -ENOMEM;
-	for (unsigned i = 0; i < s->count; i++)
-		s->members[i] = (struct member){t->all[i], tunnel_peer(&s->snap, t->all[i])};
+	for (unsigned i = 0; t && i < t->count; i++)
+		if (t->all[i]->role != TUNNEL_TEMPLATE)
+			s->members[s->count++] =
+				(struct member){t->all[i], tunnel_peer(&s->snap, t->all[i]), 0, 0};
+	instances_collect(s);
 	qsort(s->members, s->count, sizeof(*s->members), member_order);
 	return 0;
+}
+
+// Its own IKE SA, if that still stands; else one with the address.
+static const struct ike_sa_info *session_ike(const struct snapshot *snap, const struct member *m)
+{
+	const struct ike_sa_info *i = NULL;
+	if (m->ike_id)
+		i = snapshot_ike_id(snap, &m->peer, m->ike_id);
+	if (i)
+		return i;
+	i = snapshot_ike(snap, &m->peer);
+	return i && m->port && i->remote_port != m->port ? NULL : i;
 }
 
 static void session_judge(struct session_show *s, struct session *x)
@@ -100,7 +156,7 @@ static void session_judge(struct session_show *s, struct session *x)
 			}
 		}
 	}
-	x->ike = snapshot_ike(&s->snap, &x->m[0].peer);
+	x->ike = session_ike(&s->snap, &x->m[0]);
 	bool ike_up = x->ike && x->ike->established && !x->ike->deleted;
 	if (ike_up && x->ike->established_ms && (!x->up_ms || x->ike->established_ms < x->up_ms))
 		x->up_ms = x->ike->established_ms;
@@ -180,8 +236,8 @@ static void flow_text(struct session_show *s, const struct tunnel_flow *f)
 	char line[320];
 	struct flow_sum sum = flow_add_up(&s->snap, f);
 	flow_line(&f->sel, line, sizeof(line));
-	cli_printf(s->cli, "  IPSEC FLOW: %s\n        Active SAs: %u, origin: crypto map\n", line,
-		   sum.sas);
+	cli_printf(s->cli, "  IPSEC FLOW: %s\n        Active SAs: %u, origin: %s\n", line, sum.sas,
+		   f->tunnel->role == TUNNEL_INSTANCE ? "dynamic crypto map" : "crypto map");
 	if (!s->detail)
 		return;
 	cli_printf(s->cli, "        Inbound:  #pkts dec'ed %llu drop %llu life (KB/Sec) %llu/%u\n",
@@ -204,6 +260,10 @@ static void flow_json(struct session_show *s, const struct tunnel_flow *f)
 	json_str(w, "remote_ident", ident_format(&f->sel, true, line, sizeof(line)));
 	json_str(w, "crypto_map", f->tunnel->map);
 	json_u64(w, "crypto_map_sequence", f->tunnel->seq);
+	if (f->tunnel->dynamic_map[0]) {
+		json_str(w, "dynamic_map", f->tunnel->dynamic_map);
+		json_u64(w, "dynamic_map_sequence", f->tunnel->dynamic_seq);
+	}
 	json_u64(w, "active_sas", sum.sas);
 	json_u64(w, "packets_in", sum.in);
 	json_u64(w, "packets_out", sum.out);
@@ -235,7 +295,9 @@ static void session_text(struct session_show *s, const struct session *x, uint64
 		cli_printf(s->cli, "Uptime: %s\n", duration_format(up, t, sizeof(t)));
 	cli_printf(s->cli, "Session status: %s\n", x->status);
 	cli_printf(s->cli, "Peer: %s port %u", addr_format(&x->m[0].peer, a, sizeof(a)),
-		   x->ike ? x->ike->remote_port : 500);
+		   x->ike         ? x->ike->remote_port
+		   : x->m[0].port ? x->m[0].port
+				  : 500);
 	if (s->detail)
 		cli_printf(s->cli,
 			   " fvrf: (none) ivrf: (none)\n      Phase1_id: %s\n      Desc: (none)",
@@ -320,6 +382,7 @@ static int sessions_slice(struct gateway *g, struct session_show *s)
 	while (s->at < s->count && flows < SHOW_SLICE) {
 		struct session x = {.m = &s->members[s->at]};
 		while (s->at + x.count < s->count && addr_equal(&x.m[x.count].peer, &x.m[0].peer) &&
+		       x.m[x.count].port == x.m[0].port &&
 		       strcmp(x.m[x.count].tunnel->interface, x.m[0].tunnel->interface) == 0 &&
 		       flows < SHOW_SLICE * 8)
 			flows += x.m[x.count++].tunnel->flow_count + 1;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void __attribute__((format(printf, 2, 3))) warn(struct build *b, const char *fmt, ...)
+void tunnel_warn(struct build *b, const char *fmt, ...)
 {
 	char text[256];
 	va_list ap;
@@ -25,17 +25,17 @@ static void __attribute__((format(printf, 2, 3))) warn(struct build *b, const ch
 }
 
 // ---- entries ---------------------------------------------------------------------------------
-static struct dp_policy *policy_add(struct build *b)
+struct dp_policy *tunnel_policy_add(struct build *b)
 {
-	if (b->out->policy_count == b->policy_cap) {
-		size_t cap = b->policy_cap ? b->policy_cap * 2 : 64;
+	if (b->out->policy_count == b->out->policy_cap) {
+		size_t cap = b->out->policy_cap ? b->out->policy_cap * 2 : 64;
 		struct dp_policy *p = realloc(b->out->policies, cap * sizeof(*p));
 		if (!p) {
 			b->failed = -ENOMEM;
 			return NULL;
 		}
 		b->out->policies = p;
-		b->policy_cap = cap;
+		b->out->policy_cap = cap;
 	}
 	struct dp_policy *p = &b->out->policies[b->out->policy_count++];
 	*p = (struct dp_policy){.order = b->order++};
@@ -66,8 +66,8 @@ static void resolve_proposals(struct build *b, struct tunnel *t, const struct cr
 	for (unsigned i = 0; i < e->transform_set_count; i++) {
 		const struct transform_set *s = config_transform_set(b->c, e->transform_sets[i]);
 		if (!s) {
-			warn(b, "Crypto map %s %u: transform set %s does not exist", t->map, t->seq,
-			     e->transform_sets[i]);
+			tunnel_warn(b, "Crypto map %s %u: transform set %s does not exist", t->map,
+				    t->seq, e->transform_sets[i]);
 			continue;
 		}
 		struct tunnel_proposal *p = &t->proposals[t->proposal_count++];
@@ -80,8 +80,9 @@ static void resolve_proposals(struct build *b, struct tunnel *t, const struct cr
 	}
 }
 
-static struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
-				 const struct crypto_map *m, const struct crypto_map_entry *e)
+struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
+			  const struct crypto_map *m, const struct crypto_map_entry *e,
+			  const struct crypto_map_entry *dynamic)
 {
 	const struct ipsec_config *g = &b->c->ipsec;
 	struct tunnel *t = calloc(1, sizeof(*t));
@@ -92,6 +93,12 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	snprintf(t->map, sizeof(t->map), "%s", m->name);
 	snprintf(t->interface, sizeof(t->interface), "%s", ifc->name);
 	t->seq = e->seq;
+	if (dynamic) {
+		t->role = TUNNEL_TEMPLATE;
+		snprintf(t->dynamic_map, sizeof(t->dynamic_map), "%s", e->dynamic_map);
+		t->dynamic_seq = dynamic->seq;
+		e = dynamic;
+	}
 	t->kind = e->kind;
 	t->local = tunnel_local_address(b->c, m, ifc);
 	t->port = b->port_of ? b->port_of(b->port_ctx, ifc->name) : 0;
@@ -111,27 +118,26 @@ static struct tunnel *tunnel_new(struct build *b, const struct interface_config 
 	return t;
 }
 
-static void tunnel_free(struct tunnel *t)
+void tunnel_free(struct tunnel *t)
 {
 	if (!t)
 		return;
 	free(t->flows);
+	free(t->aces);
 	explicit_bzero(t, sizeof(*t));  // manual keys
 	free(t);
 }
 
 // Says what is missing, once, in the order in which one would configure it. Returns whether the
-// entry selects traffic at all: without an access list, or with a template instead of a peer, it is
-// left out. An entry that only cannot negotiate keeps its policies: what they select is dropped, or
-// `no set peer A` followed by `set peer B` would let it leave in clear in between.
+// entry selects traffic at all: without an access list it is left out. An entry that only cannot
+// negotiate keeps its policies: what they select is dropped, or `no set peer A` followed by `set
+// peer B` would let it leave in clear in between.
 static bool tunnel_judge(struct build *b, struct tunnel *t, const struct crypto_map_entry *e,
 			 const struct acl *acl)
 {
 	const char *why = NULL;
-	bool selects = !e->dynamic_map[0] && acl;
-	if (e->dynamic_map[0])
-		why = "refers to a dynamic map, which has no effect yet";
-	else if (!addr_is_set(&t->local))
+	bool selects = acl != NULL;
+	if (!addr_is_set(&t->local))
 		why = "has no local address: the interface has none";
 	else if (TAILQ_EMPTY(&e->peers))
 		why = "has no peer";
@@ -147,17 +153,17 @@ static bool tunnel_judge(struct build *b, struct tunnel *t, const struct crypto_
 		why = "lacks a session key (set session-key inbound and outbound)";
 	t->complete = !why;
 	if (why)
-		warn(b, "Crypto map %s %u on %s %s: it %s", t->map, t->seq, t->interface,
-		     selects ? "drops the traffic it selects" : "is left out", why);
+		tunnel_warn(b, "Crypto map %s %u on %s %s: it %s", t->map, t->seq, t->interface,
+			    selects ? "drops the traffic it selects" : "is left out", why);
 	return selects;
 }
 
-static bool selector_families_agree(const struct selector *s)
+bool selector_families_agree(const struct selector *s)
 {
 	return s->src.addr.family == s->dst.addr.family && s->src.addr.family;
 }
 
-static int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl)
+int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl)
 {
 	const struct acl_entry *a;
 	unsigned permits = 0;
@@ -173,7 +179,7 @@ static int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl
 		uint32_t id = a->permit ? tunnel_id_for(b, t, &a->sel) : tunnel_id_new(b);
 		if (!id)
 			return -ENOSPC;
-		struct dp_policy *p = policy_add(b);
+		struct dp_policy *p = tunnel_policy_add(b);
 		if (!p)
 			return -ENOMEM;
 		p->id = id;
@@ -187,7 +193,7 @@ static int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl
 	return 0;
 }
 
-static int tunnel_keep(struct build *b, struct tunnel *t)
+int tunnel_keep(struct build *b, struct tunnel *t)
 {
 	if (b->out->count == b->tunnel_cap) {
 		size_t cap = b->tunnel_cap ? b->tunnel_cap * 2 : 16;
@@ -226,7 +232,7 @@ static int acls_sort(struct build *b)
 	return 0;
 }
 
-static const struct acl *acl_find(const struct build *b, const char *name)
+const struct acl *tunnel_acl_find(const struct build *b, const char *name)
 {
 	void **a = bsearch(name, b->acls, b->acl_count, sizeof(struct acl *), acl_name_order);
 	return a ? *a : NULL;
@@ -236,10 +242,14 @@ static void entry_build(struct build *b, const struct interface_config *ifc,
 			const struct crypto_map *m, const struct crypto_map_entry *e,
 			uint32_t group)
 {
-	struct tunnel *t = tunnel_new(b, ifc, m, e);
+	if (e->dynamic_map[0]) {
+		tunnel_templates_build(b, ifc, m, e, group);
+		return;
+	}
+	struct tunnel *t = tunnel_new(b, ifc, m, e, NULL);
 	if (!t)
 		return;
-	const struct acl *acl = e->acl[0] ? acl_find(b, e->acl) : NULL;
+	const struct acl *acl = e->acl[0] ? tunnel_acl_find(b, e->acl) : NULL;
 	t->group = group;
 	if (!tunnel_judge(b, t, e, acl)) {
 		tunnel_free(t);
@@ -264,8 +274,8 @@ static void interface_build(struct build *b, const struct interface_config *ifc)
 {
 	const struct crypto_map *m = config_crypto_map(b->c, ifc->crypto_map, false);
 	if (!m) {
-		warn(b, "Interface %s refers to crypto map %s, which does not exist", ifc->name,
-		     ifc->crypto_map);
+		tunnel_warn(b, "Interface %s refers to crypto map %s, which does not exist",
+			    ifc->name, ifc->crypto_map);
 		return;
 	}
 	uint32_t group = tunnel_group_for(b, ifc->name, m->name);
@@ -310,11 +320,15 @@ struct tunnels *tunnels_build(const struct config *c, const struct tunnels *prev
 	TAILQ_FOREACH (ifc, &c->interfaces, link)
 		if (!b.failed && ifc->crypto_map[0])
 			interface_build(&b, ifc);
-	free(b.used);
 	free(b.old);
 	free(b.acls);
+	b.out->instance_max = TUNNEL_INSTANCES_MAX;
+	b.out->ids = b.used;
+	b.out->id_hint = b.next_id;
 	if (!b.failed)
 		b.failed = flows_index(b.out);
+	if (!b.failed)
+		b.failed = tunnel_instances_carry(&b);
 	if (b.failed) {
 		tunnels_destroy(b.out);
 		errno = -b.failed;
@@ -329,7 +343,11 @@ void tunnels_destroy(struct tunnels *t)
 		return;
 	for (unsigned i = 0; i < t->count; i++)
 		tunnel_free(t->all[i]);
+	for (unsigned i = 0; i < t->instance_count; i++)
+		tunnel_free(t->instances[i]);
 	free(t->all);
+	free(t->instances);
+	free(t->ids);
 	free(t->policies);
 	free(t->by_policy);
 	free(t);

@@ -17,7 +17,7 @@ struct build {
 	void (*warn)(void *ctx, const char *text);
 	void *warn_ctx;
 	struct tunnels *out;
-	size_t tunnel_cap, policy_cap;
+	size_t tunnel_cap;
 	struct old_flow *old;
 	size_t old_count;
 	const struct acl **acls;  // sorted by name: each of thousands of entries asks for one
@@ -29,6 +29,28 @@ struct build {
 	size_t pending;  // SKIP policies from here on still need next_order
 	int failed;
 };
+
+void tunnel_warn(struct build *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// A new policy at the end of b->out->policies, its order counted on; NULL without memory.
+struct dp_policy *tunnel_policy_add(struct build *b);
+const struct acl *tunnel_acl_find(const struct build *b, const char *name);
+// An entry of a map, or (dynamic not NULL) of the dynamic map that it refers to.
+struct tunnel *tunnel_new(struct build *b, const struct interface_config *ifc,
+			  const struct crypto_map *m, const struct crypto_map_entry *e,
+			  const struct crypto_map_entry *dynamic);
+void tunnel_free(struct tunnel *t);
+int tunnel_flows(struct build *b, struct tunnel *t, const struct acl *acl);
+int tunnel_keep(struct build *b, struct tunnel *t);
+bool selector_families_agree(const struct selector *s);
+
+// tunnel_dynamic.c: the templates of an entry; instances of the previous build.
+void tunnel_templates_build(struct build *b, const struct interface_config *ifc,
+			    const struct crypto_map *m, const struct crypto_map_entry *e,
+			    uint32_t group);
+int tunnel_instances_carry(struct build *b);
+// tunnel_instance.c: one with this id.
+int tunnel_instance_put(struct tunnels *t, const struct tunnel *template,
+			const struct ip_addr *peer, const struct selector *sel, uint32_t policy);
 
 int tunnel_ids_init(struct build *b);
 // An id that neither this build nor the previous one uses; 0 = none left.

@@ -42,6 +42,9 @@ struct ike_env {
 	int (*sa_stats)(void *ctx, uint32_t sa, struct dp_sa_stats *out);
 	int (*policy_bind)(void *ctx, uint32_t policy, uint32_t sa);
 	void (*policy_flush_held)(void *ctx, uint32_t policy);
+	// An instance of a template came or went: tunnels->policies has changed. Soon, not now.
+	// NULL = nobody wants to know.
+	void (*policies_changed)(void *ctx);
 	// ha-protocol rules 1 and 6: identity of a new SA, and slot, join number, restart of this
 	// life.
 	uint64_t (*sa_identity)(void *ctx);
@@ -52,8 +55,8 @@ struct ike *ike_create(const struct ike_env *env, struct err *err);
 void ike_destroy(struct ike *ike);  // sends deletes for what is up, frees everything
 // New configuration. Both are borrowed until the next call. SAs whose tunnel is gone or changed
 // are deleted (with a Delete to the peer); others stay.
-int ike_configure(struct ike *ike, const struct config *c, const struct tunnels *t,
-		  struct err *err);
+// Instances of templates are added to and removed from `t` while it is in use.
+int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err);
 void ike_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *payload, size_t len);
 void ike_tick(struct ike *ike, uint64_t now_ms);
 void ike_event(struct ike *ike, const struct dp_event *ev);  // ACQUIRE, expiries, moves, SPI
@@ -104,6 +107,8 @@ struct ike_child_info {
 	uint32_t policy;  // tunnel flow
 	char map[CONFIG_NAME_MAX];
 	uint32_t seq;
+	char dynamic_map[CONFIG_NAME_MAX];  // of an instance; "" = static entry
+	uint32_t dynamic_seq;
 	char interface[CONFIG_NAME_MAX];
 	struct ip_addr local, remote;
 	struct selector sel;  // outbound direction
@@ -124,7 +129,8 @@ struct ike_counters {               // half_open_limit: how often the limit was 
 	uint64_t rx, tx, rx_malformed, rx_unknown_sa, rx_bad_auth, rx_dropped_limit, retransmits,
 		initiated, responded, established, failed_no_proposal, failed_auth, failed_timeout,
 		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open,
-		half_open_limit, rx_fragment, rx_aggressive, rx_version, rx_out_of_turn;
+		half_open_limit, dynamic_refused, dynamic_limit, rx_fragment, rx_aggressive,
+		rx_version, rx_out_of_turn;
 };
 void ike_get_counters(const struct ike *ike, struct ike_counters *out);
 

@@ -6,6 +6,13 @@
 // that does not touch a tunnel leaves its SAs alone.
 // Built by the control thread from a committed configuration; objects are borrowed by IKE, which
 // must drop them in tunnels_changed (ike_configure). Thread: control thread.
+//
+// Dynamic maps: `crypto map M N ipsec-isakmp dynamic D` gives one template per entry of D, in the
+// order of their numbers. A template answers peers and never calls them. What its access list
+// selects is dropped while no instance protects it. An instance is what an accepted proposal made
+// of a template: one peer, one flow. Instances come and go while the tunnels stand, and are taken
+// over by the next build if their template still allows them. (interface, map, seq, dynamic_map,
+// dynamic_seq, peer, selector) say all that is needed to make one again.
 #pragma once
 
 #include <stdbool.h>
@@ -35,7 +42,15 @@ struct tunnel_proposal {  // one transform set, resolved
 	bool transport;
 };
 
+enum tunnel_role { TUNNEL_STATIC, TUNNEL_TEMPLATE, TUNNEL_INSTANCE };
+
+struct tunnel_ace {
+	bool permit;
+	struct selector sel;
+};
+
 struct tunnel {
+	enum tunnel_role role;
 	char map[CONFIG_NAME_MAX];
 	uint32_t seq;
 	enum map_kind kind;
@@ -58,6 +73,21 @@ struct tunnel {
 	struct reverse_route reverse_route;
 	struct tunnel_flow *flows;
 	unsigned flow_count;
+	// Templates and instances.
+	char dynamic_map[CONFIG_NAME_MAX];
+	uint32_t dynamic_seq;
+	// Templates: no instance goes beyond the access list, if there is one; peers, if given, are
+	// the only ones that are answered.
+	bool has_acl;
+	struct tunnel_ace *aces;
+	unsigned ace_count;
+	uint32_t order;  // of the policies of its instances
+	// Instances.
+	const struct tunnel *template;
+	char peer_id[128];  // phase 1 identity, "" = not known
+	bool peer_named;    // ... which is a name: no address that others may have as well
+	unsigned at;        // tunnel_dynamic.c: where it stands
+	size_t policy_at;
 };
 
 struct tunnels {
@@ -65,8 +95,14 @@ struct tunnels {
 	unsigned count;
 	struct dp_policy *policies;  // ready for dp_policies_set, deny lines included
 	size_t policy_count;
+	size_t policy_cap;
 	const struct tunnel_flow **by_policy;  // index of tunnels_flow(); NULL entries
 	uint32_t by_policy_size;
+	struct tunnel **instances;  // in no order
+	unsigned instance_count, instance_cap;
+	unsigned instance_max;  // TUNNEL_INSTANCES_MAX; tests lower it
+	uint8_t *ids;  // tunnel_dynamic.c: policy ids in use
+	uint32_t id_hint;
 };
 
 // Resolves `c`. `previous` (or NULL) gives stable ids. Entries without an ACL are left out; other
@@ -84,3 +120,27 @@ struct ip_addr tunnel_virtual_address(const struct config *c, const char *name);
 struct ip_addr tunnel_local_address(const struct config *c, const struct crypto_map *m,
 				    const struct interface_config *ifc);
 const struct tunnel_flow *tunnels_flow(const struct tunnels *t, uint32_t policy);
+
+// ---- instances of templates (tunnel_dynamic.c) ------------------------------------------------
+#define TUNNEL_INSTANCES_MAX 65536
+
+// May this peer have these selectors (our outbound direction) by the template?
+bool tunnel_template_accepts(const struct tunnel *t, const struct ip_addr *peer,
+			     const struct selector *sel);
+// The template of these names, NULL when there is none (any more).
+const struct tunnel *tunnels_template(const struct tunnels *t, const char *interface,
+				      const char *map, uint32_t seq, const char *dynamic_map,
+				      uint32_t dynamic_seq);
+// A new instance; its policy is in t->policies from now on. The caller tells the data plane.
+// 0, -ENOSPC (TUNNEL_INSTANCES_MAX, or no policy id left), -EACCES (not accepted), -ENOMEM.
+int tunnels_instance_add(struct tunnels *t, const struct tunnel *template,
+			 const struct ip_addr *peer, const struct selector *sel,
+			 const struct tunnel_flow **out);
+void tunnels_instance_del(struct tunnels *t, uint32_t policy);
+// The peer's address changed (a NAT's mapping moved).
+void tunnels_instance_moved(struct tunnels *t, uint32_t policy, const struct ip_addr *peer);
+// What the peer calls itself.
+void tunnels_instance_named(struct tunnels *t, uint32_t policy, const char *id, bool is_name);
+// The instance with the lowest policy id above `after`, NULL at the end.
+const struct tunnel *tunnels_instance_next(const struct tunnels *t, uint32_t after);
+bool selectors_overlap(const struct selector *a, const struct selector *b);

@@ -2,13 +2,31 @@
 // goes or another one comes, when the peer forgets, fails or moves.
 
 #include "ike/child_sa.h"
+#include "ike/dynamic.h"
 #include "ike/ike_sa.h"
 #include "ike/peer_list.h"
+
+// FNV-1a of the identity; never 0.
+static uint64_t peer_key(const struct ike_sa *sa)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (const char *s = sa->remote_id; *s; s++)
+		h = (h ^ (uint8_t)*s) * 1099511628211ull;
+	return h ? h : 1;
+}
 
 static bool is_between(const struct child_sa *c, const struct ip_addr *local,
 		       const struct ip_addr *remote)
 {
 	return addr_equal(&c->local, local) && addr_equal(&c->remote, remote);
+}
+
+// Behind a NAT several peers have one address: there the identity has to be the same as well.
+static bool is_of(const struct child_sa *c, const struct ike_sa *sa)
+{
+	return is_between(c, &sa->local, &sa->remote) &&
+	       (!sa->nat_remote || !c->peer_key || c->peer_key == peer_key(sa));
 }
 
 void child_sa_attach(struct child_sa *c, struct ike_sa *sa)
@@ -18,35 +36,54 @@ void child_sa_attach(struct child_sa *c, struct ike_sa *sa)
 	if (before)
 		before->children--;
 	c->ike_id = sa ? sa->id : 0;
-	if (sa)
-		sa->children++;
+	if (!sa)
+		return;
+	sa->children++;
+	if (sa->remote_id[0])
+		c->peer_key = peer_key(sa);
 }
 
-struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
-				      const struct ip_addr *remote, uint32_t spi)
+struct ike_sa *child_sa_ike(const struct child_sa *c)
 {
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
+	struct ike_node *n = ike_table_first(&c->ike->sa_by_peer, ike_table_addr_key(&c->remote));
+	struct ike_sa *best = ike_sa_by_id(c->ike, c->ike_id);
+
+	if (best && best->established && !best->superseded)
+		return best;
+	for (best = NULL; n; n = ike_table_next(n)) {
+		struct ike_sa *sa = n->owner;
+
+		if (sa->established && !sa->superseded && is_of(c, sa) &&
+		    (!best || sa->established_ms >= best->established_ms))
+			best = sa;
+	}
+	return best;
+}
+
+struct child_sa *child_sa_by_peer_spi(const struct ike_sa *sa, uint32_t spi)
+{
+	struct ike_node *n =
+		ike_table_first(&sa->ike->child_by_peer, ike_table_addr_key(&sa->remote));
 
 	for (; n; n = ike_table_next(n)) {
 		struct child_sa *c = n->owner;
 
-		if (c->spi_out == spi && c->up && is_between(c, local, remote))
+		if (c->spi_out == spi && c->up && is_of(c, sa))
 			return c;
 	}
 	return NULL;
 }
 
-void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
-			     const struct ip_addr *remote, const char *reason, uint64_t before_ms)
+void child_sa_delete_orphans(const struct ike_sa *sa, const char *reason, uint64_t before_ms)
 {
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(remote));
+	struct ike_node *n =
+		ike_table_first(&sa->ike->child_by_peer, ike_table_addr_key(&sa->remote));
 
 	while (n) {
 		struct child_sa *c = n->owner;
 
 		n = ike_table_next(n);
-		if (c->ike_id == 0 && c->up && c->up_ms <= before_ms &&
-		    is_between(c, local, remote))
+		if (c->ike_id == 0 && c->up && c->up_ms <= before_ms && is_of(c, sa))
 			child_sa_delete(c, reason, false);
 	}
 }
@@ -59,7 +96,7 @@ bool child_sa_any(const struct ike_sa *sa)
 	for (; n; n = ike_table_next(n)) {
 		const struct child_sa *c = n->owner;
 
-		if (c->up && is_between(c, &sa->local, &sa->remote))
+		if (c->up && is_of(c, sa))
 			return true;
 	}
 	return false;
@@ -74,8 +111,7 @@ void child_sa_adopt(struct ike_sa *sa)
 		struct child_sa *c = n->owner;
 		const struct ike_sa *now = ike_sa_by_id(ike, c->ike_id);
 
-		if (!c->up || !is_between(c, &sa->local, &sa->remote) ||
-		    (now && (now == sa || !now->superseded)))
+		if (!c->up || !is_of(c, sa) || (now && (now == sa || !now->superseded)))
 			continue;
 		child_sa_attach(c, sa);
 	}
@@ -114,4 +150,5 @@ void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t p
 	c->remote_port = port;
 	ike_table_del(&c->peer_node);
 	ike_table_add(&ike->child_by_peer, &c->peer_node, ike_table_addr_key(remote), c);
+	dynamic_child_moved(c);
 }

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "ike/child_life.h"
+#include "ike/dynamic.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
 #include "ike/peer_list.h"
@@ -333,6 +334,7 @@ void child_sa_up(struct child_sa *c)
 	if (flow)
 		peer_list_worked(ike, flow->tunnel, &c->remote);
 	ike_want_child_up(c);
+	dynamic_child_up(c);
 }
 
 void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms)
@@ -352,7 +354,7 @@ static void tell_peer(struct child_sa *c)
 	struct ike_sa *sa = ike_sa_by_id(c->ike, c->ike_id);
 
 	if (!sa || !sa->established)
-		sa = ike_sa_usable(c->ike, &c->local, &c->remote);
+		sa = child_sa_ike(c);
 	if (sa && c->sa_in)
 		sa->ops->child_delete(sa, c);
 }
@@ -390,4 +392,5 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 			session_log(c, false);
 	}
 	child_sa_attach(c, NULL);
+	dynamic_child_gone(ike, c->policy);
 }

@@ -14,6 +14,7 @@ struct child_sa {
 	struct ike_dead grave;
 	struct ike *ike;
 	uint32_t id, ike_id;  // ike_id 0: its IKE SA has gone
+	uint64_t peer_key;    // of the identity that its IKE SAs authenticated; 0: not known
 	uint32_t policy;
 	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
 	uint32_t seq;
@@ -53,16 +54,16 @@ void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *se
 struct child_sa *child_sa_by_id(const struct ike *ike, uint32_t id);
 struct child_sa *child_sa_by_handle(const struct ike *ike, uint32_t sa);
 // The pair whose outbound SPI the peer names; it must be the peer's own.
-struct child_sa *child_sa_by_peer_spi(const struct ike *ike, const struct ip_addr *local,
-				      const struct ip_addr *remote, uint32_t spi);
+struct child_sa *child_sa_by_peer_spi(const struct ike_sa *sa, uint32_t spi);
 // The one of the policy that sends (or will, once it has settled), or NULL.
 struct child_sa *child_sa_current(const struct ike *ike, uint32_t policy);
 // One that is up and may carry this packet, or NULL.
 struct child_sa *child_sa_covering(const struct ike *ike, uint32_t policy,
 				   const struct selector *packet);
 // Those of the peer that have no IKE SA and were up before; no Delete is sent.
-void child_sa_delete_orphans(struct ike *ike, const struct ip_addr *local,
-			     const struct ip_addr *remote, const char *reason, uint64_t before_ms);
+void child_sa_delete_orphans(const struct ike_sa *sa, const char *reason, uint64_t before_ms);
+// The IKE SA on which one talks with the peer about this pair; NULL when there is none.
+struct ike_sa *child_sa_ike(const struct child_sa *c);
 // The peer does not answer any more: its tunnel goes to the next peer of the list.
 void child_sa_peer_failed(struct child_sa *c);
 void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t port);

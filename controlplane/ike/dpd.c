@@ -73,7 +73,7 @@ static void due(void *obj)
 	uint64_t in, out, quiet_ms;
 	bool wanted;
 
-	if (!c || !c->keepalive_set)
+	if (!c || (!c->keepalive_set && d->tries == 0))
 		return;
 	traffic(sa, &in, &out);
 	if (in != d->in_packets)
@@ -88,6 +88,17 @@ static void due(void *obj)
 		again(sa, c->keepalive_s);
 		return;
 	}
+	if (ask(sa))
+		again(sa, c->keepalive_retry_s ? c->keepalive_retry_s : 2);
+}
+
+void dpd_ask_now(struct ike_sa *sa)
+{
+	const struct isakmp_config *c = config_of(sa);
+
+	if (!c || !sa->peer_dpd || !sa->established || sa->dpd.tries > 0)
+		return;
+	traffic(sa, &sa->dpd.in_packets, &sa->dpd.out_packets);
 	if (ask(sa))
 		again(sa, c->keepalive_retry_s ? c->keepalive_retry_s : 2);
 }

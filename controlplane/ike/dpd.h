@@ -8,6 +8,8 @@ void dpd_init(struct ike_sa *sa);
 void dpd_start(struct ike_sa *sa);      // IKE SA is up, or the configuration changed
 void dpd_configure(struct ike_sa *sa);  // starts it anew if what concerns it changed
 void dpd_stop(struct ike_sa *sa);
+// Asks at once, whatever is configured: does it still live? Nothing if a question is out already.
+void dpd_ask_now(struct ike_sa *sa);
 // Sequence number of an R-U-THERE: 0 to answer, -EBADMSG for an old one (RFC 3706 5.4).
 int dpd_request_check(struct ike_sa *sa, uint32_t seq);
 // Of an R-U-THERE-ACK: 0 when it answers one that is outstanding.

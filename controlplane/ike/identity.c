@@ -52,11 +52,13 @@ int identity_check(struct ike_sa *sa, const struct identity *id)
 			return -EACCES;
 		a = addr_from_bytes(id->type == ID_V4 ? 4 : 6, id->data);
 		addr_format(&a, sa->remote_id, sizeof(sa->remote_id));
+		sa->id_named = false;
 		if (!addr_equal(&a, &sa->remote) && !sa->nat_remote)
 			return -EACCES;
 		return port_ok ? 0 : -EACCES;
 	}
 	text_set(sa, id);
+	sa->id_named = true;
 	if (id->type != ID_NAME && id->type != ID_USER_NAME)
 		return -EACCES;
 	return port_ok && id->len > 0 ? 0 : -EACCES;

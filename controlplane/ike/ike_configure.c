@@ -7,6 +7,7 @@
 
 #include "ike/child_sa.h"
 #include "ike/dpd.h"
+#include "ike/dynamic.h"
 #include "ike/ike_engine.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
@@ -68,7 +69,9 @@ static int pairs_collect(const struct tunnels *ts, struct pairs *out)
 	for (unsigned i = 0; i < ts->count; i++) {
 		const struct tunnel *t = ts->all[i];
 
-		for (unsigned k = 0; t->kind == MAP_IPSEC_ISAKMP && k < t->peer_count; k++)
+		if (t->role != TUNNEL_STATIC || t->kind != MAP_IPSEC_ISAKMP)
+			continue;
+		for (unsigned k = 0; k < t->peer_count; k++)
 			out->all[out->count++] = (struct pair){t->local, t->peers[k]};
 	}
 	qsort(out->all, out->count, sizeof(*out->all), pair_order);
@@ -83,7 +86,8 @@ static bool sa_allowed(const struct ike *ike, const struct ike_sa *sa, const str
 	if (!k || !k->key || strlen(k->key) != sa->psk.len ||
 	    !secret_equal(k->key, sa->psk.bytes, sa->psk.len))
 		return false;
-	return bsearch(&want, pairs->all, pairs->count, sizeof(want), pair_order) != NULL;
+	return bsearch(&want, pairs->all, pairs->count, sizeof(want), pair_order) != NULL ||
+	       dynamic_answers(ike, &sa->local, &sa->remote);
 }
 
 static void children_sweep(struct ike *ike)
@@ -130,7 +134,7 @@ static void sas_sweep(struct ike *ike, const struct pairs *pairs)
 	}
 }
 
-int ike_configure(struct ike *ike, const struct config *c, const struct tunnels *t, struct err *err)
+int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err)
 {
 	struct ike_want *w, *next;
 	struct pairs pairs;
@@ -152,6 +156,7 @@ int ike_configure(struct ike *ike, const struct config *c, const struct tunnels 
 	}
 	peer_list_configure(ike);
 	children_sweep(ike);
+	dynamic_sweep(ike);
 	sas_sweep(ike, &pairs);
 	ike_leave(ike);
 	free(pairs.all);

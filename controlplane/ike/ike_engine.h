@@ -64,9 +64,9 @@ struct ike_dead {
 struct ike {
 	struct ike_env env;  // copied
 	struct ike_anchor *anchor;
-	const struct config *config;    // borrowed; NULL before the first configure
-	const struct tunnels *tunnels;  // borrowed
-	uint64_t now_ms;                // of this call
+	const struct config *config;  // borrowed; NULL before the first configure
+	struct tunnels *tunnels;      // borrowed; instances of templates are made here
+	uint64_t now_ms;              // of this call
 	unsigned depth;
 	uint64_t armed_ms;  // what env.timer was last asked for
 	struct ike_timers timers;

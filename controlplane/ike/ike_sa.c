@@ -385,7 +385,7 @@ void ike_sa_initial_contact(struct ike_sa *sa)
 		children_delete(other, "peer restarted", sa->created_ms, false);
 		ike_sa_kill(other, "peer restarted", false);
 	}
-	child_sa_delete_orphans(sa->ike, &sa->local, &sa->remote, "peer restarted", sa->created_ms);
+	child_sa_delete_orphans(sa, "peer restarted", sa->created_ms);
 }
 
 static void grave_free(struct ike_dead *d)
@@ -410,6 +410,23 @@ static void timers_stop(struct ike_sa *sa)
 	sa->ops->stop(sa);
 }
 
+// Behind a NAT another IKE SA with the address may be another peer's.
+static struct ike_sa *heir_of(const struct ike_sa *sa)
+{
+	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
+
+	if (!sa->nat_remote)
+		return ike_sa_usable(sa->ike, &sa->local, &sa->remote);
+	for (; n; n = ike_table_next(n)) {
+		struct ike_sa *o = n->owner;
+
+		if (o->established && !o->superseded && is_between(o, &sa->local, &sa->remote) &&
+		    strcmp(o->remote_id, sa->remote_id) == 0)
+			return o;
+	}
+	return NULL;
+}
+
 void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 {
 	struct ike *ike = sa->ike;
@@ -430,7 +447,7 @@ void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 	ike_bury(ike, &sa->grave, grave_free);
 	// RFC 2409 leaves IPsec SAs alive without their ISAKMP SA.
 	child_sa_orphan(sa);
-	struct ike_sa *heir = ike_sa_usable(ike, &sa->local, &sa->remote);
+	struct ike_sa *heir = heir_of(sa);
 
 	if (heir)
 		child_sa_adopt(heir);

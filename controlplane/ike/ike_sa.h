@@ -47,6 +47,7 @@ struct ike_sa {
 	uint64_t icookie, rcookie;
 	struct ike_suite suite;
 	char local_id[128], remote_id[128];
+	bool id_named;      // remote_id is a name, no address
 	struct secret psk;  // copy; compared at ike_configure
 	bool natt, nat_local, nat_remote, peer_dpd;
 	uint64_t created_ms, established_ms, expires_ms;

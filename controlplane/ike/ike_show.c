@@ -98,9 +98,11 @@ static uint64_t volume_left_kb(const struct child_sa *c)
 bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out)
 {
 	const struct child_sa *c = child_after(ike, after);
+	const struct tunnel_flow *f;
 
 	if (!c)
 		return false;
+	f = ike->tunnels ? tunnels_flow(ike->tunnels, c->policy) : NULL;
 	*out = (struct ike_child_info){
 		.id = c->id,
 		.ike_id = c->ike_id,
@@ -129,6 +131,10 @@ bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info
 	};
 	memcpy(out->map, c->map, sizeof(out->map));
 	memcpy(out->interface, c->interface, sizeof(out->interface));
+	if (f) {
+		memcpy(out->dynamic_map, f->tunnel->dynamic_map, sizeof(out->dynamic_map));
+		out->dynamic_seq = f->tunnel->dynamic_seq;
+	}
 	return true;
 }
 

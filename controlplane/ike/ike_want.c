@@ -91,9 +91,22 @@ static bool remote_of(const struct ike_want *w, struct ip_addr *local, struct ip
 	return true;
 }
 
+// An instance is renewed on the IKE SA that its peer has made, or on what replaced that.
+static struct ike_sa *ike_sa_begin(const struct ike_want *w, const struct ip_addr *local,
+				   const struct ip_addr *remote)
+{
+	const struct tunnel_flow *f = tunnels_flow(w->ike->tunnels, w->policy);
+
+	if (f->tunnel->role != TUNNEL_INSTANCE)
+		return ike_sa_initiate(w->ike, local, remote, NULL);
+	errno = EHOSTUNREACH;
+	return NULL;
+}
+
 static void connect_peer(struct ike_want *w)
 {
 	struct ike *ike = w->ike;
+	const struct child_sa *c = w->rekey_of ? child_sa_by_id(ike, w->rekey_of) : NULL;
 	struct ip_addr local, remote;
 	struct ike_sa *sa;
 
@@ -102,20 +115,21 @@ static void connect_peer(struct ike_want *w)
 		drop(w);
 		return;
 	}
-	sa = ike_sa_usable(ike, &local, &remote);
+	sa = c ? child_sa_ike(c) : ike_sa_usable(ike, &local, &remote);
 	if (sa) {
 		run(w, sa);
 		return;
 	}
 	sa = ike_sa_pending(ike, &local, &remote);
 	if (!sa)
-		sa = ike_sa_initiate(ike, &local, &remote, NULL);
+		sa = ike_sa_begin(w, &local, &remote);
 	if (sa)
 		w->ike_id = sa->id;
 	else
-		give_up(w, errno == ENOKEY        ? "no pre-shared key for the peer"
-			   : errno == ENOPROTOOPT ? "no usable isakmp policy is configured"
-						  : "the IKE SA could not be started");
+		give_up(w, errno == ENOKEY         ? "no pre-shared key for the peer"
+			   : errno == ENOPROTOOPT  ? "no usable isakmp policy is configured"
+			   : errno == EHOSTUNREACH ? "a dynamic map waits for its peer to come"
+						   : "the IKE SA could not be started");
 }
 
 struct ike_want *ike_want_by_policy(const struct ike *ike, uint32_t policy)
@@ -145,7 +159,12 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of, const stru
 	}
 	if (w)
 		return 0;
-	if (!f || f->tunnel->kind != MAP_IPSEC_ISAKMP || !f->tunnel->complete || ike->stopping) {
+	// A dynamic map never begins. What waits for an instance waits for the peer, and is given
+	// up with the instance.
+	if (f && f->tunnel->role == TUNNEL_INSTANCE && !rekey_of)
+		return -ENOENT;
+	if (!f || f->tunnel->role == TUNNEL_TEMPLATE || f->tunnel->kind != MAP_IPSEC_ISAKMP ||
+	    !f->tunnel->complete || ike->stopping) {
 		ike->env.policy_flush_held(ike->env.ctx, policy);
 		return -ENOENT;
 	}

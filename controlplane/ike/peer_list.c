@@ -55,8 +55,8 @@ static int index_of(const struct tunnel *t, const struct ip_addr *peer)
 bool tunnel_has_peer(const struct tunnel *t, const struct ip_addr *local,
 		     const struct ip_addr *remote)
 {
-	return t->kind == MAP_IPSEC_ISAKMP && addr_equal(&t->local, local) &&
-	       index_of(t, remote) >= 0;
+	return t->role != TUNNEL_TEMPLATE && t->kind == MAP_IPSEC_ISAKMP &&
+	       addr_equal(&t->local, local) && index_of(t, remote) >= 0;
 }
 
 struct ip_addr peer_list_current(struct ike *ike, const struct tunnel *t)

@@ -6,18 +6,15 @@
 #include "ike/peer_list.h"
 
 const struct tunnel_flow *ts_flow(const struct ike *ike, const struct ip_addr *local,
-				  const struct ip_addr *remote, const struct selector *sel,
-				  bool *tunnel_seen)
+				  const struct ip_addr *remote, const struct selector *sel)
 {
 	const struct tunnel_flow *covering = NULL;
 
-	*tunnel_seen = false;
 	for (unsigned i = 0; ike->tunnels && i < ike->tunnels->count; i++) {
 		const struct tunnel *t = ike->tunnels->all[i];
 
 		if (!tunnel_has_peer(t, local, remote))
 			continue;
-		*tunnel_seen = true;
 		for (unsigned k = 0; k < t->flow_count; k++) {
 			const struct tunnel_flow *f = &t->flows[k];
 

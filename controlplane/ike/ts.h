@@ -4,7 +4,6 @@
 #include "ike/ike_engine.h"
 
 // The flow for a peer's proposal: `sel` in our outbound direction. An equal one first, else the
-// first that covers it. *tunnel_seen: a tunnel with this peer exists at all. NULL when none.
+// first that covers it. NULL when none. Static entries only; dynamic.h has the others.
 const struct tunnel_flow *ts_flow(const struct ike *ike, const struct ip_addr *local,
-				  const struct ip_addr *remote, const struct selector *sel,
-				  bool *tunnel_seen);
+				  const struct ip_addr *remote, const struct selector *sel);

@@ -237,8 +237,7 @@ static void take_delete(struct v1_rx *r, const struct ikev1_payload *p, bool *ik
 	if (d.protocol == PROTO_IPSEC_ESP && d.spi_len == 4) {
 		// Only SAs with the peer that this IKE SA is with: nobody deletes another's.
 		for (unsigned i = 0; i < d.count; i++) {
-			struct child_sa *c = child_sa_by_peer_spi(sa->ike, &sa->local, &sa->remote,
-								  ikev1_delete_spi(&d, i));
+			struct child_sa *c = child_sa_by_peer_spi(sa, ikev1_delete_spi(&d, i));
 
 			if (c)
 				child_sa_delete(c, "peer deleted", false);

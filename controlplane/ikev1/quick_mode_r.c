@@ -5,10 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ike/dynamic.h"
 #include "ike/proposal.h"
 #include "ike/ts.h"
 #include "ikev1/quick_mode.h"
 #include "log.h"
+
+// Whom a proposal of a peer belongs to.
+struct target {
+	const struct tunnel_flow *flow;  // NULL: an instance of `tunnel`, a template, is to be made
+	const struct tunnel *tunnel;
+};
 
 static int send_second(struct v1_exchange *x, struct child_sa *c, const struct ikev1_sa *offer,
 		       const struct ikev1_phase2_choice *choice)
@@ -51,18 +58,25 @@ static int send_second(struct v1_exchange *x, struct child_sa *c, const struct i
 	return v1_exchange_send(x, &b, true, true);
 }
 
-static void log_no_flow(const struct v1_rx *r, const struct selector *sel, bool tunnel_seen)
+static void log_no_flow(const struct v1_rx *r, const struct selector *sel)
 {
 	static struct log_ratelimit rl = LOG_RATELIMIT(5);
 	char label[IKE_LABEL_MAX], text[SELECTOR_STR_MAX], own[256] = "";
 	const struct tunnels *ts = r->sa->ike->tunnels;
 	size_t at = 0;
 
-	for (unsigned i = 0; tunnel_seen && i < ts->count; i++) {
+	for (unsigned i = 0; i < ts->count; i++) {
 		const struct tunnel *t = ts->all[i];
 		char one[SELECTOR_STR_MAX];
 		bool ours = false;
 
+		if (t->role == TUNNEL_TEMPLATE) {
+			if (addr_equal(&t->local, &r->sa->local) && at < sizeof(own))
+				at += (size_t)snprintf(own + at, sizeof(own) - at,
+						       "%sdynamic map %s %u", at ? "; " : "",
+						       t->dynamic_map, t->dynamic_seq);
+			continue;
+		}
 		for (unsigned k = 0; k < t->peer_count; k++)
 			ours |= addr_equal(&t->peers[k], &r->sa->remote);
 		for (unsigned k = 0; ours && k < t->flow_count && at < sizeof(own); k++)
@@ -105,11 +119,13 @@ static void log_no_proposal(const struct v1_rx *r, const struct tunnel *t,
 					       at ? "; " : "", p.protocol, tr.id, a.key_len, a.auth,
 					       a.group, modes[a.mode < 5 ? a.mode : 0]);
 		}
-	log_event_limited(&rl, "CRYPTO", LOG_L_WARNING, "IPSEC_NO_PROPOSAL",
-			  "No transform set in common with %s (%s). Offered: %s. Configured for "
-			  "map %s %u: %s, pfs group %u",
-			  ike_sa_label(r->sa, label, sizeof(label)), why, offered, t->map, t->seq,
-			  own, t->pfs ? t->pfs_group : 0);
+	log_event_limited(
+		&rl, "CRYPTO", LOG_L_WARNING, "IPSEC_NO_PROPOSAL",
+		"No transform set in common with %s (%s). Offered: %s. Configured for "
+		"%smap %s %u: %s, pfs group %u",
+		ike_sa_label(r->sa, label, sizeof(label)), why, offered,
+		t->dynamic_map[0] ? "dynamic " : "", t->dynamic_map[0] ? t->dynamic_map : t->map,
+		t->dynamic_map[0] ? t->dynamic_seq : t->seq, own, t->pfs ? t->pfs_group : 0);
 }
 
 // PFS (`set pfs`): exactly the configured group; without it whatever group the peer wants.
@@ -128,14 +144,39 @@ static const char *pfs_problem(const struct v1_rx *r, const struct tunnel *t, ui
 	return NULL;
 }
 
-// What message 1 asks for, settled; nothing made yet. 0, or the notification to refuse it with.
-static int settle(struct v1_rx *r, const struct tunnel_flow **flow, struct selector *sel,
-		  uint16_t *group)
+static bool template_fits(const struct v1_rx *r, const struct tunnel *t, struct ikev1_sa offer,
+			  uint16_t group)
+{
+	const struct child_sa none = {0};
+	struct ikev1_phase2_choice choice;
+	struct ikev1_phase2_offer ours;
+
+	qm_offer(r->sa, &none, t, &ours);
+	return !pfs_problem(r, t, group) && ikev1_phase2_choose(&offer, &ours, group, &choice) == 0;
+}
+
+// The first template whose algorithms fit, too; else the first one, so that its are complained of.
+static const struct tunnel *template_for(const struct v1_rx *r, const struct selector *sel,
+					 const struct ikev1_sa *offer, uint16_t group)
+{
+	const struct tunnel *t = NULL, *first = NULL;
+
+	while ((t = dynamic_template(r->sa, sel, t))) {
+		if (template_fits(r, t, *offer, group))
+			return t;
+		if (!first)
+			first = t;
+	}
+	return first;
+}
+
+// What message 1 asks for, settled: a flow, or a template to make one of. Nothing is made yet.
+// 0, or the notification to refuse it with.
+static int settle(struct v1_rx *r, struct target *to, struct selector *sel, uint16_t *group)
 {
 	struct ike_sa *sa = r->sa;
 	const struct ikev1_payload *sap = ikev1_msg_find(&r->msg, ISAKMP_PAYLOAD_SA, 0);
 	struct ikev1_sa offer;
-	bool seen;
 	const char *why;
 
 	if (ikev1_sa_decode(sap, &offer) < 0 ||
@@ -147,18 +188,21 @@ static int settle(struct v1_rx *r, const struct tunnel_flow **flow, struct selec
 		sa->ike->n.failed_proxy++;
 		return ISAKMP_N_INVALID_ID_INFORMATION;
 	}
-	*flow = ts_flow(sa->ike, &sa->local, &sa->remote, sel, &seen);
-	if (!*flow) {
+	*group = ikev1_phase2_offered_group(&offer);
+	to->flow = ts_flow(sa->ike, &sa->local, &sa->remote, sel);
+	if (!to->flow)
+		to->flow = dynamic_find(sa, sel);
+	to->tunnel = to->flow ? to->flow->tunnel : template_for(r, sel, &offer, *group);
+	if (!to->tunnel) {
 		sa->ike->n.failed_proxy++;
-		log_no_flow(r, sel, seen);
+		log_no_flow(r, sel);
 		return ISAKMP_N_INVALID_ID_INFORMATION;
 	}
-	*group = ikev1_phase2_offered_group(&offer);
-	why = pfs_problem(r, (*flow)->tunnel, *group);
+	why = pfs_problem(r, to->tunnel, *group);
 	if (!why)
 		return 0;
 	sa->ike->n.failed_no_proposal++;
-	log_no_proposal(r, (*flow)->tunnel, &offer, why);
+	log_no_proposal(r, to->tunnel, &offer, why);
 	return ISAKMP_N_NO_PROPOSAL_CHOSEN;
 }
 
@@ -205,8 +249,10 @@ static struct child_sa *prepare(struct v1_rx *r, const struct tunnel_flow *flow,
 {
 	struct child_sa *c = child_sa_create(r->sa->ike, flow, &r->sa->local, &r->sa->remote);
 
-	if (!c)
+	if (!c) {
+		dynamic_child_gone(r->sa->ike, flow->policy);  // an instance for nothing
 		return NULL;
+	}
 	child_sa_attach(c, r->sa);
 	c->sel = *sel;
 	c->narrowed = !selector_equal(sel, &flow->sel);
@@ -231,8 +277,8 @@ int quick_mode_r1(struct v1_rx *r)
 	const struct ikev1_payload *n = ikev1_msg_find(&r->msg, ISAKMP_PAYLOAD_NONCE, 0);
 	const struct ikev1_payload *sap = ikev1_msg_find(&r->msg, ISAKMP_PAYLOAD_SA, 0);
 	const struct ikev1_payload *ke = ikev1_msg_find(&r->msg, ISAKMP_PAYLOAD_KE, 0);
-	const struct tunnel_flow *flow;
 	struct ikev1_phase2_choice choice;
+	struct target to = {0};
 	struct ikev1_sa offer;
 	struct selector sel;
 	struct child_sa *c;
@@ -243,20 +289,24 @@ int quick_mode_r1(struct v1_rx *r)
 		return rc;
 	ike_sa_heard(r->sa);
 	ike_sa_moved(r->sa, r->meta);
-	rc = settle(r, &flow, &sel, &group);
+	rc = settle(r, &to, &sel, &group);
 	if (rc)
 		return refuse(r, rc);
-	c = prepare(r, flow, &sel, group);
+	if (!to.flow)
+		to.flow = dynamic_instance(r->sa, to.tunnel, &sel);
+	if (!to.flow)
+		return refuse(r, ISAKMP_N_INVALID_ID_INFORMATION);
+	c = prepare(r, to.flow, &sel, group);
 	rc = c ? v1_blob_set(&x->ni, n->body, n->len) : -ENOSPC;
 	if (rc == 0)
 		rc = v1_blob_set(&x->sa_body, sap->body, sap->len);
 	if (rc == 0)
 		rc = qm_nonce_new(&x->nr);
 	if (rc == 0) {
-		rc = choose(x, c, flow->tunnel, &offer, &choice);
+		rc = choose(x, c, to.flow->tunnel, &offer, &choice);
 		if (rc < 0) {
 			r->sa->ike->n.failed_no_proposal++;
-			log_no_proposal(r, flow->tunnel, &offer, "algorithms or mode");
+			log_no_proposal(r, to.flow->tunnel, &offer, "algorithms or mode");
 			refuse(r, ISAKMP_N_NO_PROPOSAL_CHOSEN);
 		} else {
 			qm_choice_set(c, r->sa, &choice);

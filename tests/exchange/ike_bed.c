@@ -226,6 +226,11 @@ static void env_flush_held(void *ctx, uint32_t policy)
 	((struct bed_end *)ctx)->flushed++;
 }
 
+static void env_policies_changed(void *ctx)
+{
+	((struct bed_end *)ctx)->policy_changes++;
+}
+
 static uint64_t env_identity(void *ctx)
 {
 	return bed_random(((struct bed_end *)ctx)->bed, 0x7fffffff);
@@ -268,6 +273,7 @@ static void engine_start(struct bed_end *e)
 		.sa_stats = env_sa_stats,
 		.policy_bind = env_policy_bind,
 		.policy_flush_held = env_flush_held,
+		.policies_changed = env_policies_changed,
 		.sa_identity = env_identity,
 		.life = env_life,
 	};

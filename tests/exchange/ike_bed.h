@@ -41,7 +41,7 @@ struct bed_end {
 	unsigned spis;                        // reserved and not yet used or freed
 	uint32_t bound[64];                   // policy -> SA handle, the newest of:
 	uint32_t bindings[64][BED_BINDINGS];  // newest first, selectors differ
-	unsigned flushed, sent, received, up, down, child_up, child_down;
+	unsigned policy_changes, flushed, sent, received, up, down, child_up, child_down;
 	size_t sent_bytes, received_bytes;
 	bool dead;  // its network cable is out
 	const char *last_reason;
