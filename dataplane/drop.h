@@ -40,6 +40,7 @@
 	X(ESP_INNER,       "esp-inner",       "inner packet is malformed") \
 	X(ESP_SELECTOR,    "esp-selector",    "inner addresses are outside the SA's selectors") \
 	X(ESP_STANDBY,     "esp-standby",     "SA is in state standby") \
+	X(ESP_HANDED,      "esp-handed",      "arrived after its redundancy group was handed to the other box") \
 	X(ESP_LIM,         "esp-lim",         "SA may not send above its limit") \
 	X(ESP_EXPIRED,     "esp-expired",     "SA reached its hard lifetime") \
 	X(ESP_MTU,         "esp-mtu",         "too big after encapsulation; sender was told") \

@@ -1,6 +1,7 @@
 // What esp_in and esp_out share. Worker only.
 #pragma once
 
+#include <rte_debug.h>
 #include <rte_mbuf.h>
 
 #include <string.h>
@@ -18,6 +19,31 @@ static inline void esp_drop(struct worker *w, struct sa *sa, struct rte_mbuf *m,
 	sa->drops[sa_why]++;
 	pkt_drop(w, m, why);
 }
+
+static inline enum drop esp_held_why(const struct sa *sa)
+{
+	return sa_group_state[sa->state >> 1] == GROUP_HANDED ? DROP_ESP_HANDED : DROP_ESP_STANDBY;
+}
+
+// ha-protocol I1 and I4, once per run: sent numbers were allowed, IV counters went up one by one.
+static inline void esp_invariants(struct worker *w, const struct sa *sa, uint32_t sent,
+				  uint64_t lim, uint64_t seq, uint64_t iv_before)
+{
+	bool i4 = sent && seq > lim;
+	bool i1 = sa->counter_iv &&
+		  (sa->iv_counter != iv_before + sent || sa->iv_counter > SA_IV_COUNTER_MAX + 1);
+
+	if (likely(!i4 && !i1))
+		return;
+	w->invariant_i1 += i1;
+	w->invariant_i4 += i4;
+#ifndef __OPTIMIZE__  // a debug build
+	rte_panic("ha-protocol invariant: I1 %d, I4 %d", i1, i4);
+#endif
+}
+
+// The edge of this SA moved: the control thread's next dp_checkpoint_poll() will tell it.
+void checkpoint_note(struct worker *w, struct sa *sa);
 
 // Raises an event of this SA; false when the ring was full (try again later).
 bool esp_event(struct worker *w, const struct sa *sa, enum dp_event_type type);

@@ -105,8 +105,8 @@ static inline void burst_check(struct open *o)
 		struct rte_mbuf *m = o->in->pkt[i];
 		struct sa *sa = pkt_of(m)->sa;
 
-		if (unlikely(__atomic_load_n(&sa->state, __ATOMIC_RELAXED) != DP_SA_ACTIVE)) {
-			esp_drop(o->w, sa, m, DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
+		if (unlikely(sa_held(sa))) {
+			esp_drop(o->w, sa, m, esp_held_why(sa), DP_SA_DROP_STANDBY);
 			continue;
 		}
 		if (unlikely(sa->expired)) {
@@ -257,6 +257,8 @@ static inline bool packet_open(struct open *o, struct rte_mbuf *m, const struct 
 	}
 	if (!packet_authentic(o, sa, m, op, seq, &pad))
 		return false;
+	if (unlikely(!__atomic_load_n(&sa->noted, __ATOMIC_RELAXED)))
+		checkpoint_note(o->w, sa);
 	if (sa->udp && seq == sa->seq)
 		peer_check(o, sa, rte_pktmbuf_mtod(m, const uint8_t *), p);
 	nh = data[op->len - 1];

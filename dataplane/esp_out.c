@@ -200,14 +200,13 @@ static bool seal_transport(struct seal *s, struct sa *sa, const struct sa_outer 
 // ---- limits ------------------------------------------------------------------------------------
 // How many of n packets may be sent: the ceiling (ha-protocol rule 7, RFC 4303 3.3.3) and the
 // 40 bits of the IV counter. Raises the events around the ceiling.
-static uint32_t numbers_reserve(struct seal *s, struct sa *sa, uint32_t n)
+static uint32_t numbers_reserve(struct seal *s, struct sa *sa, uint64_t lim, uint32_t n)
 {
-	uint64_t lim = __atomic_load_n(&sa->lim, __ATOMIC_RELAXED);
 	uint64_t left = lim > sa->seq ? lim - sa->seq : 0;
 
 	if (sa->counter_iv && SA_IV_COUNTER_MAX - sa->iv_counter < left)
 		left = SA_IV_COUNTER_MAX - sa->iv_counter;
-	if (unlikely(left <= n + sa->lim_low_margin)) {
+	if (unlikely(left <= n + __atomic_load_n(&sa->lim_low_margin, __ATOMIC_RELAXED))) {
 		if (sa->lim_low_at != lim && esp_event(s->w, sa, DP_EVENT_LIM_LOW))
 			sa->lim_low_at = lim;
 		if (left < n && sa->lim_reached_at != lim &&
@@ -229,7 +228,8 @@ static inline __attribute__((always_inline)) void run_seal(struct seal *s, struc
 							   struct rte_mbuf **pkts, uint32_t n)
 {
 	const struct sa_outer *o = __atomic_load_n(&sa->outer, __ATOMIC_ACQUIRE);
-	uint32_t may = numbers_reserve(s, sa, n);
+	uint64_t lim = __atomic_load_n(&sa->lim, __ATOMIC_RELAXED), iv = sa->iv_counter;
+	uint32_t may = numbers_reserve(s, sa, lim, n);
 	uint64_t seq = sa->seq, bytes = 0;
 	uint32_t sent = 0;
 
@@ -250,6 +250,7 @@ static inline __attribute__((always_inline)) void run_seal(struct seal *s, struc
 		sent++;
 		bytes += inner_len;
 	}
+	esp_invariants(s->w, sa, sent, lim, seq, iv);
 	sa->seq = seq;
 	sa->packets += sent;
 	sa->bytes += bytes;
@@ -320,8 +321,8 @@ void esp_out(struct worker *w, struct burst *in)
 
 		j = esp_run_end(in, i);
 		esp_key_prefetch(sa);
-		if (unlikely(__atomic_load_n(&sa->state, __ATOMIC_RELAXED) != DP_SA_ACTIVE))
-			run_drop(&s, sa, in->pkt + i, j - i, DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
+		if (unlikely(sa_held(sa)))
+			run_drop(&s, sa, in->pkt + i, j - i, esp_held_why(sa), DP_SA_DROP_STANDBY);
 		else if (unlikely(run_near_lifetime(sa, j - i)))
 			run_seal_slow(&s, sa, in->pkt + i, j - i);
 		else

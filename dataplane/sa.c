@@ -127,6 +127,8 @@ static int params_check(const struct dp_sa *p, struct err *err)
 				       p->spi);
 	if (p->key_len + p->salt_len > DP_KEY_MAX || p->auth_key_len > DP_KEY_MAX)
 		return err_set(err, -EINVAL, "SA 0x%08x: key is too long", p->spi);
+	if (p->group >= DP_GROUPS)
+		return err_set(err, -EINVAL, "SA 0x%08x: no redundancy group %u", p->spi, p->group);
 	if (p->iv_prefix & SA_IV_COUNTER_MAX)
 		return err_set(err, -EINVAL, "SA 0x%08x: IV prefix reaches into the counter",
 			       p->spi);
@@ -161,7 +163,8 @@ static void sa_fill(struct sa *sa, const struct dp_sa *p, const struct crypto_su
 	sa->crypt = p->dir == DP_OUT ? s->seal : s->open;
 	memcpy(&sa->salt, p->key + p->key_len, p->salt_len);
 	sa->esn = p->esn;
-	sa->state = (uint8_t)p->state;
+	sa->state = (uint8_t)((p->state == DP_SA_STANDBY ? SA_HELD : 0) | p->group << 1);
+	sa->noted = p->group == 0 || p->dir != DP_IN;  // then nobody wants to know
 	sa->udp = p->udp_encap ? 8 : 0;
 	sa->tmpl_len = (uint16_t)(8 + sa->udp);
 	if (p->mode == DP_TUNNEL)
@@ -218,11 +221,11 @@ struct sa *sa_create_on(const struct dp_sa *p, uint32_t handle, uint16_t owner, 
 		return NULL;
 	}
 	if (p->dir == DP_IN) {
-		sa->seq = p->edge;
+		sa->seq = sa->edge_told = p->edge;
 		sa->window_bits = (uint64_t *)(mem + head);
 		replay_init(sa->window_bits, window);
 	} else {
-		sa->seq = p->next ? p->next - 1 : 0;
+		sa->seq = sa->rate_seq = p->next ? p->next - 1 : 0;
 		outer_build(sa, &sa->outer0, &p->remote, p->remote_port);
 		sa->outer = &sa->outer0;
 	}

@@ -6,6 +6,7 @@
 // wiped); run-time fields are written by the owner only.
 #pragma once
 
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 #include <stdalign.h>
 #include <stdbool.h>
@@ -64,7 +65,7 @@ struct sa {
 	uint8_t dir, mode, family;     // enum dp_dir, dp_mode; outer family 4 or 6
 	uint8_t block;                 // alignment of the payload, bytes (>= 4)
 	uint16_t owner;                // worker id
-	uint8_t state;                 // enum dp_sa_state; c: rw, w: ro (relaxed)
+	uint8_t state;                 // SA_HELD | group << 1; c: rw, w: ro (relaxed)
 	uint8_t udp;                   // 8 when UDP-encapsulated
 	uint16_t tmpl_len;             // outer header template: IP [+ UDP] + ESP header
 	uint16_t window;               // replay window, packets; 0 = off
@@ -87,7 +88,8 @@ struct sa {
 		struct sa_outer *outer;  // out -- c: rw (release), w: ro (acquire)
 	};
 	uint32_t last_used_s;
-	uint32_t spare1;
+	uint8_t noted;  // in: the control thread will look at seq; w: sets, c: clears
+	uint8_t spare1[3];
 
 	// line 2, 3: seldom -- owner: rw unless said otherwise
 	alignas(64) uint64_t drops[DP_SA_DROP_COUNT];
@@ -105,10 +107,34 @@ struct sa {
 	struct sa_check check[4];
 	struct sa_outer outer0;  // the first template
 	struct dp_sa conf;       // as configured, keys wiped: displays (endpoint: c: rw)
-	uint32_t mem_size;       // of the whole allocation, for wiping
+
+	// control thread only
+	uint64_t edge_told;          // in: last checkpoint
+	uint64_t floor;              // out: highest number this box sent before the last set_next
+	uint64_t floor_packets;      // ... and what `packets` was then
+	uint64_t rate_seq, rate_us;  // out: when lim was last changed
+	uint16_t waits;              // grace periods since it was held that have not passed
+	uint16_t advances;           // ... of dp_sa_advance, which hold it too
+	uint32_t mem_size;           // of the whole allocation, for wiping
 };
 _Static_assert(offsetof(struct sa, seq) == 64, "read-mostly data is one line");
 _Static_assert(offsetof(struct sa, drops) == 128, "run-time data is one line");
+
+#define SA_HELD 1u
+
+// One byte per redundancy group: 0 = works. c: wo (release), w: ro
+enum group_state { GROUP_WORKS, GROUP_STANDBY, GROUP_HANDED };
+extern uint8_t sa_group_state[DP_GROUPS];
+
+// Neither sends nor accepts: itself, or its redundancy group. Without a group: one comparison.
+static inline bool sa_held(const struct sa *sa)
+{
+	uint8_t s = __atomic_load_n(&sa->state, __ATOMIC_RELAXED);
+
+	return unlikely(s != 0) &&
+	       ((s & SA_HELD) || __atomic_load_n(&sa_group_state[s >> 1], __ATOMIC_ACQUIRE));
+}
+bool sa_resting(const struct sa *sa);  // control thread
 
 // What a crypto pass must know of an SA, but for the packet. `ok` is an output: any value will do.
 static inline void sa_op_fill(const struct sa *sa, struct crypto_op *op)

@@ -125,6 +125,24 @@ static bool index_holds(const struct slot *s, unsigned slot, uint32_t spi)
 	return spi_make(slot, s->index[spi & SA_INDEX_MASK].gen, spi & SA_INDEX_MASK) == spi;
 }
 
+int dp_spi_take(uint32_t spi)
+{
+	struct slot *s = &slots[spi >> 31];
+	uint32_t i = spi & SA_INDEX_MASK;
+
+	if (spi < 256 || !hash)  // RFC 4303 2.1
+		return -EINVAL;
+	if (slot_open(s))
+		return -ENOMEM;
+	if (s->index[i].state == INDEX_RETIRED)  // its place is free in a moment, the hash now
+		return 0;
+	if (s->index[i].state != INDEX_FREE)
+		return index_holds(s, spi >> 31, spi) ? -EEXIST : 0;
+	s->index[i].gen = (uint16_t)(spi >> SA_INDEX_BITS) & GEN_MASK;
+	s->index[i].state = INDEX_RESERVED;
+	return 0;
+}
+
 void dp_spi_free(uint32_t spi)
 {
 	struct slot *s = &slots[spi >> 31];

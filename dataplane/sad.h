@@ -28,6 +28,11 @@ int sad_add(const struct dp_sa *p, uint32_t *handle, struct err *err);
 // unknown: no such SPI, untouched. Runts and wrong endpoints are dropped and counted.
 void sad_in(struct worker *w, struct burst *in, struct burst *unknown);
 
+// Workers whose rings dp_checkpoint_poll() empties; NULL: it has gone.
+void checkpoint_worker_set(unsigned id, struct worker *w);
+const struct worker *checkpoint_worker(unsigned id);
+void sad_groups_reset(void);  // all groups in standby, as at the start
+
 // Provided by spd.c: the SA is about to go, no policy may point at it any more.
 void spd_sa_gone(struct sa *sa);
 

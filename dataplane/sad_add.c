@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "idmap.h"
+#include "loop.h"
 #include "rcu.h"
 #include "secret.h"
 #include "worker.h"
@@ -63,6 +64,7 @@ void sad_fini(void)
 	idmap_destroy(handles);
 	handles = NULL;
 	sad_table_fini();
+	sad_groups_reset();
 	crypto_fini();
 }
 
@@ -122,6 +124,7 @@ int sad_add(const struct dp_sa *p, uint32_t *handle, struct err *err)
 		sa_destroy(sa);
 		return rc;
 	}
+	sa->rate_us = loop_clock_us();
 	owned[owner]++;
 	*handle = sa->handle;
 	return 0;
@@ -168,18 +171,11 @@ int dp_sa_set_lim(uint32_t handle, uint64_t lim)
 		return -ENOENT;
 	if (!sa->esn)  // RFC 4303 3.3.3: never cycles
 		lim = RTE_MIN(lim, (uint64_t)UINT32_MAX);
+	if (lim != sa->lim) {
+		sa->rate_seq = __atomic_load_n(&sa->seq, __ATOMIC_RELAXED);
+		sa->rate_us = loop_clock_us();
+	}
 	__atomic_store_n(&sa->lim, lim, __ATOMIC_RELAXED);
-	return 0;
-}
-
-int dp_sa_set_state(uint32_t handle, enum dp_sa_state state)
-{
-	struct sa *sa = sad_get(handle);
-
-	if (!sa)
-		return -ENOENT;
-	sa->conf.state = state;
-	__atomic_store_n(&sa->state, (uint8_t)state, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -233,7 +229,7 @@ int dp_sa_get_stats(uint32_t handle, struct dp_sa_stats *out)
 		.iv_counter = racy(&sa->iv_counter),
 		.last_used_us = 1000000ull * __atomic_load_n(&sa->last_used_s, __ATOMIC_RELAXED),
 		.worker = sa->owner,
-		.state = (enum dp_sa_state)__atomic_load_n(&sa->state, __ATOMIC_RELAXED),
+		.state = sa_held(sa) ? DP_SA_STANDBY : DP_SA_ACTIVE,
 	};
 	for (unsigned i = 0; i < DP_SA_DROP_COUNT; i++)
 		out->drops[i] = racy(&sa->drops[i]);

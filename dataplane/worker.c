@@ -9,6 +9,7 @@
 #include "port.h"
 #include "rcu.h"
 #include "route_cache.h"
+#include "sad.h"
 #include "spd.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@
 #define INJECT_RING  2048
 #define PUNT_RING    2048
 #define EVENT_RING   1024
+#define NOTED_RING   16384
 #define EMPTY_POLLS  64    // turns without a packet before an idle worker may sleep
 #define HOUSEKEEPING 1024  // turns between coarse clock readings
 
@@ -56,7 +58,10 @@ static int rings_create(struct worker *w)
 	w->punt = ring_create("punt", w->id, 0, PUNT_RING, w->socket);
 	w->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, (int)w->socket,
 					 RING_F_SP_ENQ | RING_F_SC_DEQ);
-	return w->inject && w->punt && w->events ? 0 : -ENOMEM;
+	snprintf(name, sizeof(name), "noted-%u", w->id);
+	w->noted = rte_ring_create_elem(name, sizeof(uint32_t), NOTED_RING, (int)w->socket,
+					RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return w->inject && w->punt && w->events && w->noted ? 0 : -ENOMEM;
 }
 
 struct worker *worker_create(const struct worker_params *p, struct err *err)
@@ -86,6 +91,7 @@ struct worker *worker_create(const struct worker_params *p, struct err *err)
 		worker_destroy(w);
 		return NULL;
 	}
+	checkpoint_worker_set(w->id, w);
 	return w;
 }
 
@@ -140,6 +146,8 @@ void worker_destroy(struct worker *w)
 		return;
 	if (worker_table[w->id] == w)
 		worker_table[w->id] = NULL;
+	if (checkpoint_worker(w->id) == w)
+		checkpoint_worker_set(w->id, NULL);
 	for (unsigned i = 0; i < WORKER_MAX; i++) {
 		ring_empty(w->handoff_in[i]);
 		ring_empty(w->tx_in[i]);
@@ -151,6 +159,7 @@ void worker_destroy(struct worker *w)
 	ring_empty(w->inject);
 	ring_empty(w->punt);
 	rte_ring_free(w->events);
+	rte_ring_free(w->noted);
 	crypto_ctx_destroy(w->crypto);
 	frag_destroy(w->frag);
 	flow_cache_destroy(w->flows);

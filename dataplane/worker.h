@@ -78,6 +78,7 @@ struct worker {
 	struct rte_ring *inject;             // SPSC from the control thread
 	struct rte_ring *punt;               // SPSC to the control thread: mbufs
 	struct rte_ring *events;             // SPSC to the control thread: struct dp_event records
+	struct rte_ring *noted;              // SPSC to the control thread: SA handles, see checkpoint.c
 
 	struct rx_set *rx_set;  // c: wo (release), w: ro; old one freed by RCU
 
@@ -105,6 +106,7 @@ struct worker {
 	struct stage_count stage[STAGE_COUNT];
 	uint64_t loops, busy_loops, sleeps, rx_packets, tx_packets, handoff_in_packets,
 		handoff_out_packets, busy_cycles, total_cycles;
+	uint64_t invariant_i1, invariant_i4;
 	bool cycles_on;  // c: wo, w: ro (relaxed)
 	bool stop;       // c: wo, w: ro (relaxed)
 };

@@ -222,9 +222,9 @@ struct dp_sa {
 	uint64_t edge;  // DP_IN: highest sequence number taken as seen (0 for a new SA)
 	uint64_t soft_bytes, hard_bytes;      // 0 = no limit (inner bytes)
 	uint64_t soft_packets, hard_packets;  // 0 = no limit
-	uint16_t group;                       // redundancy group, 0 = none
-	enum dp_sa_state state;
-	int worker;     // owner, -1 = chosen (round robin by pair)
+	uint16_t group;                       // redundancy group, 0 = none, below DP_GROUPS
+	enum dp_sa_state state;               // of this SA alone; see also dp_group_set
+	int worker;                           // owner, -1 = chosen (round robin by pair)
 	uint64_t pair;  // same number for in and out of one tunnel: same owner
 };
 
@@ -233,6 +233,9 @@ struct dp_sa {
 // SA was added on it (then the SA's deletion frees it).
 uint32_t dp_spi_alloc(unsigned slot);
 void dp_spi_free(uint32_t spi);
+// Reserves an SPI that the other box made (each slot has its own table): as if it came from
+// dp_spi_alloc. 0, -EEXIST (reserved or in use), -EINVAL (no SPI of ours can be), -ENOMEM.
+int dp_spi_take(uint32_t spi);
 // *sa = handle (never 0). An SPI that did not come from dp_spi_alloc (manual keys, captures) is
 // found by a hash instead. -EEXIST: SPI in use; -EINVAL: keys do not fit the algorithm;
 // -ENOTSUP: algorithm absent in this build.
@@ -241,6 +244,49 @@ int dp_sa_del(uint32_t sa);  // unbinds it from policies too
 int dp_sa_set_lim(uint32_t sa, uint64_t lim);
 int dp_sa_set_state(uint32_t sa, enum dp_sa_state state);
 int dp_sa_set_remote(uint32_t sa, const struct ip_addr *remote, uint16_t remote_port);
+
+// ---- redundancy groups (ha-protocol) -----------------------------------------------------------
+// An SA works when it is in state active AND its group is: a take-over changes one byte. Groups
+// begin in state standby; group 0 (no redundancy) is always active.
+#define DP_GROUPS 17
+int dp_group_set(unsigned group, enum dp_sa_state state);  // 0, -EINVAL
+// A planned switchover leaves the group: from now on no worker sends or accepts with its SAs, and
+// late packets are counted as esp-handed rather than esp-standby. `done` is called (control
+// thread, from the loop) when every worker has been seen between two turns: sequence numbers and
+// edges stand still, what was sealed has been given to the ports. A dp_group_set() in between
+// cancels it. 0, -EINVAL, -EALREADY.
+int dp_group_stop(unsigned group, void (*done)(void *ctx, unsigned group), void *ctx);
+bool dp_group_resting(unsigned group);  // stopped, and every worker has passed
+
+// Of SAs that rest: made in state standby or in a stopped group, and every worker has passed since.
+// -EBUSY: not (yet) so; -ENOENT; -EINVAL: wrong direction, or numbers at or below what this box
+// has sent itself (rule 7; counted as I4).
+int dp_sa_set_next(uint32_t sa, uint64_t next);  // out: first number to send; may also go down
+// In: everything at or below is refused. Never goes down: 0 without effect then.
+int dp_sa_set_edge(uint32_t sa, uint64_t edge);
+// Out: slot | join | restart of the life that goes on with it, the counter from 0 (rule 1). The
+// same or an earlier life of the same slot changes nothing: 0, or -ESTALE (counted as I1).
+int dp_sa_set_life(uint32_t sa, uint64_t iv_prefix);
+// Of an SA that works (rule 16): it is held for a grace period and goes on with `next` (out) or
+// `edge` (in) if those are higher. The other number is ignored. 0, -ENOENT, -ENOMEM.
+int dp_sa_advance(uint32_t sa, uint64_t next, uint64_t edge);
+// How far before lim DP_EVENT_LIM_LOW comes.
+int dp_sa_set_margin(uint32_t sa, uint64_t margin);
+// Packets per second sent since lim was last changed (out), rounded up; 0 = none, or no such SA.
+uint64_t dp_sa_rate(uint32_t sa);
+
+// Window edges that moved since they were last told, for inbound SAs of a group: at most `max`
+// calls. To be asked every millisecond. What the workers do for it: one look at a flag per packet,
+// and one entry in a ring per SA and call of this.
+typedef void (*dp_checkpoint_fn)(void *ctx, uint64_t id, uint16_t group, uint64_t edge);
+unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max);
+
+struct dp_invariants {
+	uint64_t i1;  // an IV counter or a life that went back
+	uint64_t i4;  // a sequence number above lim, or at or below one that was sent
+};
+void dp_invariants(struct dp_invariants *out);
+
 struct dp_sa_stats {
 	uint64_t packets, bytes;  // bytes: inner
 	uint64_t seq;             // out: last sent; in: highest accepted
