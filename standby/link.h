@@ -31,6 +31,7 @@ struct link_params {
 	uint16_t local_port, remote_port;
 	uint32_t rto_min_ms, rto_max_ms, path_retransmit, assoc_retransmit;
 	uint32_t heartbeat_ms;  // ours, above SCTP's own: silence of 4 of them ends the association
+	const char *pki_dir;    // NAME.crt, NAME.key, NAME.ca; NULL: /etc/tandem/pki
 };
 struct link_ops {
 	void *ctx;
@@ -54,6 +55,7 @@ struct link_info {
 	struct ip_addr primary;     // the other's address in use
 	unsigned paths, paths_up;
 	uint32_t rto_ms, srtt_ms;
+	uint32_t rto_min_ms, rto_max_ms;                            // as SCTP has them
 	uint64_t ups, tx, rx, tx_bytes, rx_bytes, queued, refused;  // refused: TLS or framing
 };
 void link_get_info(const struct link *l, struct link_info *out);

@@ -1,0 +1,474 @@
+// SCTP in user space (usrsctp over a raw IP socket) as a driver of the replication link. The
+// library has threads of its own; they only write an eventfd ("something happened"), everything
+// else is done on the loop's thread by non-blocking calls, so what waits is bounded by SCTP's own
+// buffers.
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <usrsctp.h>
+
+#include "link_driver.h"
+#include "link_sockaddr.h"
+#include "loop.h"
+
+#define SOCKETS_MAX (LINK_BACKLOG + 4)
+
+struct link_sock {
+	struct link_stack *stack;
+	struct socket *so;
+	bool used, listening;
+};
+struct link_stack {
+	struct loop *loop;
+	const struct link_socket_params *p;
+	link_ready_fn ready;
+	void *ctx;
+	struct loop_fd wake;
+	struct link_sock sock[SOCKETS_MAX];  // stay in place: a wake-up may be on its way
+};
+
+// The library is one per process, and so are its wake-ups; both live until the process ends, for a
+// thread of the library may be about to write at any moment.
+static int wake_fd = -1;
+static atomic_bool woken;
+static bool running;
+
+static void wake(void)
+{
+	const uint64_t one = 1;
+
+	if (!atomic_exchange(&woken, true))
+		(void)!write(wake_fd, &one, sizeof(one));
+}
+
+static void upcall(struct socket *so, void *arg, int flags)
+{
+	wake();
+}
+
+static void wake_fired(void *ctx, int fd, unsigned events)
+{
+	struct link_stack *st = ctx;
+	uint64_t count;
+
+	(void)!read(fd, &count, sizeof(count));
+	atomic_store(&woken, false);
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		if (st->sock[i].used)
+			st->ready(st->ctx, &st->sock[i]);
+	}
+}
+
+// ---- the library --------------------------------------------------------------------------------
+
+// usrsctp_init cannot fail loudly: what it needs is tried first.
+static int raw_check(int family, struct err *err)
+{
+	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_SCTP);
+
+	if (fd < 0)
+		return err_set(err, -errno,
+			       "SCTP in user space needs a raw IP socket: %s (CAP_NET_RAW)",
+			       strerror(errno));
+	close(fd);
+	if (access("/proc/net/sctp", F_OK) == 0)
+		return err_set(err, -EBUSY,
+			       "the kernel's SCTP is loaded and would answer in our place: "
+			       "transport kernel, or unload the module sctp");
+	return 0;
+}
+
+// The library asks for its addresses once, at its start: they have to be there by then.
+static int addresses_present(const struct link_params *p, struct err *err)
+{
+	for (unsigned i = 0; i < p->locals; i++) {
+		union link_sockaddr u;
+		socklen_t len = sockaddr_from(&u, &p->local[i], 0);
+		char text[ADDR_STR_MAX];
+		int fd = socket(u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		int ret = fd < 0 || bind(fd, &u.sa, len) < 0 ? -errno : 0;
+
+		if (fd >= 0)
+			close(fd);
+		if (ret < 0)
+			return err_set(err, ret, "no local address %s: %s",
+				       addr_format(&p->local[i], text, sizeof(text)),
+				       strerror(-ret));
+	}
+	return 0;
+}
+
+static void library_start(const struct link_socket_params *p)
+{
+	if (running)
+		return;
+	usrsctp_init(0, NULL, NULL);
+	usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
+	// What this association has no use for is no surface for attacks either.
+	usrsctp_sysctl_set_sctp_asconf_enable(0);
+	usrsctp_sysctl_set_sctp_auto_asconf(0);
+	usrsctp_sysctl_set_sctp_auth_enable(0);
+	usrsctp_sysctl_set_sctp_pr_enable(0);
+	usrsctp_sysctl_set_sctp_reconfig_enable(0);
+	usrsctp_sysctl_set_sctp_nrsack_enable(0);
+	usrsctp_sysctl_set_sctp_pktdrop_enable(0);
+	usrsctp_sysctl_set_sctp_blackhole(0);  // a restarted box answers ABORT: it is noticed
+	usrsctp_sysctl_set_sctp_max_chunks_on_queue(4096);
+	usrsctp_sysctl_set_sctp_sendspace(p->sndbuf);
+	usrsctp_sysctl_set_sctp_recvspace(p->rcvbuf);
+	usrsctp_sysctl_set_sctp_delayed_sack_time_default(LINK_SACK_DELAY_MS);
+	usrsctp_sysctl_set_sctp_path_pf_threshold(0);  // RFC 7829: the first time-out diverts
+	running = true;
+}
+
+// Only when nothing is left of the old association; else the library goes on as it is.
+static void library_stop(void)
+{
+	if (running && usrsctp_finish() == 0)
+		running = false;
+}
+
+static struct link_stack *stack_open(struct loop *loop, const struct link_socket_params *p,
+				     link_ready_fn ready, void *ctx, struct err *err)
+{
+	struct link_stack *st;
+
+	if (raw_check(p->link->local[0].family == 4 ? AF_INET : AF_INET6, err) < 0)
+		return NULL;
+	if (wake_fd < 0)
+		wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	st = wake_fd < 0 ? NULL : calloc(1, sizeof(*st));
+	if (!st ||
+	    loop_fd_add(&st->wake, loop, "usrsctp", wake_fd, LOOP_READ, wake_fired, st) < 0) {
+		err_set(err, -ENOMEM, "no memory for SCTP");
+		free(st);
+		return NULL;
+	}
+	st->loop = loop;
+	st->p = p;
+	st->ready = ready;
+	st->ctx = ctx;
+	atomic_store(&woken, false);
+	return st;
+}
+
+static void sock_abort(struct link_sock *s);
+
+static void stack_close(struct link_stack *st)
+{
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		if (st->sock[i].used)
+			sock_abort(&st->sock[i]);
+	}
+	loop_fd_del(&st->wake);
+	free(st);
+	library_stop();
+}
+
+// ---- sockets ------------------------------------------------------------------------------------
+
+static struct link_sock *slot_take(struct link_stack *st, struct socket *so)
+{
+	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+		struct link_sock *s = &st->sock[i];
+
+		if (s->used)
+			continue;
+		*s = (struct link_sock){.stack = st, .so = so, .used = true};
+		return s;
+	}
+	return NULL;
+}
+
+static int option(struct socket *so, int name, const void *value, size_t len)
+{
+	return usrsctp_setsockopt(so, IPPROTO_SCTP, name, value, (socklen_t)len) < 0 ? -errno : 0;
+}
+
+static int timers_set(struct socket *so, const struct link_socket_params *p)
+{
+	const struct link_params *l = p->link;
+	const struct sctp_rtoinfo rto = {.srto_initial = p->rto_initial_ms,
+					 .srto_max = l->rto_max_ms,
+					 .srto_min = l->rto_min_ms};
+	const struct sctp_assocparams assoc = {.sasoc_asocmaxrxt = (uint16_t)l->assoc_retransmit,
+					       .sasoc_cookie_life = LINK_COOKIE_MS};
+	const struct sctp_sack_info sack = {.sack_delay = LINK_SACK_DELAY_MS, .sack_freq = 2};
+	struct sctp_paddrparams path = {.spp_hbinterval = link_path_heartbeat_ms(l),
+					.spp_pathmaxrxt = (uint16_t)l->path_retransmit,
+					.spp_flags = SPP_HB_ENABLE | SPP_PMTUD_ENABLE};
+	int ret = option(so, SCTP_RTOINFO, &rto, sizeof(rto));
+
+	path.spp_address.ss_family = l->local[0].family == 4 ? AF_INET : AF_INET6;
+	if (ret == 0)
+		ret = option(so, SCTP_ASSOCINFO, &assoc, sizeof(assoc));
+	if (ret == 0)
+		ret = option(so, SCTP_PEER_ADDR_PARAMS, &path, sizeof(path));
+	return ret ? ret : option(so, SCTP_DELAYED_SACK, &sack, sizeof(sack));
+}
+
+static int socket_set(struct socket *so, const struct link_socket_params *p)
+{
+	const int one = 1, sndbuf = (int)p->sndbuf, rcvbuf = (int)p->rcvbuf;
+	const struct linger at_once = {.l_onoff = 1};
+	struct sctp_initmsg init = {.sinit_num_ostreams = LINK_STREAMS,
+				    .sinit_max_instreams = LINK_STREAMS,
+				    .sinit_max_attempts = 8,
+				    .sinit_max_init_timeo = 1000};
+	struct sctp_event ev = {
+		.se_assoc_id = SCTP_FUTURE_ASSOC, .se_type = SCTP_ASSOC_CHANGE, .se_on = 1};
+	int ret = timers_set(so, p);
+
+	if (ret == 0)
+		ret = option(so, SCTP_INITMSG, &init, sizeof(init));
+	if (ret == 0)
+		ret = option(so, SCTP_NODELAY, &one, sizeof(one));
+	if (ret == 0)
+		ret = option(so, SCTP_RECVRCVINFO, &one, sizeof(one));
+	if (ret == 0)
+		ret = option(so, SCTP_EVENT, &ev, sizeof(ev));
+	if (ret == 0 && (usrsctp_setsockopt(so, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) ||
+			 usrsctp_setsockopt(so, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) ||
+			 usrsctp_setsockopt(so, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) ||
+			 usrsctp_set_non_blocking(so, 1)))
+		ret = -errno;
+	return ret;
+}
+
+static struct link_sock *sock_create(struct link_stack *st, struct err *err)
+{
+	const struct link_params *l = st->p->link;
+	uint8_t list[SOCKADDR_LIST_MAX];
+
+	if (addresses_present(l, err) < 0)
+		return NULL;
+	library_start(st->p);
+	struct socket *so = usrsctp_socket(l->local[0].family == 4 ? AF_INET : AF_INET6,
+					   SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
+
+	if (!so) {
+		err_set(err, -errno, "no SCTP socket: %s", strerror(errno));
+		return NULL;
+	}
+	int ret = socket_set(so, st->p);
+
+	(void)sockaddr_list(list, l->local, l->locals, l->local_port);
+	if (ret < 0)
+		err_set(err, ret, "SCTP does not take the parameters: %s", strerror(-ret));
+	else if (usrsctp_bindx(so, (struct sockaddr *)(void *)list, (int)l->locals,
+			       SCTP_BINDX_ADD_ADDR) < 0)
+		ret = err_set(err, -errno, "cannot bind the local addresses, port %u: %s",
+			      l->local_port, strerror(errno));
+	struct link_sock *s = ret < 0 ? NULL : slot_take(st, so);
+
+	if (!s)
+		usrsctp_close(so);
+	else
+		usrsctp_set_upcall(so, upcall, NULL);
+	return s;
+}
+
+static struct link_sock *sock_listen(struct link_stack *st, struct err *err)
+{
+	struct link_sock *s = sock_create(st, err);
+
+	if (!s)
+		return NULL;
+	if (usrsctp_listen(s->so, LINK_BACKLOG) < 0) {
+		err_set(err, -errno, "cannot listen: %s", strerror(errno));
+		sock_abort(s);
+		return NULL;
+	}
+	s->listening = true;
+	wake();
+	return s;
+}
+
+static struct link_sock *sock_connect(struct link_stack *st, struct err *err)
+{
+	const struct link_params *l = st->p->link;
+	struct link_sock *s = sock_create(st, err);
+	uint8_t list[SOCKADDR_LIST_MAX];
+
+	if (!s)
+		return NULL;
+	(void)sockaddr_list(list, l->remote, l->remotes, l->remote_port);
+	if (usrsctp_connectx(s->so, (struct sockaddr *)(void *)list, (int)l->remotes, NULL) < 0 &&
+	    errno != EINPROGRESS) {
+		err_set(err, -errno, "cannot connect: %s", strerror(errno));
+		sock_abort(s);
+		return NULL;
+	}
+	wake();
+	return s;
+}
+
+static struct link_sock *sock_accept(struct link_sock *listener)
+{
+	union link_sockaddr from;
+	socklen_t len = sizeof(from);
+	struct socket *so = usrsctp_accept(listener->so, &from.sa, &len);
+
+	if (!so)
+		return NULL;
+	struct link_sock *s = slot_take(listener->stack, so);
+	const struct linger at_once = {.l_onoff = 1};
+	const int one = 1;
+
+	(void)usrsctp_setsockopt(so, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	if (!s || usrsctp_set_non_blocking(so, 1) < 0 ||
+	    option(so, SCTP_NODELAY, &one, sizeof(one)) < 0) {
+		usrsctp_close(so);
+		if (s)
+			s->used = false;
+		return NULL;
+	}
+	usrsctp_set_upcall(so, upcall, NULL);
+	wake();
+	return s;
+}
+
+static void sock_abort(struct link_sock *s)
+{
+	usrsctp_set_upcall(s->so, NULL, NULL);
+	usrsctp_close(s->so);  // SO_LINGER 0: ABORT
+	s->so = NULL;
+	s->used = false;
+}
+
+static void sock_want(struct link_sock *s, bool room, bool again)
+{
+	if (again)
+		wake();
+}
+
+// ---- data ---------------------------------------------------------------------------------------
+
+static int sock_send(struct link_sock *s, unsigned stream, uint32_t ppid, const void *bytes,
+		     size_t len)
+{
+	struct sctp_sndinfo info = {.snd_sid = (uint16_t)stream, .snd_ppid = htonl(ppid)};
+
+	if (usrsctp_sendv(s->so, bytes, len, NULL, 0, &info, sizeof(info), SCTP_SENDV_SNDINFO, 0) >=
+	    0)
+		return 0;
+	return errno == EWOULDBLOCK || errno == EINPROGRESS ? -EAGAIN : -errno;
+}
+
+static enum link_rx_kind notification_kind(const void *buf, size_t len)
+{
+	struct sctp_assoc_change change;
+
+	if (len < sizeof(change))
+		return LINK_RX_OTHER;
+	memcpy(&change, buf, sizeof(change));
+	if (change.sac_type != SCTP_ASSOC_CHANGE)
+		return LINK_RX_OTHER;
+	switch (change.sac_state) {
+	case SCTP_COMM_UP: return LINK_RX_UP;
+	case SCTP_RESTART: return LINK_RX_RESTART;
+	default: return LINK_RX_CLOSED;
+	}
+}
+
+static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_rx *rx)
+{
+	union link_sockaddr from;
+	struct sctp_rcvinfo info = {0};
+	socklen_t fromlen = sizeof(from), infolen = sizeof(info);
+	unsigned type = SCTP_RECVV_NOINFO;
+	int flags = 0;
+	ssize_t n =
+		usrsctp_recvv(s->so, buf, cap, &from.sa, &fromlen, &info, &infolen, &type, &flags);
+
+	if (n < 0 && (errno == EWOULDBLOCK || errno == ENOTCONN))
+		return -EAGAIN;
+	if (n <= 0) {
+		rx->kind = LINK_RX_CLOSED;
+		return 0;
+	}
+	rx->len = (size_t)n;
+	if (flags & MSG_NOTIFICATION) {
+		rx->kind = notification_kind(buf, rx->len);
+		return 0;
+	}
+	if (type != SCTP_RECVV_RCVINFO)
+		return -EPROTO;
+	rx->kind = LINK_RX_DATA;
+	rx->stream = info.rcv_sid;
+	rx->ppid = ntohl(info.rcv_ppid);
+	return 0;
+}
+
+// ---- what SCTP says about itself ----------------------------------------------------------------
+
+static void paths_read(struct link_sock *s, struct link_status *out)
+{
+	struct sockaddr *list = NULL;
+	int n = usrsctp_getpaddrs(s->so, 0, &list);
+	const uint8_t *pos = (const uint8_t *)list;
+
+	for (int i = 0; i < n; i++) {
+		struct sctp_paddrinfo info = {0};
+		socklen_t len = sizeof(info);
+		size_t size;
+		struct ip_addr a = sockaddr_addr((const struct sockaddr *)(const void *)pos,
+						 &out->peer_port, &size);
+
+		if (size == 0)
+			break;
+		memcpy(&info.spinfo_address, pos, size);
+		pos += size;
+		if (out->paths < LINK_PEERS_MAX)
+			out->peer[out->paths] = a;
+		out->paths++;
+		if (usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_GET_PEER_ADDR_INFO, &info, &len) ==
+			    0 &&
+		    info.spinfo_state == SCTP_ACTIVE)
+			out->paths_up++;
+	}
+	if (n > 0)
+		usrsctp_freepaddrs(list);
+}
+
+static int sock_status(struct link_sock *s, struct link_status *out)
+{
+	struct sctp_status st = {0};
+	struct sctp_rtoinfo rto = {0};
+	socklen_t len = sizeof(st), rlen = sizeof(rto);
+	uint16_t port;
+	size_t size;
+
+	*out = (struct link_status){0};
+	if (usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_STATUS, &st, &len) < 0 ||
+	    usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_RTOINFO, &rto, &rlen) < 0)
+		return -errno;
+	paths_read(s, out);
+	out->streams_in = st.sstat_instrms;
+	out->streams_out = st.sstat_outstrms;
+	out->rto_ms = st.sstat_primary.spinfo_rto;
+	out->srtt_ms = st.sstat_primary.spinfo_srtt;
+	out->rto_min_ms = rto.srto_min;
+	out->rto_max_ms = rto.srto_max;
+	out->primary = sockaddr_addr(
+		(const struct sockaddr *)(const void *)&st.sstat_primary.spinfo_address, &port,
+		&size);
+	return 0;
+}
+
+const struct link_driver_ops link_usrsctp = {
+	.name = "usrsctp",
+	.open = stack_open,
+	.close = stack_close,
+	.listen = sock_listen,
+	.connect = sock_connect,
+	.accept = sock_accept,
+	.send = sock_send,
+	.receive = sock_receive,
+	.status = sock_status,
+	.want = sock_want,
+	.abort = sock_abort,
+};
