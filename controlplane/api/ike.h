@@ -25,6 +25,12 @@ struct ike_task {
 	void *queue;  // for env->offload's use
 };
 
+struct ike_life {  // ha-protocol rules 1 to 4
+	unsigned slot;
+	uint32_t join[2];
+	uint8_t restart;
+};
+
 struct ike_env {
 	void *ctx;
 	uint64_t (*now_ms)(void *ctx);
@@ -49,6 +55,20 @@ struct ike_env {
 	// life.
 	uint64_t (*sa_identity)(void *ctx);
 	void (*life)(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart);
+	// ---- stateful switchover (ike_replica.h); all NULL without it
+	// Redundancy group of what ends at this address of ours, 0 = none.
+	uint16_t (*group_of)(void *ctx, const struct ip_addr *local);
+	void (*group_life)(void *ctx, uint16_t group, struct ike_life *out);  // in place of life
+	uint32_t (*group_spi_alloc)(void *ctx, uint16_t group);               // ... of spi_alloc
+	int (*spi_take)(void *ctx, uint32_t spi);                             // dp.h semantics
+	int (*sa_set_next)(void *ctx, uint32_t sa, uint64_t next);
+	int (*sa_set_edge)(void *ctx, uint32_t sa, uint64_t edge);
+	int (*sa_set_life)(void *ctx, uint32_t sa, uint64_t iv_prefix);
+	int (*sa_set_margin)(void *ctx, uint32_t sa, uint64_t margin);
+	int (*sa_set_state)(void *ctx, uint32_t sa, enum dp_sa_state state);
+	// Wall clock: corrects lifetimes of records that waited in a mirror. NULL = they begin anew
+	// where the record was made.
+	uint64_t (*wall_ms)(void *ctx);
 };
 
 struct ike *ike_create(const struct ike_env *env, struct err *err);
