@@ -4,12 +4,15 @@
 
 #include "ike/child_life.h"
 
+#include <string.h>
+
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
 #include "log.h"
 
 #define OVERLAP_MS      10000  // a replaced pair, at the end that made the new one
 #define OVERLAP_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
+#define OVERLAP_SKEW_MS 5000   // two ends that replaced each other's pair do not delete at once
 #define RETRY_MS        5000   // after a rekey that failed
 
 static void counts(const struct child_sa *c, uint64_t *in, uint64_t *out)
@@ -119,10 +122,40 @@ void child_life_old(struct child_sa *c, const struct child_sa *by)
 	struct ike_timers *h = &c->ike->timers;
 
 	c->old = true;
+	uint64_t ms = by->initiator ? OVERLAP_MS : OVERLAP_PEER_MS;
+
+	if (c->initiator != by->initiator && memcmp(c->rank, by->rank, sizeof(c->rank)) < 0)
+		ms += OVERLAP_SKEW_MS;
 	ike_timer_stop(h, &c->soft);
 	ike_timer_stop(h, &c->idle);
-	ike_timer_set(h, &c->overlap,
-		      c->ike->now_ms + (by->initiator ? OVERLAP_MS : OVERLAP_PEER_MS));
+	ike_timer_set(h, &c->overlap, c->ike->now_ms + ms);
+}
+
+void child_life_revive(const struct child_sa *gone)
+{
+	struct ike *ike = gone->ike;
+	struct ike_node *n = ike_table_first(&ike->child_by_policy, gone->policy);
+	struct child_sa *best = NULL;
+
+	for (; n; n = ike_table_next(n)) {
+		struct child_sa *c = n->owner;
+
+		if (!c->up || !addr_equal(&c->local, &gone->local) ||
+		    !addr_equal(&c->remote, &gone->remote) || !selector_equal(&c->sel, &gone->sel))
+			continue;
+		if (!c->old)
+			return;
+		if (!best || c->up_ms > best->up_ms)
+			best = c;
+	}
+	if (!best || best->hard_ms <= ike->now_ms)
+		return;
+	best->old = best->rekeying = false;
+	ike_timer_stop(&ike->timers, &best->overlap);
+	ike_timer_set(&ike->timers, &best->soft,
+		      ike->now_ms + ike_jittered(best->hard_ms - ike->now_ms, 92, 12));
+	if (best->idle_time_s)
+		ike_timer_set(&ike->timers, &best->idle, ike->now_ms + best->idle_time_s * 1000ull);
 }
 
 void child_sa_event(struct child_sa *c, const struct dp_event *ev)

@@ -9,6 +9,9 @@ void child_life_start(struct child_sa *c);  // it is up
 void child_life_stop(struct child_sa *c);
 // `c` was replaced by `by`: stays for late packets, then goes.
 void child_life_old(struct child_sa *c, const struct child_sa *by);
+// `gone`, the pair that served, was deleted while replaced ones are still there: the newest of them
+// stays. The peer may have chosen the other one of two simultaneous pairs.
+void child_life_revive(const struct child_sa *gone);
 // Room for one more pair of the flow: the oldest replaced one goes. false: none to be had.
 bool child_life_room(struct ike *ike, const struct tunnel_flow *flow, const struct ip_addr *remote);
 // A replaced pair goes: what replaced it sends at once.

@@ -23,7 +23,8 @@
 #include "log.h"
 #include "secret.h"
 
-#define SIMULTANEOUS_MS 30000
+// A first message that was lost comes again a second later.
+#define LATE_MS 1500
 // Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
 #define SEQ_LIM        (UINT32_MAX - 1024ull)
 #define SEQ_LOW_MARGIN (1ull << 26)
@@ -59,6 +60,7 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	}
 	c->ike = ike;
 	c->id = ++ike->last_child_id;
+	c->begun_ms = ike->now_ms;
 	c->policy = flow->policy;
 	memcpy(c->map, t->map, sizeof(c->map));
 	memcpy(c->interface, t->interface, sizeof(c->interface));
@@ -236,14 +238,12 @@ void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *se
 		ike->env.policy_bind(ike->env.ctx, policy, c->sa_out);
 }
 
-static bool is_simultaneous(const struct child_sa *a, const struct child_sa *b)
+// Did both ends begin before they knew of the other one's pair? `later` came up now, and was begun
+// before `other` was up, but for a message that was late. A peer that renews `other` begins after.
+static bool is_simultaneous(const struct child_sa *later, const struct child_sa *other)
 {
-	uint64_t apart = a->up_ms > b->up_ms ? a->up_ms - b->up_ms : b->up_ms - a->up_ms;
-	uint64_t window = a->lifetime_s * 250ull;
-
-	if (window == 0 || window > SIMULTANEOUS_MS)
-		window = SIMULTANEOUS_MS;
-	return a->initiator != b->initiator && apart < window && !b->rekeying;
+	return later->initiator != other->initiator && !other->rekeying &&
+	       later->begun_ms <= other->up_ms + LATE_MS;
 }
 
 // Of the pairs for the same traffic with the same peer one serves; the others get old.
@@ -377,6 +377,8 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 	ike_table_del(&c->peer_node);
 	if (c->up) {
 		child_life_settled(c);
+		if (!c->old)
+			child_life_revive(c);
 		child_sa_rebind(ike, c->policy, &c->sel);  // before the SA goes: no gap
 	}
 	if (c->sa_out)

@@ -30,7 +30,7 @@ struct child_sa {
 	bool fragment_after;
 	uint32_t spi_in, spi_out, sa_in, sa_out;
 	uint32_t lifetime_s, lifetime_kb;  // 0 kb = no volume limit
-	uint64_t up_ms, hard_ms;
+	uint64_t begun_ms, up_ms, hard_ms;
 	bool initiator, up, old, rekeying, dead;
 	bool settling;     // up, but the peer may not have its side yet: does not send
 	uint8_t rank[32];  // same number at both ends; settles simultaneous negotiations

@@ -95,6 +95,36 @@ static void test_simultaneous_rekey(void **state)
 	}
 }
 
+// The end that answered renews soon after: that is no simultaneous negotiation, whatever the ranks
+// of the two pairs say, and both ends turn to the new one.
+static void test_early_rekey(void **state)
+{
+	for (uint64_t seed = 1; seed < 16; seed++) {
+		struct bed bed;
+		struct ike_child_info a, b;
+		uint32_t first;
+
+		bed_init(&bed, seed, NULL);
+		bed_start(&bed);
+		tunnel_up(&bed);
+		bed_ping_always(&bed, 2000 + seed * 1500, 100);
+		child_first(&bed.a, &a);
+		first = a.spi_in;
+		soft_expire(&bed.b);
+		bed_ping_always(&bed, 90000, 20);
+		assert_int_equal(bed.lost, 0);
+		assert_int_equal(bed_child_count(&bed.a, false), 1);
+		assert_int_equal(bed_child_count(&bed.b, false), 1);
+		child_first(&bed.a, &a);
+		child_first(&bed.b, &b);
+		assert_int_not_equal(a.spi_in, first);
+		assert_int_equal(a.spi_in, b.spi_out);
+		assert_int_equal(a.spi_out, b.spi_in);
+		assert_int_equal(bed.a.child_up, 2);
+		bed_fini(&bed);
+	}
+}
+
 // Both ends set up phase 1 and 2 at once.
 static void test_simultaneous_start(void **state)
 {
@@ -368,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_child_rekey),
 		cmocka_unit_test(test_child_rekey_by_volume),
 		cmocka_unit_test(test_simultaneous_rekey),
+		cmocka_unit_test(test_early_rekey),
 		cmocka_unit_test(test_simultaneous_start),
 		cmocka_unit_test(test_ike_rekey),
 		cmocka_unit_test(test_ike_rekey_natt),
