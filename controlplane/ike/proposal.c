@@ -33,37 +33,25 @@ static int cipher_of(const struct tunnel_proposal *t, struct esp_suite *s)
 	return s->key_len ? 0 : -ENOTSUP;
 }
 
+static const struct {
+	enum dp_auth auth;
+	uint16_t key_len;
+} integrity[] = {
+	[ESP_AUTH_NONE] = {DP_AUTH_NONE, 0},          [ESP_AUTH_MD5] = {DP_AUTH_MD5_96, 16},
+	[ESP_AUTH_SHA1] = {DP_AUTH_SHA1_96, 20},      [ESP_AUTH_SHA256] = {DP_AUTH_SHA256_128, 32},
+	[ESP_AUTH_SHA384] = {DP_AUTH_SHA384_192, 48}, [ESP_AUTH_SHA512] = {DP_AUTH_SHA512_256, 64},
+};
+
 int esp_suite_of(const struct tunnel_proposal *t, struct esp_suite *out)
 {
 	*out = (struct esp_suite){0};
-	if (cipher_of(t, out) < 0)
+	if (cipher_of(t, out) < 0 || t->auth >= sizeof(integrity) / sizeof(integrity[0]))
 		return -ENOTSUP;
 	if (out->icv_len)
 		return 0;  // combined mode: no integrity algorithm beside it
-	switch (t->auth) {
-	case ESP_AUTH_NONE: out->auth = DP_AUTH_NONE; return 0;
-	case ESP_AUTH_MD5:
-		out->auth = DP_AUTH_MD5_96;
-		out->auth_key_len = 16;
-		return 0;
-	case ESP_AUTH_SHA1:
-		out->auth = DP_AUTH_SHA1_96;
-		out->auth_key_len = 20;
-		return 0;
-	case ESP_AUTH_SHA256:
-		out->auth = DP_AUTH_SHA256_128;
-		out->auth_key_len = 32;
-		return 0;
-	case ESP_AUTH_SHA384:
-		out->auth = DP_AUTH_SHA384_192;
-		out->auth_key_len = 48;
-		return 0;
-	case ESP_AUTH_SHA512:
-		out->auth = DP_AUTH_SHA512_256;
-		out->auth_key_len = 64;
-		return 0;
-	}
-	return -ENOTSUP;
+	out->auth = integrity[t->auth].auth;
+	out->auth_key_len = integrity[t->auth].key_len;
+	return 0;
 }
 
 bool tunnel_proposal_equal(const struct tunnel_proposal *a, const struct tunnel_proposal *b)
