@@ -15,8 +15,9 @@
 
 static IMB_MGR *mgr;
 static uint8_t *buffers;
-static struct gcm_key_data gcm_key;
-static struct gcm_context_data gcm_ctx;
+// As the data plane has them: a key or context that straddles lines costs up to 14 ns.
+static alignas(64) struct gcm_key_data gcm_key;
+static alignas(64) struct gcm_context_data gcm_ctx;
 static struct chacha20_poly1305_context_data chacha_ctx;
 static alignas(16) uint32_t enc_keys[15 * 4], dec_keys[15 * 4];
 static alignas(16) uint8_t ipad[64], opad[64];

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "esp.h"
 #include "pkt.h"
 #include "rcu.h"
 #include "sad.h"
@@ -149,7 +150,10 @@ static int round_run(struct rte_mbuf **m, const uint32_t *len, const struct benc
 
 	for (unsigned i = 0; i < BURSTS_PER_ROUND; i++) {
 		for (unsigned k = 0; k < o->burst; k++) {
-			packet_reset(m[k], len[k], sad_get(handle_out[*at]));
+			struct sa *sa = sad_get(handle_out[*at]);
+
+			packet_reset(m[k], len[k], sa);
+			esp_sa_prefetch(sa);  // as spd_out leaves it
 			b.pkt[k] = m[k];
 			// a stride that is prime to any round number: neighbours in a burst are not
 			// neighbours in memory

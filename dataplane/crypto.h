@@ -46,8 +46,12 @@ typedef void (*crypto_fn)(struct crypto_ctx *ctx, struct crypto_op *ops, uint32_
 struct crypto_ctx {
 	IMB_MGR *mgr;
 	alignas(64) struct crypto_op ops[BURST_MAX];
-	crypto_fn fns[BURST_MAX];  // function of ops[i]
-	struct gcm_context_data gcm;
+	struct crypto_group {  // ops from `from` on, up to the next group, have this function
+		crypto_fn fn;
+		uint32_t from;
+	} group[BURST_MAX];
+	uint32_t groups;
+	alignas(64) struct gcm_context_data gcm;  // one line, written several times a packet
 	struct chacha20_poly1305_context_data chacha;
 	uint8_t tags[BURST_MAX][64];  // computed ICVs of a job burst
 	uint8_t nonces[BURST_MAX][16];

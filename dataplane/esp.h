@@ -82,15 +82,26 @@ static inline uint32_t esp_run_end(const struct burst *b, uint32_t i)
 	return j;
 }
 
+// ops[at] and those behind it are of this function.
+static inline void esp_group(struct crypto_ctx *ctx, crypto_fn fn, uint32_t at)
+{
+	struct crypto_group *g = &ctx->group[ctx->groups];
+
+	if (at && g[-1].fn == fn)
+		return;
+	*g = (struct crypto_group){.fn = fn, .from = at};
+	ctx->groups++;
+}
+
 // Crypto pass over ops[0..n): consecutive ops with the same function go together.
 static inline void esp_crypt(struct crypto_ctx *ctx, uint32_t n)
 {
-	for (uint32_t i = 0, j; i < n; i = j) {
-		crypto_fn fn = ctx->fns[i];
+	for (uint32_t i = 0; i < ctx->groups; i++) {
+		const struct crypto_group *g = &ctx->group[i];
+		uint32_t end = i + 1 < ctx->groups ? g[1].from : n;
 
-		for (j = i + 1; j < n && ctx->fns[j] == fn;)
-			j++;
-		fn(ctx, ctx->ops + i, j - i);
+		if (likely(end > g->from))
+			g->fn(ctx, ctx->ops + g->from, end - g->from);
 	}
 }
 

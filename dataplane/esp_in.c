@@ -44,7 +44,7 @@ static inline void op_fill(struct open *o, const struct sa *sa, uint8_t *esp, ui
 	op->len = len;
 	op->seq_hi_be = rte_cpu_to_be_32((uint32_t)(seq >> 32));
 	crypto_op_nonce(op, sa->salt);
-	o->ctx->fns[o->n] = sa->crypt;
+	esp_group(o->ctx, sa->crypt, o->n);
 	o->seq[o->n] = seq;
 }
 
@@ -290,6 +290,7 @@ void esp_in(struct worker *w, struct burst *in)
 	o.ctx = w->crypto;
 	o.in = in;
 	o.n = 0;
+	o.ctx->groups = 0;
 	burst_check(&o);
 	esp_crypt(o.ctx, o.n);
 	for (uint32_t i = 0; i < o.n; i++) {

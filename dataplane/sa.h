@@ -72,8 +72,8 @@ struct sa {
 	uint64_t lim;                  // c: rw, w: ro (relaxed)
 	uint64_t iv_prefix;
 	const void *key;
-	crypto_fn crypt;  // seals (out) or opens (in) a burst
-	uint32_t port;    // fixed outgoing port or 0
+	crypto_fn crypt;      // seals (out) or opens (in) a burst
+	uint32_t lim_margin;  // c: rw, w: ro (relaxed): this near to lim the control thread is told
 	uint8_t sels;
 	uint8_t df, fragment_after;
 	uint8_t key_lines;  // expanded key, cache lines
@@ -88,24 +88,24 @@ struct sa {
 		struct sa_outer *outer;  // out -- c: rw (release), w: ro (acquire)
 	};
 	uint32_t last_used_s;
-	uint8_t noted;  // in: the control thread will look at seq; w: sets, c: clears
-	uint8_t spare1[3];
+	uint8_t expired;  // a hard limit was reached
+	uint8_t noted;    // in: the control thread will look at seq; w: sets, c: clears
+	uint8_t spare1[2];
 
 	// line 2, 3: seldom -- owner: rw unless said otherwise
 	alignas(64) uint64_t drops[DP_SA_DROP_COUNT];
 	uint64_t soft_packets, soft_bytes, hard_packets, hard_bytes;  // c: wo before publication
-	uint64_t lim_low_margin;                                      // c: wo before publication
 	uint64_t lim_low_at, lim_reached_at;  // the lim for which the event was raised
 	uint32_t handle;                      // c: wo before publication
 	uint32_t moved_s;                     // when PEER_MOVED was raised last
 	uint8_t events_sent;                  // bit per dp_event_type that is raised once
-	uint8_t expired;
 	uint16_t remote_port_be;  // c: rw, w: ro (relaxed): expected source of UDP-encapsulated
 	uint64_t remote[2];       // the same: address as on the wire, zero-padded
 
 	// the rest -- c: wo before publication, w: ro
 	struct sa_check check[4];
 	struct sa_outer outer0;  // the first template
+	uint32_t port;           // fixed outgoing port or 0
 	struct dp_sa conf;       // as configured, keys wiped: displays (endpoint: c: rw)
 
 	// control thread only
