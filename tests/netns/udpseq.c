@@ -235,8 +235,8 @@ static int seq_recv(const struct options *o)
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		struct message m;
 
-		if (poll(&p, 1, flows_ended(flow, flows) ? SETTLE_MS : 100) == 0) {
-			if (flows_ended(flow, flows))
+		if (poll(&p, 1, flows_ended(flow, flows) ? SETTLE_MS : 100) <= 0) {
+			if (flows_ended(flow, flows) && !stopped)
 				break;
 			continue;
 		}
@@ -256,6 +256,8 @@ static int seq_recv(const struct options *o)
 			gap_note(silence, m.seq > before ? m.seq - before - 1 : 0);
 		last = now;
 	}
+	if (stopped && last && o->gap_ms && now_us() - last > o->gap_ms * 1000ull)
+		gap_note(now_us() - last, 0);  // a silence that did not end
 	report(flow, flows, gap);
 	return flows_ended(flow, flows) ? 0 : 3;
 }
