@@ -120,6 +120,7 @@ static bool pending_begin(struct link *l, struct link_sock *sock)
 		.tls = l->tls,
 		.client = l->client,
 		.heartbeat_ms = l->p.heartbeat_ms,
+		.prefer = &l->p.remote[0],
 		.ops = &l->conn_ops,
 	};
 
@@ -325,6 +326,7 @@ static void beat_expired(void *ctx, uint64_t now_ms)
 			retry_later(l);
 		return;
 	}
+	conn_prefer(l->cur);
 	conn_heartbeat(l->cur);
 	flush(l, l->cur);
 }

@@ -148,11 +148,8 @@ int conn_advance(struct conn *c)
 	if (!c->greeting_sent && (!c->s.client || c->greeting_seen))
 		ret = greeting_send(c);
 	// The server answers on them as soon as the client may have begun; not before it is known.
-	if (ret == 0 && ends && (!c->s.client || c->greeting_seen) && !c->stream[1].end) {
+	if (ret == 0 && ends && (!c->s.client || c->greeting_seen) && !c->stream[1].end)
 		ret = ends_create(c);
-		for (unsigned i = 1; i < LINK_STREAMS && ret == 0 && c->s.client; i++)
-			ret = end_step(c, i);
-	}
 	if (ret == 0 && !c->s.client && c->greeting_seen && c->ends_done == ends)
 		ret = up(c);
 	return ret;
@@ -171,6 +168,9 @@ int conn_start(struct conn *c)
 		return conn_fail(c, -ECONNREFUSED, "the other box has %u streams, we have %u",
 				 st.streams_in, LINK_STREAMS);
 	c->state = CONN_HANDSHAKE;
+	// A client says at once that it comes without TLS: a server that wants it would wait.
+	if (!c->s.tls && c->s.client)
+		return conn_frame_put(c, 0, FRAME_HEARTBEAT, NULL, 0);
 	if (!c->s.tls)
 		return conn_advance(c);
 	c->stream[0].end = tls_end_create(c->s.tls, 0, NULL);
@@ -217,6 +217,8 @@ static int frame_in(void *ctx, const struct frame *f)
 	if (c->state == CONN_HANDSHAKE && c->s.client && c->greeting_seen &&
 	    c->ends_done == (c->s.tls ? LINK_STREAMS : 0))
 		(void)up(c);
+	if (c->state != CONN_UP && f->type == FRAME_HEARTBEAT && !c->s.client && !c->s.tls)
+		return 0;
 	if (c->state != CONN_UP)
 		return conn_fail(c, -ECONNREFUSED, "a message before the handshake was complete");
 	c->silence = 0;
@@ -319,13 +321,23 @@ static int receive_one(struct conn *c)
 	}
 }
 
+// The client's part of the other streams' handshakes, one at a time: each is a key generation.
+static int client_begin(struct conn *c)
+{
+	if (!c->s.client || !c->stream[1].end || c->begun >= LINK_STREAMS - 1)
+		return -EAGAIN;
+	return end_step(c, ++c->begun);
+}
+
 int conn_receive(struct conn *c)
 {
 	uint64_t until = loop_clock_us() + CONN_BUDGET_US;
 
 	while (c->state != CONN_FAILED) {
-		int ret = receive_one(c);
+		int ret = client_begin(c);
 
+		if (ret == -EAGAIN)
+			ret = receive_one(c);
 		if (ret == -EAGAIN)
 			return 0;
 		if (ret < 0)

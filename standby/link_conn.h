@@ -32,6 +32,7 @@ struct conn_setup {
 	struct link_tls *tls;    // NULL: plain
 	bool client;
 	uint32_t heartbeat_ms;
+	const struct ip_addr *prefer;  // the path to use while it works
 	const struct conn_ops *ops;
 };
 enum conn_state { CONN_CONNECTING, CONN_HANDSHAKE, CONN_UP, CONN_FAILED };
@@ -57,6 +58,7 @@ const char *conn_why(const struct conn *c);
 
 int conn_send(struct conn *c, unsigned stream, const void *bytes, size_t len);  // as link_send
 void conn_heartbeat(struct conn *c);
+void conn_prefer(struct conn *c);  // the configured first path, once it can be
 // Heartbeat periods of ours without a sign of life; conn_silence_max of them are too many.
 unsigned conn_silence(struct conn *c);
 unsigned conn_silence_max(const struct conn *c);

@@ -21,6 +21,7 @@ struct conn {
 	enum conn_state state;
 	struct conn_stream stream[LINK_STREAMS];
 	unsigned ends_done;
+	unsigned begun;  // streams beside 0 whose handshake the client has begun
 	bool greeting_sent, greeting_seen;
 	size_t early_bytes;  // received before it was up
 	size_t queued;

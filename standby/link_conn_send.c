@@ -46,6 +46,15 @@ void conn_heartbeat(struct conn *c)
 		(void)conn_frame_put(c, 0, FRAME_HEARTBEAT, NULL, 0);
 }
 
+// SCTP takes only an address that it has probed: asked for again until it has.
+void conn_prefer(struct conn *c)
+{
+	struct link_status st;
+
+	if (c->s.driver->status(c->s.sock, &st) == 0 && !addr_equal(&st.primary, c->s.prefer))
+		c->s.driver->prefer(c->s.sock, c->s.prefer);
+}
+
 unsigned conn_silence(struct conn *c)
 {
 	return ++c->silence;

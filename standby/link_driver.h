@@ -64,6 +64,8 @@ struct link_driver_ops {
 	// 0; -EAGAIN; other: the association is gone.
 	int (*receive)(struct link_sock *s, void *buf, size_t cap, struct link_rx *rx);
 	int (*status)(struct link_sock *s, struct link_status *out);
+	// The path to use while it works.
+	void (*prefer)(struct link_sock *s, const struct ip_addr *peer);
 	// Whether `ready` shall come for room to send; `again`: come back without a new event.
 	void (*want)(struct link_sock *s, bool room, bool again);
 	void (*abort)(struct link_sock *s);  // ends the association at once and frees s

@@ -234,6 +234,16 @@ static struct link_sock *sock_accept(struct link_sock *listener)
 	return sock_wrap(listener->stack, fd);
 }
 
+static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
+{
+	struct sctp_setprim prim = {0};
+	union link_sockaddr u;
+	socklen_t len = sockaddr_from(&u, peer, s->stack->p->link->remote_port);
+
+	memcpy(&prim.ssp_addr, &u, len);
+	(void)option(s->fd.fd, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
+}
+
 static void sock_want(struct link_sock *s, bool room, bool again)
 {
 	// level-triggered: what is left to receive comes again by itself
@@ -363,6 +373,7 @@ const struct link_driver_ops link_kernel = {
 	.send = sock_send,
 	.receive = sock_receive,
 	.status = sock_status,
+	.prefer = sock_prefer,
 	.want = sock_want,
 	.abort = sock_abort,
 };

@@ -2,6 +2,7 @@
 // library has threads of its own; they only write an eventfd ("something happened"), everything
 // else is done on the loop's thread by non-blocking calls, so what waits is bounded by SCTP's own
 // buffers.
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "loop.h"
 
 #define SOCKETS_MAX (LINK_BACKLOG + 4)
+#define RAW_BUFFER  (8 << 20)
 
 struct link_sock {
 	struct link_stack *stack;
@@ -101,6 +103,29 @@ static int addresses_present(const struct link_params *p, struct err *err)
 	return 0;
 }
 
+// The library's raw socket has the system's default buffer, far less than one flight of a large
+// window: each overflow would be a loss. It does not hand the socket out, so it is looked for.
+static void raw_buffer_grow(int size)
+{
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int fd = atoi(e->d_name), type = 0, proto = 0;
+		socklen_t len = sizeof(int);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_RAW ||
+		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len) < 0 ||
+		    proto != IPPROTO_SCTP)
+			continue;
+		// the first one needs CAP_NET_ADMIN, the other is cut to net.core.rmem_max
+		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	}
+	if (d)
+		(void)closedir(d);
+}
+
 static void library_start(const struct link_socket_params *p)
 {
 	if (running)
@@ -121,6 +146,7 @@ static void library_start(const struct link_socket_params *p)
 	usrsctp_sysctl_set_sctp_recvspace(p->rcvbuf);
 	usrsctp_sysctl_set_sctp_delayed_sack_time_default(LINK_SACK_DELAY_MS);
 	usrsctp_sysctl_set_sctp_path_pf_threshold(0);  // RFC 7829: the first time-out diverts
+	raw_buffer_grow(RAW_BUFFER);
 	running = true;
 }
 
@@ -339,6 +365,16 @@ static void sock_abort(struct link_sock *s)
 	s->used = false;
 }
 
+static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
+{
+	struct sctp_setprim prim = {0};
+	union link_sockaddr u;
+	socklen_t len = sockaddr_from(&u, peer, s->stack->p->link->remote_port);
+
+	memcpy(&prim.ssp_addr, &u, len);
+	(void)option(s->so, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
+}
+
 static void sock_want(struct link_sock *s, bool room, bool again)
 {
 	if (again)
@@ -469,6 +505,7 @@ const struct link_driver_ops link_usrsctp = {
 	.send = sock_send,
 	.receive = sock_receive,
 	.status = sock_status,
+	.prefer = sock_prefer,
 	.want = sock_want,
 	.abort = sock_abort,
 };
