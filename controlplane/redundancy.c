@@ -381,7 +381,9 @@ static int group_begin(unsigned n, const char *name, struct err *err)
 {
 	struct redundancy_group *r = &redundancy.group[n];
 
-	r->agent = agent_create(n, &ops, redundancy_now());
+	struct agent_ops mine = ops;
+	mine.ctx = (void *)(uintptr_t)n;
+	r->agent = agent_create(n, &mine, redundancy_now());
 	if (!r->agent)
 		return err_set(err, -ENOMEM, "Not enough memory for redundancy group %s", name);
 	r->number = (uint16_t)n;
@@ -403,6 +405,7 @@ static void intervals_take(const struct config *c)
 		const struct crypto_map *m = r ? config_crypto_map(c, i->crypto_map, false) : NULL;
 		if (!m)
 			continue;
+		r->virtual = tunnel_virtual_address(c, r->name);
 		r->replay_in = m->ha_replay_in ? m->ha_replay_in : 1000;
 		r->replay_out = m->ha_replay_out ? m->ha_replay_out : 1000;
 		work_interval(r->number, r->replay_in);
@@ -433,6 +436,7 @@ int redundancy_apply(struct gateway *g, const struct config *c, struct err *err)
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++)
 		redundancy.config.group_mask |= redundancy_get(n) ? 1u << n : 0;
 	redundancy.configured = count > 0;
+	work_wanted(count > 0);
 	if (!count) {
 		redundancy_port_stop(g, true);
 		loop_timer_stop(&redundancy.tick);
@@ -474,7 +478,7 @@ int redundancy_start(struct gateway *g, struct err *err)
 
 	loop_timer_init(&redundancy.tick, g->loop, "redundancy", on_tick, g);
 	standby_hooks_set(&hooks);
-	return 0;
+	return work_start(g, err);
 }
 
 // An orderly end hands over what works here, if somebody can take it.
@@ -511,5 +515,6 @@ void redundancy_stop(struct gateway *g)
 			group_end(&redundancy.group[n]);
 	}
 	loop_timer_fini(&redundancy.tick);
+	work_stop(g);
 	secret_wipe(&redundancy.config, sizeof(redundancy.config));
 }

@@ -18,6 +18,7 @@ struct mirror;
 struct redundancy_group {
 	uint16_t number;  // 0 = not in use
 	char name[CONFIG_NAME_MAX];
+	struct ip_addr virtual;  // address of the replicated SAs
 	struct agent *agent;
 	struct ha_role role;  // as last told
 	struct ha_hello hello;

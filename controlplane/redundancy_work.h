@@ -27,6 +27,9 @@ void work_role_changed(void);                          // routes follow
 void work_interval(uint16_t group, uint32_t packets);  // replay-interval in
 void work_event(const struct dp_event *ev);            // LIM_LOW, LIM_REACHED
 
-// struct ike_env, as far as redundancy has a say
+void work_wanted(bool wanted);  // there are groups: checkpoints are looked for
+
+// struct ike_env, as far as redundancy has a say.
+struct ike_env;
+void work_env(struct ike_env *env);
 uint16_t work_group_of(const struct ip_addr *local);  // group whose virtual address it is, or 0
-void work_life(const struct ip_addr *local, unsigned *slot, uint32_t *join, uint8_t *restart);
