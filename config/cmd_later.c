@@ -167,7 +167,6 @@ static const struct cli_cmd rows[] = {
 	BLOCK_ROW("crypto ipsec profile LINE"),
 	BLOCK_ROW("crypto map NAME isakmp LINE"),
 	BLOCK_ROW("crypto map NAME client LINE"),
-	BLOCK_ROW("key chain NAME"),
 };
 
 int cmd_later_register(struct err *err)

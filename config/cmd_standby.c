@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "cmd_standby.h"
 
 static struct standby_group *group_find(const struct interface_config *i, uint16_t number)
 {
@@ -40,8 +40,7 @@ static struct standby_group *group_add(struct cli *cli, struct interface_config 
 	return g;
 }
 
-// The group a line is about; *rest is the index of the first value behind the group number.
-static struct standby_group *group_of(struct cli *cli, const struct cli_args *a, unsigned *rest)
+struct standby_group *standby_group_of(struct cli *cli, const struct cli_args *a, unsigned *rest)
 {
 	struct interface_config *i = cli_object(cli);
 	bool given = a->count > 1 && isdigit((unsigned char)a->word[1][0]);
@@ -66,15 +65,15 @@ static struct standby_group *group_of(struct cli *cli, const struct cli_args *a,
 
 static bool group_is_default(const struct standby_group *g)
 {
-	return !g->ip_set && TAILQ_EMPTY(&g->secondary) && TAILQ_EMPTY(&g->tracks) &&
-	       g->priority == 100 && !g->preempt && !g->timers_set && g->name[0] == '\0' &&
-	       g->auth_kind == STANDBY_AUTH_TEXT && strcmp(g->auth_text, "cisco") == 0 &&
-	       !g->mac_set && !g->use_bia;
+	return !g->ip_set && !g->replay_protection && TAILQ_EMPTY(&g->secondary) &&
+	       TAILQ_EMPTY(&g->tracks) && g->priority == 100 && !g->preempt && !g->timers_set &&
+	       g->name[0] == '\0' && g->auth_kind == STANDBY_AUTH_TEXT &&
+	       strcmp(g->auth_text, "cisco") == 0 && !g->mac_set && !g->use_bia;
 }
 
 // Runs the handler in ctx; a group without any setting (a failed first line, or a last `no`) is
 // not kept.
-static int cmd_group(struct cli *cli, const struct cli_args *a)
+int standby_group_run(struct cli *cli, const struct cli_args *a)
 {
 	struct interface_config *i = cli_object(cli);
 	const cli_fn *fn = cli_ctx(cli);
@@ -105,11 +104,14 @@ static int cmd_ip(struct cli *cli, const struct cli_args *a)
 	unsigned v;
 	struct ip_addr addr = {0};
 	char text[ADDR_STR_MAX];
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
 	bool given = a->values > v, secondary = cli_has(a, "secondary");
+	if (g->ipv6)
+		return cli_error(cli, "%% standby group %u is an IPv6 group; use another number",
+				 g->number);
 	if (given && cmd_addr(cli, a->value[v], &addr) != 0)
 		return -1;
 	if (given && (addr_is_zero(&addr) || addr_is_multicast(&addr)))
@@ -131,7 +133,7 @@ static int cmd_ip(struct cli *cli, const struct cli_args *a)
 static int cmd_priority(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -144,7 +146,7 @@ static int cmd_priority(struct cli *cli, const struct cli_args *a)
 static int cmd_preempt(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -163,7 +165,7 @@ static int cmd_preempt(struct cli *cli, const struct cli_args *a)
 static int cmd_timers(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -201,7 +203,7 @@ static int cmd_timers(struct cli *cli, const struct cli_args *a)
 static int cmd_standby_name(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -216,7 +218,7 @@ static int cmd_track(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
 	struct standby_track like = {.decrement = 10, .shutdown = cli_has(a, "shutdown")}, *t;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -252,7 +254,7 @@ static int cmd_track(struct cli *cli, const struct cli_args *a)
 static int cmd_authentication(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 	const char *timeout = cli_after(a, "timeout");
 
 	if (g == NULL)
@@ -288,7 +290,7 @@ static int cmd_mac(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v, x, y, z;
 	int used = 0;
-	struct standby_group *g = group_of(cli, a, &v);
+	struct standby_group *g = standby_group_of(cli, a, &v);
 
 	if (g == NULL)
 		return -1;
@@ -308,70 +310,44 @@ static int cmd_mac(struct cli *cli, const struct cli_args *a)
 	return 0;
 }
 
-static int cmd_version(struct cli *cli, const struct cli_args *a)
-{
-	struct interface_config *i = cli_object(cli);
-	struct standby_group *g;
-
-	TAILQ_FOREACH (g, &i->standby, link) {
-		if (g->number > 255 && (a->no || cli_has(a, "1")))
-			return cli_error(cli, "%% group %u needs version 2", g->number);
-	}
-	i->standby_version = !a->no && cli_has(a, "2") ? 2 : 1;
-	return 0;
-}
-
-static int cmd_delay(struct cli *cli, const struct cli_args *a)
-{
-	struct interface_config *i = cli_object(cli);
-	const char *min = cli_after(a, "minimum"), *reload = cli_after(a, "reload");
-
-	i->standby_delay_min_s = !a->no && min != NULL ? cmd_u32(min) : 0;
-	i->standby_delay_reload_s = !a->no && reload != NULL ? cmd_u32(reload) : 0;
-	return 0;
-}
-
-static int cmd_use_bia(struct cli *cli, const struct cli_args *a)
-{
-	unsigned v;
-	struct standby_group *g = group_of(cli, a, &v);
-
-	if (g == NULL)
-		return -1;
-	g->use_bia = !a->no;
-	return 0;
-}
-
 static cli_fn run_ip = cmd_ip, run_priority = cmd_priority, run_preempt = cmd_preempt,
 	      run_timers = cmd_timers, run_standby_name = cmd_standby_name, run_track = cmd_track,
-	      run_authentication = cmd_authentication, run_mac = cmd_mac, run_use_bia = cmd_use_bia;
+	      run_authentication = cmd_authentication, run_mac = cmd_mac;
 
-#define G     "standby [NUMBER<0-4095>] "
+#define G     STANDBY_G
 #define DELAY "NUMBER<0-3600>"
 
 static const struct cli_cmd rows[] = {
 	{CLI_IF, "standby NUMBER<0-4095>", NULL, cmd_no_group, CLI_NO_ONLY, NULL},
-	{CLI_IF, G "ip [A.B.C.D [secondary]]", NULL, cmd_group, CLI_NO, &run_ip},
-	{CLI_IF, G "priority NUMBER<0-255> [preempt]", NULL, cmd_group, CLI_NO, &run_priority},
+	{CLI_IF, G "ip [A.B.C.D [secondary]]", NULL, standby_group_run, CLI_NO, &run_ip},
+	{CLI_IF, G "priority NUMBER<0-255> [preempt]", NULL, standby_group_run, CLI_NO,
+	 &run_priority},
 	{CLI_IF, G "preempt [delay [minimum " DELAY "] [reload " DELAY "] [sync " DELAY "]]", NULL,
-	 cmd_group, CLI_NO, &run_preempt},
+	 standby_group_run, CLI_NO, &run_preempt},
+	// The same words in any order.
+	{CLI_IF, G "preempt delay [minimum " DELAY "] sync " DELAY " reload " DELAY, NULL,
+	 standby_group_run, CLI_HIDDEN, &run_preempt},
+	{CLI_IF, G "preempt delay reload " DELAY " minimum " DELAY " [sync " DELAY "]", NULL,
+	 standby_group_run, CLI_HIDDEN, &run_preempt},
+	{CLI_IF, G "preempt delay reload " DELAY " sync " DELAY " minimum " DELAY, NULL,
+	 standby_group_run, CLI_HIDDEN, &run_preempt},
+	{CLI_IF, G "preempt delay sync " DELAY " minimum " DELAY " [reload " DELAY "]", NULL,
+	 standby_group_run, CLI_HIDDEN, &run_preempt},
+	{CLI_IF, G "preempt delay sync " DELAY " reload " DELAY " minimum " DELAY, NULL,
+	 standby_group_run, CLI_HIDDEN, &run_preempt},
 	{CLI_IF,
 	 G "timers {msec NUMBER<15-999>|NUMBER<1-254>} {msec NUMBER<50-3000>|NUMBER<1-255>}", NULL,
-	 cmd_group, CLI_NO, &run_timers},
-	{CLI_IF, G "timers", NULL, cmd_group, CLI_NO_ONLY, &run_timers},
-	{CLI_IF, G "name NAME", NULL, cmd_group, CLI_NO, &run_standby_name},
-	{CLI_IF, G "track NUMBER<1-1000> [decrement NUMBER<1-255>] [shutdown]", NULL, cmd_group,
-	 CLI_NO, &run_track},
-	{CLI_IF, G "track INTERFACE [NUMBER<1-255>]", NULL, cmd_group, CLI_NO, &run_track},
-	{CLI_IF, G "authentication [text] NAME", NULL, cmd_group, CLI_NO | CLI_SECRET,
+	 standby_group_run, CLI_NO, &run_timers},
+	{CLI_IF, G "timers", NULL, standby_group_run, CLI_NO_ONLY, &run_timers},
+	{CLI_IF, G "name NAME", NULL, standby_group_run, CLI_NO, &run_standby_name},
+	{CLI_IF, G "track NUMBER<1-1000> [decrement NUMBER<1-255>] [shutdown]", NULL,
+	 standby_group_run, CLI_NO, &run_track},
+	{CLI_IF, G "track INTERFACE [NUMBER<1-255>]", NULL, standby_group_run, CLI_NO, &run_track},
+	{CLI_IF, G "authentication [text] NAME", NULL, standby_group_run, CLI_NO | CLI_SECRET,
 	 &run_authentication},
 	{CLI_IF, G "authentication md5 {key-string NAME [timeout NUMBER<0-32767>]|key-chain NAME}",
-	 NULL, cmd_group, CLI_NO | CLI_SECRET, &run_authentication},
-	{CLI_IF, G "mac-address NAME", NULL, cmd_group, CLI_NO, &run_mac},
-	{CLI_IF, G "use-bia", NULL, cmd_group, CLI_NO, &run_use_bia},
-	{CLI_IF, "standby version {1|2}", NULL, cmd_version, CLI_NO, NULL},
-	{CLI_IF, "standby delay [minimum NUMBER<0-10000>] [reload NUMBER<0-10000>]", NULL,
-	 cmd_delay, CLI_NO, NULL},
+	 NULL, standby_group_run, CLI_NO | CLI_SECRET, &run_authentication},
+	{CLI_IF, G "mac-address NAME", NULL, standby_group_run, CLI_NO, &run_mac},
 };
 
 int cmd_standby_register(struct err *err)

@@ -260,8 +260,11 @@ static const struct cli_cmd rows[] = {
 	{CLI_TRACK, "object NUMBER<1-1000> [not] [weight NUMBER<1-255>]", NULL, cmd_member, CLI_NO,
 	 NULL},
 	{CLI_TRACK, "delay [up NUMBER<0-180>] [down NUMBER<0-180>]", NULL, cmd_delay, CLI_NO, NULL},
+	{CLI_TRACK, "delay down NUMBER<0-180> up NUMBER<0-180>", NULL, cmd_delay, CLI_HIDDEN, NULL},
 	{CLI_TRACK, "threshold {weight|percentage} up NUMBER<1-65535> down NUMBER<0-65535>", NULL,
 	 cmd_threshold, 0, NULL},
+	{CLI_TRACK, "threshold {weight|percentage} down NUMBER<0-65535> up NUMBER<1-65535>", NULL,
+	 cmd_threshold, CLI_HIDDEN, NULL},
 	{CLI_TRACK, "threshold {weight|percentage} [LINE]", NULL, cmd_threshold, CLI_NO_ONLY, NULL},
 };
 

@@ -16,6 +16,8 @@ static const struct {
 	[CLI_MAP] = {"(config-crypto-map)#", "crypto map configuration"},
 	[CLI_ACL] = {"(config-ext-nacl)#", "access list configuration"},
 	[CLI_TRACK] = {"(config-track)#", "track configuration"},
+	[CLI_KEYCHAIN] = {"(config-keychain)#", "key chain configuration"},
+	[CLI_KEY] = {"(config-keychain-key)#", "key configuration"},
 	[CLI_IPC_ZONE] = {"(config-ipczone)#", "IPC zone configuration"},
 	[CLI_IPC_ASSOC] = {"(config-ipczone-assoc)#", "IPC association configuration"},
 	[CLI_IPC_SCTP] = {"(config-ipc-protocol-sctp)#", "IPC SCTP configuration"},

@@ -26,6 +26,7 @@ struct config *config_create(void)
 	c->ipsec.replay_window = 64;
 	TAILQ_INIT(&c->isakmp_policies);
 	TAILQ_INIT(&c->isakmp_keys);
+	TAILQ_INIT(&c->key_chains);
 	TAILQ_INIT(&c->transform_sets);
 	TAILQ_INIT(&c->acls);
 	TAILQ_INIT(&c->crypto_maps);
@@ -96,6 +97,16 @@ struct acl *config_acl(const struct config *c, const char *name)
 	TAILQ_FOREACH (a, &c->acls, link) {
 		if (strcmp(a->name, name) == 0)
 			return a;
+	}
+	return NULL;
+}
+
+struct key_chain *config_key_chain(const struct config *c, const char *name)
+{
+	struct key_chain *k;
+	TAILQ_FOREACH (k, &c->key_chains, link) {
+		if (strcmp(k->name, name) == 0)
+			return k;
 	}
 	return NULL;
 }

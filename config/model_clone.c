@@ -102,6 +102,16 @@ static void mend_standby(struct clone *c, void *p)
 	mend_list(c, &g->tracks, sizeof(struct standby_track), NULL);
 }
 
+static void mend_chain_key(struct clone *c, void *p)
+{
+	mend_string(c, &((struct chain_key *)p)->text);
+}
+
+static void mend_key_chain(struct clone *c, void *p)
+{
+	mend_list(c, &((struct key_chain *)p)->keys, sizeof(struct chain_key), mend_chain_key);
+}
+
 static void mend_interface(struct clone *c, void *p)
 {
 	struct interface_config *i = p;
@@ -150,6 +160,7 @@ struct config *config_clone(const struct config *src)
 	mend_string(&c, &dst->dataplane.cores);
 	mend_list(&c, &dst->isakmp_policies, sizeof(struct isakmp_policy), NULL);
 	mend_list(&c, &dst->isakmp_keys, sizeof(struct isakmp_key), mend_isakmp_key);
+	mend_list(&c, &dst->key_chains, sizeof(struct key_chain), mend_key_chain);
 	mend_list(&c, &dst->transform_sets, sizeof(struct transform_set), NULL);
 	mend_list(&c, &dst->acls, sizeof(struct acl), mend_acl);
 	mend_list(&c, &dst->crypto_maps, sizeof(struct crypto_map), mend_map);

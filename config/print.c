@@ -313,6 +313,7 @@ char *config_print(const struct config *c, bool with_secrets)
 		return NULL;
 	print_globals(&t, c);
 	text_put(&t, "!\n");
+	print_key_chains(&t, c);
 	print_tracks(&t, c);
 	print_redundancy(&t, c);
 	print_crypto(&t, c);

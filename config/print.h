@@ -16,5 +16,6 @@ void text_put(struct text *t, const char *fmt, ...) __attribute__((format(printf
 
 void print_crypto(struct text *t, const struct config *c);      // print_crypto.c
 void print_interfaces(struct text *t, const struct config *c);  // print_interface.c
+void print_key_chains(struct text *t, const struct config *c);  // print_key_chain.c
 // A secret as configured (quoted where needed), or <hidden>.
 const char *print_secret(const struct text *t, const char *secret, char *buf, size_t cap);

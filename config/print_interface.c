@@ -86,11 +86,15 @@ static void print_group(struct text *t, const struct standby_group *g)
 	const char *pre = group_prefix(g, buf, sizeof(buf));
 	const struct config_string *s;
 
-	if (g->ip_set)
+	if (g->ipv6_auto)
+		text_put(t, "%s ipv6 autoconfig\n", pre);
+	if (g->ipv6 && addr_is_set(&g->ip))
+		text_put(t, "%s ipv6 %s\n", pre, addr_format(&g->ip, addr, sizeof(addr)));
+	if (g->ip_set && !g->ipv6)
 		text_put(t, "%s ip%s%s\n", pre, addr_is_set(&g->ip) ? " " : "",
 			 addr_is_set(&g->ip) ? addr_format(&g->ip, addr, sizeof(addr)) : "");
 	TAILQ_FOREACH (s, &g->secondary, link)
-		text_put(t, "%s ip %s secondary\n", pre, s->text);
+		text_put(t, g->ipv6 ? "%s ipv6 %s\n" : "%s ip %s secondary\n", pre, s->text);
 	if (g->timers_set) {
 		text_put(t, "%s timers", pre);
 		print_timer(t, g->hello_msec, g->hello_ms);
@@ -101,6 +105,8 @@ static void print_group(struct text *t, const struct standby_group *g)
 		text_put(t, "%s priority %u\n", pre, g->priority);
 	print_preempt(t, g, pre);
 	print_authentication(t, g, pre);
+	if (g->replay_protection)
+		text_put(t, "%s replay-protection\n", pre);
 	if (g->name[0] != '\0')
 		text_put(t, "%s name %s\n", pre, g->name);
 	if (g->mac_set)
@@ -149,6 +155,8 @@ static void print_interface(struct text *t, const struct interface_config *i)
 	if (i->standby_delay_min_s != 0 || i->standby_delay_reload_s != 0)
 		text_put(t, " standby delay minimum %u reload %u\n", i->standby_delay_min_s,
 			 i->standby_delay_reload_s);
+	if (i->standby_use_bia)
+		text_put(t, " standby use-bia\n");
 	TAILQ_FOREACH (g, &i->standby, link)
 		print_group(t, g);
 	if (i->crypto_map[0] != '\0')

@@ -122,6 +122,8 @@ int cmd_map_set_register(struct err *err);
 int cmd_acl_register(struct err *err);
 int cmd_interface_register(struct err *err);
 int cmd_standby_register(struct err *err);
+int cmd_standby_line_register(struct err *err);
+int cmd_key_chain_register(struct err *err);
 int cmd_track_register(struct err *err);
 int cmd_redundancy_register(struct err *err);
 int cmd_later_register(struct err *err);

@@ -29,7 +29,7 @@ void apply_warn(struct gateway *g, const char *fmt, ...)
 	STAILQ_INSERT_TAIL(&g->warnings, w, link);
 }
 
-static void warnings_clear(struct gateway *g)
+void apply_warnings_clear(struct gateway *g)
 {
 	struct warning *w;
 	while ((w = STAILQ_FIRST(&g->warnings))) {
@@ -42,7 +42,7 @@ static void warnings_clear(struct gateway *g)
 static int validate_all(void *ctx, const struct config *old, const struct config *new_cfg,
 			struct err *err)
 {
-	warnings_clear(ctx);
+	apply_warnings_clear(ctx);
 	int rc = dataplane_validate(new_cfg, err);
 	if (!rc)
 		rc = interface_validate(new_cfg, err);
@@ -61,6 +61,14 @@ static int dataplane_hook(void *ctx, const struct config *old, const struct conf
 			  struct err *err)
 {
 	return dataplane_apply(ctx, new_cfg, err);
+}
+
+// Before the ports: who loses its port must be able to say so.
+static int leave_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+		      struct err *err)
+{
+	standby_leave(ctx, new_cfg);
+	return 0;
 }
 
 static int ports_hook(void *ctx, const struct config *old, const struct config *new_cfg,
@@ -117,7 +125,7 @@ static void warn_hook(void *ctx, const struct config *old, const struct config *
 		frr_warn(g->frr, new_cfg, fn, fn_ctx);
 	STAILQ_FOREACH (w, &g->warnings, link)
 		fn(fn_ctx, w->text);
-	warnings_clear(g);
+	apply_warnings_clear(g);
 }
 
 static void retry(void *ctx, uint64_t now_ms)
@@ -137,7 +145,7 @@ static void retry(void *ctx, uint64_t now_ms)
 	if (ports && standby_apply(g, c, &err))
 		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
 	track_links_changed(g);
-	warnings_clear(g);
+	apply_warnings_clear(g);
 }
 
 int crypto_role_apply(struct gateway *g, struct err *err)
@@ -145,7 +153,7 @@ int crypto_role_apply(struct gateway *g, struct err *err)
 	int rc = crypto_apply(g, commit_running(), err);
 	if (g->rri)
 		rri_role_changed(g->rri);
-	warnings_clear(g);
+	apply_warnings_clear(g);
 	return rc;
 }
 
@@ -168,6 +176,7 @@ int apply_register(struct gateway *g, struct err *err)
 {
 	const struct commit_hook hooks[] = {
 		{.name = "data plane", .validate = validate_all, .apply = dataplane_hook},
+		{.name = "leaving", .apply = leave_hook},
 		{.name = "ports", .apply = ports_hook},
 		{.name = "crypto", .apply = crypto_hook},
 		{.name = "interfaces", .apply = interfaces_hook},

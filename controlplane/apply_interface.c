@@ -208,6 +208,14 @@ static bool state_fits(const struct if_state *s, const struct interface_config *
 	       strcmp(s->device_arg, ifc->device_arg ? ifc->device_arg : "") == 0;
 }
 
+bool interface_leaves(const struct gateway *g, const struct config *c, const char *name)
+{
+	const struct interface_config *ifc = config_interface(c, name);
+	const struct if_state *s = interface_state(g, name);
+
+	return !ifc || ifc->shutdown || !s || !state_fits(s, ifc);
+}
+
 int interface_ports_apply(struct gateway *g, const struct config *c, struct err *err)
 {
 	struct if_state *s;

@@ -119,6 +119,7 @@ extern struct gateway gateway;
 // ---- apply_*.c: commit hooks, in order of registration ---------------------------------------
 int apply_register(struct gateway *g, struct err *err);  // apply.c: all of them
 void apply_warn(struct gateway *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void apply_warnings_clear(struct gateway *g);
 void apply_retry_soon(struct gateway *g);
 void apply_retry_later(struct gateway *g);  // a port would not open: with growing delay
 
@@ -132,6 +133,8 @@ int interface_ports_apply(struct gateway *g, const struct config *c, struct err 
 int interface_up_apply(struct gateway *g, const struct config *c, struct err *err);
 // Tries again what had no port; true when a port came or went.
 bool interface_retry(struct gateway *g);
+// Will the port of this interface go when `c` is applied, or go down?
+bool interface_leaves(const struct gateway *g, const struct config *c, const char *name);
 // Is the interface up from end to end, and has it an address?
 void interface_line(const struct gateway *g, const char *name, bool *line, bool *ip);
 void interface_link_event(struct gateway *g, const struct kernel_link *link, bool gone);
@@ -154,6 +157,8 @@ void track_rearm(struct gateway *g);  // after anything that may have started a 
 // HSRP (standby.c, standby_net.c).
 int standby_start(struct gateway *g, struct err *err);
 void standby_stop(struct gateway *g);  // resigns
+// Groups that `c` takes away, or the interface or the port from, resign while they still can.
+void standby_leave(struct gateway *g, const struct config *c);
 int standby_apply(struct gateway *g, const struct config *c, struct err *err);
 void standby_links_changed(struct gateway *g);
 bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len);

@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "log.h"
+#include "secret.h"
 #include "standby.h"
 
-#define LAST_TURNS 3  // lets the workers send the resign messages
+#define LAST_TURNS   3  // lets the workers send the resign messages
+#define LAST_WORD_MS 2  // the same within a commit
 
 struct standby_list standby_all = TAILQ_HEAD_INITIALIZER(standby_all);
 static bool booted;  // groups that come later do not wait for the reload delays
@@ -21,6 +24,18 @@ uint64_t standby_now(void)
 	return loop_clock_us() / 1000;
 }
 
+// The lifetimes of keys are calendar time, the groups' clock is not.
+static void clock_moved(struct gateway *g)
+{
+	struct err err = {0};
+
+	log_event("HSRP", LOG_L_NOTICE, "CLOCK",
+		  "The clock was set: lifetimes of keys are looked at");
+	if (standby_apply(g, commit_running(), &err))
+		log_event("PARSER", LOG_L_ERR, "APPLY", "%s", err.msg);
+	apply_warnings_clear(g);
+}
+
 // ---- timers ----------------------------------------------------------------------------------
 static void on_timer(void *ctx, uint64_t now_ms)
 {
@@ -28,6 +43,8 @@ static void on_timer(void *ctx, uint64_t now_ms)
 	uint64_t now = standby_now();
 	struct standby *s;
 
+	if (standby_clock_moved())
+		clock_moved(g);
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
 		if (!s->group || hsrp_group_due(s->group) > now)
@@ -191,51 +208,8 @@ static void standby_remove(struct gateway *g, struct standby *s)
 	free(s);
 }
 
-static void secondary_set(struct standby *s, const struct standby_group *conf)
-{
-	const struct config_string *t;
-
-	s->secondary_count = 0;
-	TAILQ_FOREACH (t, &conf->secondary, link)
-		if (s->secondary_count < STANDBY_VIRTUAL_MAX - 1 &&
-		    addr_parse(t->text, &s->secondary[s->secondary_count]) == 0)
-			s->secondary_count++;
-}
-
-// false: it cannot work now; what is missing has been said.
-static bool group_conf(struct gateway *g, const struct interface_config *ifc,
-		       const struct standby_group *conf, struct hsrp_conf *out)
-{
-	const struct if_state *st = interface_state(g, ifc->name);
-	struct dp_port_info info;
-	const char *why = NULL;
-
-	if (!conf->ip_set)
-		why = "has no effect without an ip line";
-	else if (ifc->addr.addr.family != 4)
-		why = "needs an IPv4 address on the interface";
-	else if (addr_is_set(&conf->ip) && !prefix_contains(&ifc->addr, &conf->ip))
-		why = "has a virtual address outside the interface's subnet";
-	else if (addr_is_set(&conf->ip) && addr_equal(&conf->ip, &ifc->addr.addr))
-		why = "has the interface's own address as virtual address";
-	else if (!st || !st->port || !dp_running() || dp_port_info(st->port, &info))
-		why = "waits for the interface's device";
-	if (why) {
-		apply_warn(g, "Interface %s standby %u %s", ifc->name, conf->number, why);
-		return false;
-	}
-	hsrp_conf_init(out, conf, ifc);
-	memcpy(out->bia, info.mac, 6);
-	if (conf->auth_kind == STANDBY_AUTH_CHAIN)
-		apply_warn(g,
-			   "Interface %s standby %u: key chains have no effect yet, the group "
-			   "neither sends nor believes anything",
-			   ifc->name, conf->number);
-	return true;
-}
-
-static int group_apply(struct gateway *g, struct standby *s, const struct interface_config *ifc,
-		       const struct standby_group *conf)
+static int group_apply(struct gateway *g, struct standby *s, const struct config *c,
+		       const struct interface_config *ifc, const struct standby_group *conf)
 {
 	const struct if_state *st = interface_state(g, ifc->name);
 	uint64_t now = standby_now();
@@ -243,13 +217,10 @@ static int group_apply(struct gateway *g, struct standby *s, const struct interf
 	struct hsrp_conf hc;
 	bool line, ip;
 
-	if (!group_conf(g, ifc, conf, &hc))
+	if (!standby_conf(g, s, c, ifc, conf, &hc))
 		return 0;
 	s->wanted = true;
 	snprintf(s->name, sizeof(s->name), "%s", conf->name);
-	s->key_kind = conf->auth_kind == STANDBY_AUTH_MD5     ? STANDBY_KEY_STRING
-		      : conf->auth_kind == STANDBY_AUTH_CHAIN ? STANDBY_KEY_CHAIN
-							      : STANDBY_KEY_NONE;
 	if (s->group && s->port != st->port) {
 		// another device: nothing of the old one is left
 		hsrp_group_link(s->group, false, now, &a);
@@ -258,13 +229,17 @@ static int group_apply(struct gateway *g, struct standby *s, const struct interf
 	}
 	s->port = st->port;
 	snprintf(s->host_if, sizeof(s->host_if), "%s", st->kernel_if);
-	secondary_set(s, conf);
+	int rc = 0;
 	if (!s->group && !(s->group = hsrp_group_create(&hc, !booted, now)))
-		return -ENOMEM;
-	int rc = tracked_set(g, s, conf);
-	if (rc)
+		rc = -ENOMEM;
+	if (!rc)
+		rc = tracked_set(g, s, conf);
+	if (rc) {
+		secret_wipe(&hc, sizeof(hc));
 		return rc;
+	}
 	hsrp_group_configure(s->group, &hc, now, &a);
+	secret_wipe(&hc, sizeof(hc));
 	standby_act(g, s, &a);
 	a.count = 0;
 	standby_wishes_tell(g, s);
@@ -273,6 +248,42 @@ static int group_apply(struct gateway *g, struct standby *s, const struct interf
 	standby_act(g, s, &a);
 	tracked_apply(g, s);
 	return 0;
+}
+
+static bool group_stays(const struct gateway *g, const struct config *c, const struct standby *s)
+{
+	const struct interface_config *ifc = config_interface(c, s->interface);
+	const struct standby_group *conf;
+
+	if (interface_leaves(g, c, s->interface))
+		return false;
+	TAILQ_FOREACH (conf, &ifc->standby, link)
+		if (conf->number == s->number)
+			return true;
+	return false;
+}
+
+void standby_leave(struct gateway *g, const struct config *c)
+{
+	const struct timespec moment = {.tv_nsec = LAST_WORD_MS * 1000000};
+	struct standby *s;
+	bool said = false;
+
+	TAILQ_FOREACH (s, &standby_all, link) {
+		struct hsrp_actions a = {0};
+		bool line = false, ip;
+		if (!s->group)
+			continue;
+		if (group_stays(g, c, s))  // also when a commit is taken back
+			interface_line(g, s->interface, &line, &ip);
+		hsrp_group_link(s->group, line, standby_now(), &a);
+		standby_act(g, s, &a);
+		for (unsigned i = 0; i < a.count; i++)
+			said |= a.list[i].kind == HSRP_DO_SEND;
+	}
+	// The frames are in the workers' rings; the next step of the commit stops the port.
+	if (said && dp_running())
+		nanosleep(&moment, NULL);
 }
 
 int standby_apply(struct gateway *g, const struct config *c, struct err *err)
@@ -285,12 +296,13 @@ int standby_apply(struct gateway *g, const struct config *c, struct err *err)
 	TAILQ_FOREACH (s, &standby_all, link)
 		s->wanted = false;
 	TAILQ_FOREACH (ifc, &c->interfaces, link) {
+		standby_kept_warn(g, ifc);
 		TAILQ_FOREACH (conf, &ifc->standby, link) {
 			s = standby_get(ifc->name, conf->number);
 			if (!s && !(s = standby_new(ifc->name, conf->number)))
 				rc = -ENOMEM;
 			if (!rc)
-				rc = group_apply(g, s, ifc, conf);
+				rc = group_apply(g, s, c, ifc, conf);
 		}
 	}
 	for (s = TAILQ_FIRST(&standby_all); s; s = next) {

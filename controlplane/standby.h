@@ -30,6 +30,7 @@ struct standby {
 	uint32_t port;
 	struct hsrp_group *group;
 	enum { STANDBY_KEY_NONE, STANDBY_KEY_STRING, STANDBY_KEY_CHAIN } key_kind;
+	char key_chain[CONFIG_NAME_MAX];
 	struct ip_addr secondary[STANDBY_VIRTUAL_MAX - 1];
 	unsigned secondary_count;
 	struct standby_tracked tracked[STANDBY_TRACKS_MAX];
@@ -108,6 +109,16 @@ void standby_lower(struct gateway *g, struct standby *s);
 void standby_role_changed(struct gateway *g);
 void standby_rearm(struct gateway *g);
 void standby_split_check(const struct standby *s);
+// standby_conf.c
+// Fills *out (wipe it) and the addresses and key kind of s. False: the group cannot work now; what
+// is missing has been said.
+bool standby_conf(struct gateway *g, struct standby *s, const struct config *c,
+		  const struct interface_config *ifc, const struct standby_group *conf,
+		  struct hsrp_conf *out);
+// Lines that are kept, of which somebody may expect more.
+void standby_kept_warn(struct gateway *g, const struct interface_config *ifc);
+// The wall clock was set since the keys' lifetimes were reckoned.
+bool standby_clock_moved(void);
 // standby_role.c
 void standby_role_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
 void standby_claim_asked(struct standby *s, bool preempt);

@@ -122,12 +122,15 @@ static void do_arp(struct standby *s, const struct hsrp_action *a)
 {
 	struct ip_addr all[STANDBY_VIRTUAL_MAX];
 	unsigned n = virtual_list(s, &a->virtual_ip, all);
-	uint8_t frame[64];
+	uint8_t frame[HSRP_FRAME_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
+		bool v6 = all[i].family == 6;
 		s->announcements++;
 		frame_out(s, frame,
-			  hsrp_frame_arp(frame, sizeof(frame), false, a->mac, &all[i], NULL, NULL));
+			  v6 ? hsrp_frame_na(frame, sizeof(frame), a->mac, &all[i], NULL, NULL)
+			     : hsrp_frame_arp(frame, sizeof(frame), false, a->mac, &all[i], NULL,
+					      NULL));
 	}
 }
 
@@ -250,9 +253,10 @@ static bool is_virtual(const struct standby *s, const struct ip_addr *a)
 	return false;
 }
 
-static bool arp_request(uint32_t port, const struct hsrp_frame *f)
+// An ARP request or a neighbour solicitation: true when it was about an address of ours.
+static bool address_asked(uint32_t port, const struct hsrp_frame *f)
 {
-	uint8_t frame[64];
+	uint8_t frame[HSRP_FRAME_MAX];
 	struct standby *s;
 
 	TAILQ_FOREACH (s, &standby_all, link) {
@@ -263,8 +267,11 @@ static bool arp_request(uint32_t port, const struct hsrp_frame *f)
 			return true;
 		s->arp_answers++;
 		frame_out(s, frame,
-			  hsrp_frame_arp(frame, sizeof(frame), true, s->mac, &f->target,
-					 f->sender_mac, &f->sender));
+			  f->kind == HSRP_FRAME_NS
+				  ? hsrp_frame_na(frame, sizeof(frame), s->mac, &f->target,
+						  f->sender_mac, &f->sender)
+				  : hsrp_frame_arp(frame, sizeof(frame), true, s->mac, &f->target,
+						   f->sender_mac, &f->sender));
 		return true;
 	}
 	return false;
@@ -280,7 +287,8 @@ bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_
 	switch (f.kind) {
 	case HSRP_FRAME_HELLO:
 	case HSRP_FRAME_BAD: return hello_frame(g, port, &f);
-	case HSRP_FRAME_ARP_REQUEST: return arp_request(port, &f);
+	case HSRP_FRAME_NS:
+	case HSRP_FRAME_ARP_REQUEST: return address_asked(port, &f);
 	default: return false;
 	}
 }

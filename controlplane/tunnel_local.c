@@ -13,7 +13,7 @@ struct ip_addr tunnel_virtual_address(const struct config *c, const char *name)
 		return addr_none();
 	TAILQ_FOREACH (i, &c->interfaces, link)
 		TAILQ_FOREACH (g, &i->standby, link)
-			if (g->ip_set && strcmp(g->name, name) == 0)
+			if (g->ip_set && !g->ipv6 && strcmp(g->name, name) == 0)
 				return g->ip;
 	return addr_none();
 }

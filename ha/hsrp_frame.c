@@ -1,10 +1,11 @@
 // HSRP's frames on Ethernet with IPv4: taking hellos apart down to their payload, putting them
-// together, ARP for virtual addresses (RFC 826, RFC 5227).
+// together, ARP for virtual addresses (RFC 826, RFC 5227). IPv6 is hsrp_frame6.c's.
 #include "hsrp_frame.h"
 
 #include <string.h>
 
 #include "hsrp.h"
+#include "hsrp_frame6.h"
 
 #define ETH_LEN     14
 #define IP_LEN      20
@@ -13,13 +14,14 @@
 #define FRAME_MIN   60  // without the checksum: devices need not pad
 #define TYPE_IPV4   0x0800
 #define TYPE_ARP    0x0806
+#define TYPE_IPV6   0x86dd
 #define ARP_REQUEST 1
 #define ARP_REPLY   2
 #define PROTO_UDP   17
 #define FRAGMENT    0x3fff  // more fragments, or an offset
 #define TOS_CONTROL 0xc0    // internetwork control, as routers send it
 
-static uint32_t sum(const uint8_t *p, size_t len, uint32_t s)
+uint32_t hsrp_sum(const uint8_t *p, size_t len, uint32_t s)
 {
 	for (size_t i = 0; i + 1 < len; i += 2)
 		s += (uint32_t)(p[i] << 8 | p[i + 1]);
@@ -28,7 +30,7 @@ static uint32_t sum(const uint8_t *p, size_t len, uint32_t s)
 	return s;
 }
 
-static uint16_t fold(uint32_t s)
+uint16_t hsrp_sum_fold(uint32_t s)
 {
 	while (s >> 16)
 		s = (s & 0xffff) + (s >> 16);
@@ -38,7 +40,7 @@ static uint16_t fold(uint32_t s)
 // Over the pseudo header and the datagram; 0xffff when the checksum in it is right.
 static uint16_t udp_sum(const uint8_t *src_dst, const uint8_t *udp, size_t len)
 {
-	return fold(sum(udp, len, sum(src_dst, 8, PROTO_UDP + (uint32_t)len)));
+	return hsrp_sum_fold(hsrp_sum(udp, len, hsrp_sum(src_dst, 8, PROTO_UDP + (uint32_t)len)));
 }
 
 static uint16_t be16(const uint8_t *p)
@@ -79,7 +81,16 @@ static bool is_hello(const uint8_t *ip, size_t len, size_t *header)
 	return *header >= IP_LEN && len >= *header + UDP_LEN && be16(ip + *header + 2) == HSRP_PORT;
 }
 
-static void hello_parse(const uint8_t *ip, size_t len, struct hsrp_frame *out)
+// RFC 1112 6.4: the lower 23 bits of the group. A hello to one station's MAC address would be heard
+// by that one alone, not by the router in whose name it speaks.
+static bool is_group_mac(const uint8_t *frame, const uint8_t *dst)
+{
+	const uint8_t want[6] = {0x01, 0, 0x5e, dst[1] & 0x7f, dst[2], dst[3]};
+
+	return memcmp(frame, want, sizeof(want)) == 0;
+}
+
+static void hello_parse(const uint8_t *frame, const uint8_t *ip, size_t len, struct hsrp_frame *out)
 {
 	size_t header;
 
@@ -91,8 +102,9 @@ static void hello_parse(const uint8_t *ip, size_t len, struct hsrp_frame *out)
 	out->kind = HSRP_FRAME_BAD;
 	out->sender = addr_from_bytes(4, ip + 12);
 	out->target = addr_from_bytes(4, ip + 16);
-	if (total > len || (be16(ip + 6) & FRAGMENT) != 0 || fold(sum(ip, header, 0)) != 0xffff ||
-	    udp_len < UDP_LEN || header + udp_len > total)
+	if (total > len || (be16(ip + 6) & FRAGMENT) != 0 ||
+	    hsrp_sum_fold(hsrp_sum(ip, header, 0)) != 0xffff || udp_len < UDP_LEN ||
+	    header + udp_len > total || !is_group_mac(frame, ip + 16))
 		return;
 	if (be16(udp + 6) != 0 && udp_sum(ip + 12, udp, udp_len) != 0xffff)
 		return;
@@ -110,7 +122,9 @@ void hsrp_frame_parse(const uint8_t *frame, size_t len, struct hsrp_frame *out)
 	if (be16(frame + 12) == TYPE_ARP)
 		arp_parse(frame + ETH_LEN, len - ETH_LEN, out);
 	else if (be16(frame + 12) == TYPE_IPV4)
-		hello_parse(frame + ETH_LEN, len - ETH_LEN, out);
+		hello_parse(frame, frame + ETH_LEN, len - ETH_LEN, out);
+	else if (be16(frame + 12) == TYPE_IPV6)
+		hsrp_frame6_parse(frame, len, out);
 }
 
 size_t hsrp_frame_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
@@ -120,6 +134,8 @@ size_t hsrp_frame_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
 	size_t total = ETH_LEN + IP_LEN + UDP_LEN + len;
 	uint8_t *ip = buf + ETH_LEN, *udp = ip + IP_LEN;
 
+	if (src->family == 6 && dst->family == 6)
+		return hsrp_frame6_hello(buf, cap, src_mac, src, dst, payload, len);
 	if (total > cap || src->family != 4 || dst->family != 4)
 		return 0;
 	memset(buf, 0, total);
@@ -135,7 +151,7 @@ size_t hsrp_frame_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
 	ip[9] = PROTO_UDP;
 	memcpy(ip + 12, src->bytes, 4);
 	memcpy(ip + 16, dst->bytes, 4);
-	put16(ip + 10, (uint16_t)~fold(sum(ip, IP_LEN, 0)));
+	put16(ip + 10, (uint16_t)~hsrp_sum_fold(hsrp_sum(ip, IP_LEN, 0)));
 	put16(udp, HSRP_PORT);
 	put16(udp + 2, HSRP_PORT);
 	put16(udp + 4, (uint16_t)(UDP_LEN + len));

@@ -26,7 +26,7 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 	*c = (struct hsrp_conf){
 		.version = i->standby_version == 2 ? 2 : 1,
 		.number = g->number,
-		.family = g->ip.family == 6 ? 6 : 4,
+		.family = g->ipv6 ? 6 : 4,
 		.priority = g->priority,
 		.preempt = g->preempt,
 		.preempt_min_s = g->preempt_min_s,
@@ -38,7 +38,8 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 		.hello_ms = g->hello_ms,
 		.hold_ms = g->hold_ms,
 		.mac_set = g->mac_set,
-		.use_bia = g->use_bia,
+		.use_bia = g->use_bia || i->standby_use_bia,
+		.stamps = g->replay_protection,
 		.auth_timeout_s = g->auth_timeout_s,
 	};
 	if (g->ip_set)
@@ -76,9 +77,8 @@ bool hsrp_stamps(const struct hsrp_group *g)
 	return g->conf.stamps && g->conf.auth.kind == HSRP_AUTH_MD5;
 }
 
-void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
+void hsrp_conf_virtual_mac(const struct hsrp_conf *c, uint8_t out[6])
 {
-	const struct hsrp_conf *c = &g->conf;
 	const uint8_t v1[6] = {0x00, 0x00, 0x0c, 0x07, 0xac, (uint8_t)c->number};
 	const uint8_t v2[6] = {
 		0x00, 0x00, 0x0c, 0x9f, (uint8_t)(0xf0 | c->number >> 8), (uint8_t)c->number};
@@ -91,6 +91,35 @@ void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
 		memcpy(out, c->mac, 6);
 	else
 		memcpy(out, c->family == 6 ? v6 : c->version == 2 ? v2 : v1, 6);
+}
+
+void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
+{
+	hsrp_conf_virtual_mac(&g->conf, out);
+}
+
+struct ip_addr hsrp_eui64(const struct ip_addr *prefix, const uint8_t mac[6])
+{
+	struct ip_addr a = *prefix;
+	const uint8_t low[8] = {mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+
+	memcpy(a.bytes + 8, low, sizeof(low));
+	return a;
+}
+
+void hsrp_conf_ipv6(struct hsrp_conf *c)
+{
+	const struct ip_prefix link_local = {.addr = {.family = 6, .bytes = {0xfe, 0x80}},
+					     .len = 10};
+	uint8_t mac[6];
+
+	if (c->family != 6)
+		return;
+	c->local = hsrp_eui64(&link_local.addr, c->bia);
+	c->net = link_local;
+	hsrp_conf_virtual_mac(c, mac);
+	if (!addr_is_set(&c->virtual_ip))
+		c->virtual_ip = hsrp_eui64(&link_local.addr, mac);
 }
 
 struct hsrp_group *hsrp_group_create(const struct hsrp_conf *conf, bool reload, uint64_t now)

@@ -33,6 +33,8 @@ enum cli_mode {
 	CLI_MAP,         // (config-crypto-map)#
 	CLI_ACL,         // (config-ext-nacl)#
 	CLI_TRACK,       // (config-track)#
+	CLI_KEYCHAIN,    // (config-keychain)#
+	CLI_KEY,         // (config-keychain-key)#
 	CLI_IPC_ZONE,    // (config-ipczone)#
 	CLI_IPC_ASSOC,   // (config-ipczone-assoc)#
 	CLI_IPC_SCTP,    // (config-ipc-protocol-sctp)#

@@ -194,7 +194,10 @@ struct standby_group {
 	uint16_t number;                  // 0..255 (v1), 0..4095 (v2)
 	bool number_given;                // `standby 0 ip` against `standby ip`
 	bool ip_set;
-	struct ip_addr ip;  // unset = learn
+	struct ip_addr ip;  // unset = learn; IPv6: the link-local one, unset = from the MAC
+	// `standby G ipv6 ...`: then `secondary` holds global addresses and prefixes, "A/len"
+	bool ipv6;
+	bool ipv6_auto;  // `ipv6 autoconfig` was written
 	struct config_strings secondary;
 	uint8_t priority;  // default 100
 	bool preempt;
@@ -206,6 +209,7 @@ struct standby_group {
 	char auth_text[9];     // default "cisco"
 	const char *auth_key;  // md5 key-string, or key chain name; or NULL
 	uint32_t auth_timeout_s;
+	bool replay_protection;  // stamps of our own, all routers must send them
 	bool mac_set;
 	uint8_t mac[6];
 	bool use_bia;
@@ -227,8 +231,28 @@ struct interface_config {
 	bool stateful;
 	uint8_t standby_version;  // 1 (default) or 2
 	uint32_t standby_delay_min_s, standby_delay_reload_s;
+	bool standby_use_bia;  // all groups of the interface
 	TAILQ_HEAD(, standby_group) standby;
 	struct config_strings ignored;  // accepted lines without effect, printed back
+};
+
+// ---- key chains ------------------------------------------------------------------------------
+struct key_lifetime {
+	bool set;             // else for ever
+	bool local;           // written in the local time zone, else UTC
+	int64_t from, until;  // seconds of the epoch; until INT64_MAX = infinite; exclusive
+	uint32_t duration_s;  // how `until` was written, 0 = as a date
+};
+struct chain_key {
+	TAILQ_ENTRY(chain_key) link;  // ascending id
+	uint32_t id;
+	const char *text;  // or NULL: not usable yet
+	struct key_lifetime accept, send;
+};
+struct key_chain {
+	TAILQ_ENTRY(key_chain) link;
+	char name[CONFIG_NAME_MAX];
+	TAILQ_HEAD(chain_keys, chain_key) keys;
 };
 
 // ---- routes, tracking, redundancy, ipc -------------------------------------------------------
@@ -314,6 +338,7 @@ struct config {
 	TAILQ_HEAD(, isakmp_key) isakmp_keys;
 	struct isakmp_config isakmp;
 	struct ipsec_config ipsec;
+	TAILQ_HEAD(, key_chain) key_chains;
 	TAILQ_HEAD(, transform_set) transform_sets;
 	TAILQ_HEAD(, acl) acls;
 	TAILQ_HEAD(, crypto_map) crypto_maps;  // static ones and dynamic templates
@@ -338,6 +363,7 @@ struct interface_config *config_interface(const struct config *c, const char *na
 struct crypto_map *config_crypto_map(const struct config *c, const char *name, bool dynamic);
 struct crypto_map_entry *crypto_map_entry_get(const struct crypto_map *m, uint32_t seq);
 struct acl *config_acl(const struct config *c, const char *name);
+struct key_chain *config_key_chain(const struct config *c, const char *name);
 struct transform_set *config_transform_set(const struct config *c, const char *name);
 // The key for a peer address: longest prefix wins. NULL when none.
 const struct isakmp_key *config_isakmp_key(const struct config *c, const struct ip_addr *peer);

@@ -142,8 +142,14 @@ struct hsrp_conf {
 	struct ip_prefix net;  // where other routers must be; family 0 = anywhere
 	uint8_t bia[6];        // burnt-in address
 };
+// IPv6 groups: with `bia` known, hsrp_conf_ipv6() adds what is derived from MAC addresses.
 void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 		    const struct interface_config *i);
+
+void hsrp_conf_ipv6(struct hsrp_conf *c);
+void hsrp_conf_virtual_mac(const struct hsrp_conf *c, uint8_t out[6]);
+// The address in a /64 whose lower half is the MAC address (RFC 4291 2.5.1).
+struct ip_addr hsrp_eui64(const struct ip_addr *prefix, const uint8_t mac[6]);
 
 enum hsrp_action_kind {
 	HSRP_DO_SEND,    // multicast `bytes` from conf.local, source MAC `mac`
