@@ -22,7 +22,7 @@ static int tables_init(struct ike *ike)
 	struct ike_table *all[] = {&ike->sa_by_id,        &ike->sa_by_cookie,  &ike->sa_by_first,
 				   &ike->sa_by_peer,      &ike->child_by_id,   &ike->child_by_sa,
 				   &ike->child_by_policy, &ike->child_by_peer, &ike->want_by_policy,
-				   &ike->peer_lists};
+				   &ike->want_by_ike,     &ike->peer_lists};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (ike_table_init(all[i]) < 0)
@@ -41,6 +41,7 @@ static void tables_fini(struct ike *ike)
 	ike_table_fini(&ike->child_by_policy);
 	ike_table_fini(&ike->child_by_peer);
 	ike_table_fini(&ike->want_by_policy);
+	ike_table_fini(&ike->want_by_ike);
 	ike_table_fini(&ike->peer_lists);
 }
 

@@ -77,7 +77,7 @@ struct ike {
 	TAILQ_HEAD(, ike_want) wants;
 	struct ike_table sa_by_id, sa_by_cookie, sa_by_first, sa_by_peer;
 	struct ike_table child_by_id, child_by_sa, child_by_policy, child_by_peer;
-	struct ike_table want_by_policy, peer_lists;
+	struct ike_table want_by_policy, want_by_ike, peer_lists;
 	LIST_HEAD(, peer_list) peer_list_all;
 	uint32_t last_sa_id, last_child_id;
 

@@ -31,7 +31,16 @@ static void drop(struct ike_want *w)
 	ike_timer_stop(&ike->timers, &w->rest);
 	TAILQ_REMOVE(&ike->wants, w, link);
 	ike_table_del(&w->node);
+	ike_table_del(&w->ike_node);
 	ike_bury(ike, &w->grave, grave_free);
+}
+
+static void wait_on(struct ike_want *w, uint32_t ike_id)
+{
+	w->ike_id = ike_id;
+	ike_table_del(&w->ike_node);
+	if (ike_id && !w->dead)
+		ike_table_add(&w->ike->want_by_ike, &w->ike_node, ike_id, w);
 }
 
 static void rest_over(void *obj)
@@ -57,7 +66,7 @@ static void give_up_for(struct ike_want *w, const char *reason, uint64_t rest_ms
 	ike->env.policy_flush_held(ike->env.ctx, w->policy);
 	w->failed = true;
 	w->running = false;
-	w->ike_id = 0;
+	wait_on(w, 0);
 	if (ike_timer_set(&ike->timers, &w->rest, ike->now_ms + rest_ms) < 0)
 		drop(w);
 }
@@ -71,7 +80,7 @@ static void run(struct ike_want *w, struct ike_sa *sa)
 {
 	int rc;
 
-	w->ike_id = sa->id;
+	wait_on(w, sa->id);
 	w->running = true;
 	rc = sa->ops->child_start(sa, w);
 	if (rc < 0 && !w->dead)
@@ -92,15 +101,18 @@ static bool remote_of(const struct ike_want *w, struct ip_addr *local, struct ip
 }
 
 // An instance is renewed on the IKE SA that its peer has made, or on what replaced that.
-static struct ike_sa *ike_sa_begin(const struct ike_want *w, const struct ip_addr *local,
-				   const struct ip_addr *remote)
+static struct ike_sa *ike_sa_to_wait_for(const struct ike_want *w, const struct ip_addr *local,
+					 const struct ip_addr *remote)
 {
 	const struct tunnel_flow *f = tunnels_flow(w->ike->tunnels, w->policy);
+	struct ike_sa *sa;
 
-	if (f->tunnel->role != TUNNEL_INSTANCE)
-		return ike_sa_initiate(w->ike, local, remote, NULL);
-	errno = EHOSTUNREACH;
-	return NULL;
+	if (f->tunnel->role == TUNNEL_INSTANCE) {
+		errno = EHOSTUNREACH;
+		return NULL;
+	}
+	sa = ike_sa_pending(w->ike, local, remote);
+	return sa ? sa : ike_sa_initiate(w->ike, local, remote, NULL);
 }
 
 static void connect_peer(struct ike_want *w)
@@ -120,11 +132,9 @@ static void connect_peer(struct ike_want *w)
 		run(w, sa);
 		return;
 	}
-	sa = ike_sa_pending(ike, &local, &remote);
-	if (!sa)
-		sa = ike_sa_begin(w, &local, &remote);
+	sa = ike_sa_to_wait_for(w, &local, &remote);
 	if (sa)
-		w->ike_id = sa->id;
+		wait_on(w, sa->id);
 	else
 		give_up(w, errno == ENOKEY         ? "no pre-shared key for the peer"
 			   : errno == ENOPROTOOPT  ? "no usable isakmp policy is configured"
@@ -189,49 +199,94 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of, const stru
 	return 0;
 }
 
+// What is done with a want may kill SAs and so change other wants: they are gathered by policy, a
+// few at a time, and each one that was dealt with no longer fits.
+#define GATHER 64
+
+// May it go on with this IKE SA? Another peer may have the address, too, behind a NAT.
+static bool is_for(const struct ike_want *w, const struct ike_sa *sa)
+{
+	const struct child_sa *c = w->rekey_of ? child_sa_by_id(w->ike, w->rekey_of) : NULL;
+
+	return !w->running && !w->failed && (!sa->nat_remote || !c || child_sa_ike(c) == sa);
+}
+
+static unsigned waiting_for(const struct ike *ike, uint32_t ike_id, const struct ike_sa *now,
+			    uint32_t policies[], unsigned count)
+{
+	struct ike_node *n = ike_table_first(&ike->want_by_ike, ike_id);
+
+	for (; n && count < GATHER; n = ike_table_next(n)) {
+		const struct ike_want *w = n->owner;
+
+		if (now ? is_for(w, now) : !w->failed)
+			policies[count++] = w->policy;
+	}
+	return count;
+}
+
+// On whichever IKE SA between these addresses they wait.
+static unsigned waiting_for_peer(const struct ike_sa *sa, uint32_t policies[])
+{
+	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
+	unsigned count = 0;
+
+	for (; n; n = ike_table_next(n)) {
+		const struct ike_sa *o = n->owner;
+
+		if (addr_equal(&o->remote, &sa->remote) && addr_equal(&o->local, &sa->local))
+			count = waiting_for(sa->ike, o->id, sa, policies, count);
+	}
+	return count;
+}
+
 void ike_want_ike_up(struct ike_sa *sa)
 {
-	struct ike *ike = sa->ike;
-	struct ike_want *w, *next;
+	uint32_t policies[GATHER];
+	unsigned n;
 
-	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
-		const struct ike_sa *its = ike_sa_by_id(ike, w->ike_id);
+	while (!sa->dead && (n = waiting_for_peer(sa, policies)))
+		for (unsigned i = 0; i < n && !sa->dead; i++) {
+			struct ike_want *w = ike_want_by_policy(sa->ike, policies[i]);
 
-		next = TAILQ_NEXT(w, link);
-		if (w->running || w->failed)
-			continue;
-		if (w->ike_id == sa->id || (its && addr_equal(&its->remote, &sa->remote) &&
-					    addr_equal(&its->local, &sa->local)))
-			run(w, sa);
+			if (w && is_for(w, sa))
+				run(w, sa);
+		}
+}
+
+static void next_peer(struct ike_want *w, const struct ike_sa *failed)
+{
+	struct ike *ike = w->ike;
+	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, w->policy);
+
+	if (!f) {
+		drop(w);
+		return;
 	}
+	// An SA that was up says nothing against its peer: that one gets another chance.
+	unsigned limit = f->tunnel->peer_count + (failed->established ? 1 : 0);
+
+	if (!failed->established && !w->rekey_of)
+		peer_list_failed(ike, f->tunnel, &failed->remote);
+	if (++w->tried < limit)
+		connect_peer(w);
+	else
+		give_up(w, "no peer answered or none accepted our IKE policies");
 }
 
 void ike_want_ike_failed(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
-	struct ike_want *w, *next;
+	uint32_t policies[GATHER];
+	unsigned n;
 
-	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
-		const struct tunnel_flow *f;
-		unsigned limit;
+	while (!ike->stopping && (n = waiting_for(ike, sa->id, NULL, policies, 0)))
+		for (unsigned i = 0; i < n; i++) {
+			struct ike_want *w = ike_want_by_policy(ike, policies[i]);
 
-		next = TAILQ_NEXT(w, link);
-		if (w->ike_id != sa->id || w->failed || ike->stopping)
-			continue;
-		f = tunnels_flow(ike->tunnels, w->policy);
-		if (!f) {
-			drop(w);
-			continue;
+			if (w && w->ike_id == sa->id && !w->failed)
+				next_peer(w, sa);
 		}
-		// An SA that was up says nothing against its peer: that one gets another chance.
-		limit = f->tunnel->peer_count + (sa->established ? 1 : 0);
-		if (!sa->established && !w->rekey_of)
-			peer_list_failed(ike, f->tunnel, &sa->remote);
-		if (++w->tried < limit)
-			connect_peer(w);
-		else
-			give_up(w, "no peer answered or none accepted our IKE policies");
-	}
 }
 
 void ike_want_child_up(const struct child_sa *c)
@@ -256,21 +311,15 @@ void ike_want_child_failed(struct ike *ike, uint32_t policy, const char *reason)
 
 void ike_want_clear(struct ike *ike, uint32_t policy)
 {
-	struct ike_want *w, *next;
+	struct ike_want *w = policy ? ike_want_by_policy(ike, policy) : NULL;
 
-	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (policy == 0 || w->policy == policy)
-			drop(w);
-	}
+	if (w)
+		drop(w);
+	while (policy == 0 && (w = TAILQ_FIRST(&ike->wants)))
+		drop(w);
 }
 
 bool ike_want_on(const struct ike *ike, uint32_t ike_id)
 {
-	const struct ike_want *w;
-
-	TAILQ_FOREACH (w, &ike->wants, link)
-		if (w->ike_id == ike_id)
-			return true;
-	return false;
+	return ike_table_first(&ike->want_by_ike, ike_id) != NULL;
 }

@@ -8,11 +8,12 @@ struct child_sa;
 
 struct ike_want {
 	TAILQ_ENTRY(ike_want) link;
-	struct ike_node node;
+	struct ike_node node, ike_node;
 	struct ike_dead grave;
 	struct ike *ike;
 	uint32_t policy;
-	uint32_t ike_id;  // IKE SA it waits for or negotiates on; 0 while it rests
+	uint32_t ike_id;  // IKE SA it waits for or negotiates on; 0 while it rests; wait_on() sets
+			  // it
 	bool running;     // the child's exchange is under way
 	bool failed;      // resting: new requests are refused until the timer
 	bool dead;
