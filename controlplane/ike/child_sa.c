@@ -23,8 +23,6 @@
 #include "log.h"
 #include "secret.h"
 
-// A first message that was lost comes again a second later.
-#define LATE_MS 1500
 // Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
 #define SEQ_LIM        (UINT32_MAX - 1024ull)
 #define SEQ_LOW_MARGIN (1ull << 26)
@@ -239,11 +237,12 @@ void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *se
 }
 
 // Did both ends begin before they knew of the other one's pair? `later` came up now, and was begun
-// before `other` was up, but for a message that was late. A peer that renews `other` begins after.
+// before `other` was up. A peer that renews `other` begins after. (Should a lost first message make
+// it look that way, the ends may disagree; child_life_revive() settles that.)
 static bool is_simultaneous(const struct child_sa *later, const struct child_sa *other)
 {
 	return later->initiator != other->initiator && !other->rekeying &&
-	       later->begun_ms <= other->up_ms + LATE_MS;
+	       later->begun_ms <= other->up_ms;
 }
 
 // Of the pairs for the same traffic with the same peer one serves; the others get old.

@@ -107,7 +107,7 @@ static void test_early_rekey(void **state)
 		bed_init(&bed, seed, NULL);
 		bed_start(&bed);
 		tunnel_up(&bed);
-		bed_ping_always(&bed, 2000 + seed * 1500, 100);
+		bed_ping_always(&bed, (seed - 1) * 1500 + 5, 5);
 		child_first(&bed.a, &a);
 		first = a.spi_in;
 		soft_expire(&bed.b);
