@@ -74,6 +74,11 @@ static void text_state(struct cli *cli, const struct view *x)
 	cli_printf(cli, "    Local virtual MAC address is %s\n", a);
 }
 
+static bool stamped(const struct view *x)
+{
+	return x->s->key_kind != STANDBY_KEY_NONE && hsrp_group_conf(x->s->group)->stamps;
+}
+
 static void text_timers(struct cli *cli, const struct view *x)
 {
 	const struct hsrp_snapshot *v = &x->v;
@@ -85,13 +90,23 @@ static void text_timers(struct cli *cli, const struct view *x)
 		cli_printf(cli, "    Next hello sent in %u.%03u secs\n", v->next_hello_ms / 1000,
 			   v->next_hello_ms % 1000);
 	if (x->s->key_kind != STANDBY_KEY_NONE)
-		cli_printf(cli, "  Authentication MD5, %s\n",
-			   x->s->key_kind == STANDBY_KEY_STRING ? "key-string" : "key-chain");
+		cli_printf(cli, "  Authentication MD5, %s%s%s%s\n",
+			   x->s->key_kind == STANDBY_KEY_STRING ? "key-string" : "key-chain ",
+			   x->s->key_chain[0] ? "\"" : "", x->s->key_chain,
+			   x->s->key_chain[0] ? "\"" : "");
+	if (stamped(x))
+		cli_puts(cli, "  Replay protection by stamps\n");
 	if (!v->preempt)
 		cli_puts(cli, "  Preemption disabled\n");
 	else
 		cli_printf(cli, "  Preemption enabled%s\n",
-			   v->preempt_waiting ? ", waits for its delay" : "");
+			   x->s->held           ? ", held until synchronised"
+			   : v->preempt_waiting ? ", waits for its delay"
+						: "");
+	if (v->claiming)
+		cli_puts(cli, "    Asks the other gateway before it becomes active\n");
+	if (v->resigned)
+		cli_puts(cli, "    Has given the active role away\n");
 }
 
 static void text_peer(struct cli *cli, const char *role, const struct hsrp_peer_view *p)
@@ -123,6 +138,21 @@ static void text_tracked(struct cli *cli, const struct standby *s)
 	}
 }
 
+// What an operator asks first: did somebody try something?
+struct attempts {
+	uint64_t forged, truncated, replayed;
+};
+static struct attempts attempts_of(const struct hsrp_snapshot *v)
+{
+	struct attempts a = {
+		.truncated = v->reasons[HSRP_RX_TRUNCATED] + v->reasons[HSRP_RX_BAD_LENGTH],
+		.replayed = v->reasons[HSRP_RX_REPLAYED] + v->reasons[HSRP_RX_OWN_ADDRESS]};
+
+	for (int i = HSRP_RX_DUPLICATE_TLV; i <= HSRP_RX_NO_STAMP; i++)
+		a.forged += i == HSRP_RX_OWN_ADDRESS ? 0 : v->reasons[i];
+	return a;
+}
+
 static void text_counters(struct cli *cli, const struct view *x)
 {
 	const struct hsrp_snapshot *v = &x->v;
@@ -138,6 +168,9 @@ static void text_counters(struct cli *cli, const struct view *x)
 	cli_printf(cli, "\n  ARP answers %ju, announcements %ju, not sent %ju\n",
 		   (uintmax_t)x->s->arp_answers, (uintmax_t)x->s->announcements,
 		   (uintmax_t)x->s->send_failed);
+	struct attempts t = attempts_of(v);
+	cli_printf(cli, "  Forged or foreign %ju, truncated %ju, replayed %ju\n",
+		   (uintmax_t)t.forged, (uintmax_t)t.truncated, (uintmax_t)t.replayed);
 	for (int i = HSRP_RX_OK + 1; i < HSRP_RX_REASONS; i++)
 		if (v->reasons[i])
 			cli_printf(cli, "  %s %s %ju\n", i < HSRP_RX_ERRORS ? "Refused" : "Noted",
@@ -193,6 +226,14 @@ static void json_counters(struct json *w, const struct view *x)
 	for (int i = HSRP_RX_OK + 1; i < HSRP_RX_ERRORS; i++)
 		json_u64(w, hsrp_rx_name((enum hsrp_rx)i), v->reasons[i]);
 	json_end(w);
+	json_obj(w, "noted");
+	for (int i = HSRP_RX_ERRORS; i < HSRP_RX_REASONS; i++)
+		json_u64(w, hsrp_rx_name((enum hsrp_rx)i), v->reasons[i]);
+	json_end(w);
+	struct attempts t = attempts_of(v);
+	json_u64(w, "forged", t.forged);
+	json_u64(w, "truncated", t.truncated);
+	json_u64(w, "replayed", t.replayed);
 	json_u64(w, "arp_answers", x->s->arp_answers);
 	json_u64(w, "announcements", x->s->announcements);
 	json_u64(w, "not_sent", x->s->send_failed);
@@ -236,6 +277,16 @@ static void group_json(struct json *w, const struct view *x)
 	json_u64(w, "priority", v->priority);
 	json_u64(w, "configured_priority", v->configured_priority);
 	json_bool(w, "preempt", v->preempt);
+	json_bool(w, "held", x->s->held);
+	json_str(w, "authentication",
+		 x->s->key_kind == STANDBY_KEY_STRING  ? "md5 key-string"
+		 : x->s->key_kind == STANDBY_KEY_CHAIN ? "md5 key-chain"
+						       : "text");
+	json_bool(w, "replay_protection", stamped(x));
+	json_arr(w, "secondary_virtual_ips");
+	for (unsigned i = 0; i < x->s->secondary_count; i++)
+		json_str(w, NULL, addr_format(&x->s->secondary[i], a, sizeof(a)));
+	json_end(w);
 	json_u64(w, "hello_ms", v->hello_ms);
 	json_u64(w, "hold_ms", v->hold_ms);
 	json_str(w, "active", peer_format(&v->active, a, sizeof(a)));
