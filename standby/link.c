@@ -221,7 +221,7 @@ static void flush(struct link *l, struct conn *c)
 		conn_over(l, c, ret);
 		return;
 	}
-	l->driver->want(conn_sock(c), ret == CONN_BLOCKED, false);
+	l->driver->want_room(conn_sock(c), ret == CONN_BLOCKED);
 	if (ret == CONN_MORE)
 		kick(l);
 	if (c == l->cur && conn_relieved(c))
@@ -249,7 +249,7 @@ static void conn_run(struct link *l, struct conn *c)
 		return;
 	}
 	if (ret == CONN_MORE)
-		l->driver->want(conn_sock(c), false, true);
+		kick(l);
 	flush(l, c);
 }
 
@@ -284,7 +284,7 @@ static void accept_all(struct link *l)
 		else
 			conn_run(l, l->pending);
 	}
-	l->driver->want(l->listener, false, true);
+	l->driver->again(l->listener);
 }
 
 static void on_ready(void *ctx, struct link_sock *s)
@@ -306,12 +306,12 @@ static void kick_fired(void *ctx, int fd, unsigned events)
 
 	(void)!read(fd, &count, sizeof(count));
 	l->kicked = false;
-	if (l->pending && conn_state(l->pending) != CONN_FAILED)
-		flush(l, l->pending);
+	if (l->pending)
+		conn_run(l, l->pending);
 	if (l->cur && conn_state(l->cur) == CONN_FAILED)
 		conn_over(l, l->cur, -ENOMEM);
 	else if (l->cur)
-		flush(l, l->cur);
+		conn_run(l, l->cur);
 }
 
 static void beat_expired(void *ctx, uint64_t now_ms)

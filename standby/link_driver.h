@@ -66,8 +66,8 @@ struct link_driver_ops {
 	int (*status)(struct link_sock *s, struct link_status *out);
 	// The path to use while it works.
 	void (*prefer)(struct link_sock *s, const struct ip_addr *peer);
-	// Whether `ready` shall come for room to send; `again`: come back without a new event.
-	void (*want)(struct link_sock *s, bool room, bool again);
+	void (*want_room)(struct link_sock *s, bool on);  // shall `ready` come for room to send
+	void (*again)(struct link_sock *s);               // `ready` in the next turn
 	void (*abort)(struct link_sock *s);  // ends the association at once and frees s
 };
 extern const struct link_driver_ops link_kernel, link_usrsctp;

@@ -244,10 +244,14 @@ static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
 	(void)option(s->fd.fd, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
 }
 
-static void sock_want(struct link_sock *s, bool room, bool again)
+static void sock_want_room(struct link_sock *s, bool on)
 {
-	// level-triggered: what is left to receive comes again by itself
-	(void)loop_fd_events(&s->fd, room ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+	(void)loop_fd_events(&s->fd, on ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+}
+
+// Level-triggered: what is left comes again by itself.
+static void sock_again(struct link_sock *s)
+{
 }
 
 // ---- data ---------------------------------------------------------------------------------------
@@ -374,6 +378,7 @@ const struct link_driver_ops link_kernel = {
 	.receive = sock_receive,
 	.status = sock_status,
 	.prefer = sock_prefer,
-	.want = sock_want,
+	.want_room = sock_want_room,
+	.again = sock_again,
 	.abort = sock_abort,
 };

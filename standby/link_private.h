@@ -22,7 +22,7 @@ struct link {
 	struct conn *pending;       // connecting, in its handshake, or telling the other why not
 	struct conn_counts before;  // of associations that are over
 	struct loop_timer retry, handshake, beat;
-	struct loop_fd kick;  // eventfd: flush in the next turn
+	struct loop_fd kick;  // eventfd: go on in the next turn
 	int kick_fd;
 	bool kicked, busy;
 	uint64_t ups, refused;

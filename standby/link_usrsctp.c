@@ -375,10 +375,14 @@ static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
 	(void)option(s->so, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
 }
 
-static void sock_want(struct link_sock *s, bool room, bool again)
+// Every wake-up tries to send: nothing to switch.
+static void sock_want_room(struct link_sock *s, bool on)
 {
-	if (again)
-		wake();
+}
+
+static void sock_again(struct link_sock *s)
+{
+	wake();
 }
 
 // ---- data ---------------------------------------------------------------------------------------
@@ -506,6 +510,7 @@ const struct link_driver_ops link_usrsctp = {
 	.receive = sock_receive,
 	.status = sock_status,
 	.prefer = sock_prefer,
-	.want = sock_want,
+	.want_room = sock_want_room,
+	.again = sock_again,
 	.abort = sock_abort,
 };

@@ -31,6 +31,8 @@ static struct {
 	uint64_t first_us, bytes;
 } got[LINK_STREAMS];
 static struct loop_fd input;
+static char at_up[256];
+static bool no_input;
 
 static void put32(uint8_t *p, uint32_t v)
 {
@@ -75,13 +77,20 @@ static void pump(void)
 	}
 }
 
+static void command(char *line);
+
 static void on_up(void *ctx)
 {
+	char commands[sizeof(at_up)];
 	struct link_info i;
 
 	link_get_info(the_link, &i);
 	memset(got, 0, sizeof(got));
 	printf("up %ju driver=%s security=\"%s\"\n", (uintmax_t)i.ups, i.driver, i.security);
+	memcpy(commands, at_up, sizeof(commands));
+	for (char *save = NULL, *c = strtok_r(commands, ";", &save); c;
+	     c = strtok_r(NULL, ";", &save))
+		command(c);
 }
 
 static void on_down(void *ctx, const char *why)
@@ -220,6 +229,10 @@ static void parameter(struct link_params *p, const char *key, char *v)
 		p->path_retransmit = n;
 	else if (strcmp(key, "assoc") == 0)
 		p->assoc_retransmit = n;
+	else if (strcmp(key, "up") == 0)
+		snprintf(at_up, sizeof(at_up), "%s", v);
+	else if (strcmp(key, "stdin") == 0)
+		no_input = v[0] == 'n';
 	else if (strcmp(key, "hb") == 0)
 		p->heartbeat_ms = n;
 	else
@@ -249,7 +262,8 @@ int main(int argc, char **argv)
 		loop_destroy(loop);
 		return 1;
 	}
-	(void)loop_fd_add(&input, loop, "input", 0, LOOP_READ, input_ready, NULL);
+	if (!no_input)
+		(void)loop_fd_add(&input, loop, "input", 0, LOOP_READ, input_ready, NULL);
 	(void)loop_run(loop);
 	loop_fd_del(&input);
 	link_destroy(the_link);
