@@ -83,7 +83,8 @@ struct if_state *interface_state(const struct gateway *g, const char *name)
 
 // ---- IKE -------------------------------------------------------------------------------------
 static struct ike_sa_info ike_sas[2];
-static struct ike_child_info children[2];
+static struct ike_child_info children[3];
+static int child_count = 2;  // the third is of a dynamic map
 
 bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
 {
@@ -97,7 +98,7 @@ bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
 }
 bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < child_count; i++) {
 		if (children[i].id > after) {
 			*out = children[i];
 			return true;
@@ -258,6 +259,59 @@ static void crypto_fill(void)
 	}
 }
 
+// The second entry of a map of its own refers to a dynamic map; one peer has an instance.
+static struct tunnel instance;
+static struct tunnel *instance_list[1] = {&instance};
+static struct tunnel_flow instance_flow;
+static const struct tunnel_flow *by_policy[64];
+
+static void dynamic_fill(void)
+{
+	struct crypto_map *m = arena_alloc(config->arena, sizeof(*m));
+	struct crypto_map *d = arena_alloc(config->arena, sizeof(*d));
+	struct crypto_map_entry *e = arena_alloc(config->arena, sizeof(*e));
+	struct crypto_map_entry *t = arena_alloc(config->arena, sizeof(*t));
+
+	snprintf(m->name, sizeof(m->name), "DYNMAP");
+	snprintf(d->name, sizeof(d->name), "DYN");
+	d->is_dynamic_template = true;
+	TAILQ_INIT(&m->entries);
+	TAILQ_INIT(&d->entries);
+	TAILQ_INIT(&e->peers);
+	TAILQ_INIT(&t->peers);
+	e->seq = 20;
+	snprintf(e->dynamic_map, sizeof(e->dynamic_map), "DYN");
+	t->seq = 10;
+	snprintf(t->transform_sets[0], CONFIG_NAME_MAX, "SET2");
+	t->transform_set_count = 1;
+	t->reverse_route = (struct reverse_route){.kind = RR_REMOTE_PEER, .tag = 7};
+	TAILQ_INSERT_TAIL(&m->entries, e, link);
+	TAILQ_INSERT_TAIL(&d->entries, t, link);
+	TAILQ_INSERT_TAIL(&config->crypto_maps, m, link);
+	TAILQ_INSERT_TAIL(&config->crypto_maps, d, link);
+
+	child_fill(2);
+	instance_flow =
+		(struct tunnel_flow){.policy = 60, .tunnel = &instance, .sel = flows[0].sel};
+	prefix_parse("6.6.99.0/24", &instance_flow.sel.dst);
+	children[2].policy = 60;
+	children[2].sel = instance_flow.sel;
+	children[2].seq = 20;
+	children[2].remote = addr("6.6.27.9");
+	children[2].remote_port = 20001;
+	snprintf(children[2].map, CONFIG_NAME_MAX, "DYNMAP");
+	snprintf(children[2].dynamic_map, CONFIG_NAME_MAX, "DYN");
+	children[2].dynamic_seq = 10;
+	instance_of_view(&(struct sa_view){.c = children[2]}, &instance, &instance_flow);
+	snprintf(instance.peer_id, sizeof(instance.peer_id), "spoke9.example.net");
+	instance.lifetime_s = 3600;
+	instance.lifetime_kb = 4608000;
+	by_policy[60] = &instance_flow;
+	all.by_policy = by_policy;
+	all.by_policy_size = 64;
+	all.instances = instance_list;
+}
+
 static int setup(void **state)
 {
 	struct err err = {0};
@@ -291,6 +345,7 @@ static int setup(void **state)
 	state_of_port.port = 2;
 	TAILQ_INSERT_TAIL(&gateway.interfaces, &state_of_port, link);
 	crypto_fill();
+	dynamic_fill();
 	return show_map_register(&gateway, &err) || show_ipsec_register(&gateway, &err) ||
 	       show_session_register(&gateway, &err) || show_isakmp_register(&gateway, &err) ||
 	       show_interfaces_register(&gateway, &err);
@@ -343,6 +398,22 @@ static void test_configured(void **state)
 	golden("show crypto isakmp policy", "isakmp-policy.json", true);
 }
 
+static void test_dynamic(void **state)
+{
+	child_count = 3;
+	all.instance_count = 1;
+	golden("show crypto dynamic-map", "dynamic-map.txt", false);
+	golden("show crypto dynamic-map tag DYN", "dynamic-map.json", true);
+	golden("show crypto map tag DYNMAP", "dynamic-instances.txt", false);
+	golden("show crypto map tag DYNMAP", "dynamic-instances.json", true);
+	golden("show crypto ipsec sa map DYNMAP", "dynamic-ipsec-sa.txt", false);
+	golden("show crypto ipsec sa peer 6.6.27.9", "dynamic-ipsec-sa.json", true);
+	golden("show crypto session detail", "dynamic-session.txt", false);
+	golden("show crypto session", "dynamic-session.json", true);
+	child_count = 2;
+	all.instance_count = 0;
+}
+
 static void test_isakmp(void **state)
 {
 	golden("show crypto isakmp sa", "isakmp-sa.txt", false);
@@ -377,13 +448,10 @@ static void test_commit_in_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipsec_sa),
-		cmocka_unit_test(test_session),
-		cmocka_unit_test(test_standby),
-		cmocka_unit_test(test_configured),
-		cmocka_unit_test(test_isakmp),
-		cmocka_unit_test(test_interfaces),
-		cmocka_unit_test(test_commit_in_between),
+		cmocka_unit_test(test_ipsec_sa),   cmocka_unit_test(test_session),
+		cmocka_unit_test(test_standby),    cmocka_unit_test(test_configured),
+		cmocka_unit_test(test_dynamic),    cmocka_unit_test(test_isakmp),
+		cmocka_unit_test(test_interfaces), cmocka_unit_test(test_commit_in_between),
 	};
 	all.count = 3;  // the goldens stay readable; the last test uses all of them
 	return cmocka_run_group_tests(tests, setup, teardown);
