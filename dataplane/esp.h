@@ -87,10 +87,13 @@ static inline void esp_group(struct crypto_ctx *ctx, crypto_fn fn, uint32_t at)
 {
 	struct crypto_group *g = &ctx->group[ctx->groups];
 
-	if (at && g[-1].fn == fn)
+	if (ctx->groups && g[-1].fn == fn)
 		return;
+	if (ctx->groups && g[-1].from == at)
+		g--;  // nothing came of that one: as many groups as ops suffice
+	else
+		ctx->groups++;
 	*g = (struct crypto_group){.fn = fn, .from = at};
-	ctx->groups++;
 }
 
 // Crypto pass over ops[0..n): consecutive ops with the same function go together.

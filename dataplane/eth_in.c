@@ -24,7 +24,7 @@ struct eth {
 	uint64_t mac, vmac;  // the port's addresses, its first virtual one
 	uint64_t epoch;
 	uint32_t id;
-	struct burst *local, *unrouted, *host;
+	struct eth_in *to;
 };
 
 // Whether the destination is the port's own unicast address.
@@ -85,7 +85,7 @@ static __attribute__((noinline)) bool frame_any(const struct eth *e, struct rte_
 		if (!(frame[0] & 1) && !ours)
 			pkt_drop(e->w, m, DROP_ETH_DST);
 		else
-			burst_add(e->host, m);
+			burst_add(&e->to->host, m);
 		return false;
 	}
 	rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
@@ -114,14 +114,19 @@ static inline bool frame_plain(const struct eth *e, const struct rte_mbuf *m, co
 	return ip4_plain(frame + RTE_ETHER_HDR_LEN, len - RTE_ETHER_HDR_LEN, q);
 }
 
-// Header checked and way known or asked for: where the frame goes on. true: it is forwarded.
-static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, struct pkt *p, uint32_t adj)
+// Header checked: where the frame goes on by its way, ADJ_NONE if that is not known. true: it is
+// forwarded.
+static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, struct pkt *p, uint32_t adj,
+			      bool esp)
 {
 	if (likely(adj >= ADJ_FIRST)) {
 		route_put(p, adj);
 		return true;
 	}
-	burst_add(adj == ADJ_LOCAL ? e->local : e->unrouted, m);
+	if (likely(adj == ADJ_LOCAL))
+		burst_add(likely(esp) ? &e->to->esp : &e->to->local, m);
+	else
+		burst_add(&e->to->unrouted, m);
 	return false;
 }
 
@@ -129,20 +134,19 @@ static inline bool frame_in(const struct eth *e, struct rte_mbuf *m)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct pkt *p = pkt_of(m);
-	uint32_t adj = ADJ_NONE;
 	struct ip4_plain q;
 
 	if (likely(frame_plain(e, m, frame, &q))) {
 		*p = (struct pkt){.in_port = e->id, .l3_len = 20, .l3_total = (uint16_t)q.total};
 		memcpy(&p->sport, &q.upper, sizeof(q.upper));
 		frame_strip(m, q.total);
-		adj = route_cache_get(e->w->routes, e->epoch, q.dst_be);
-	} else if (!frame_any(e, m)) {
-		return false;
-	} else if (p->family == 4) {
-		adj = route_cached(e->w, m, e->epoch);
+		return frame_sort(e, m, p, route_cache_get(e->w->routes, e->epoch, q.dst_be),
+				  p->proto == IPPROTO_ESP && !q.more);
 	}
-	return frame_sort(e, m, p, adj);
+	if (!frame_any(e, m))
+		return false;
+	return frame_sort(e, m, p, p->family == 4 ? route_cached(e->w, m, e->epoch) : ADJ_NONE,
+			  false);
 }
 
 // All headers of a burst start on their way at once. The buffers' own lines were just written by
@@ -153,8 +157,7 @@ static inline void frames_prefetch(const struct burst *in)
 		rte_prefetch0(rte_pktmbuf_mtod(in->pkt[i], const uint8_t *));
 }
 
-void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *local,
-	    struct burst *unrouted, struct burst *host)
+void eth_in(struct worker *w, struct burst *in, uint32_t port, struct eth_in *to)
 {
 	const struct port *p = port_get(port);
 	bool virtual = __atomic_load_n(&p->vmacs, __ATOMIC_ACQUIRE) > 0;
@@ -165,9 +168,7 @@ void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *loc
 		.vmac = mac_word(virtual ? p->vmac[0] : p->mac),
 		.epoch = route_cache_epoch(w->routes),
 		.id = port,
-		.local = local,
-		.unrouted = unrouted,
-		.host = host,
+		.to = to,
 	};
 	uint32_t kept = 0;
 

@@ -16,6 +16,7 @@ struct ip4_plain {
 	uint64_t upper;  // struct pkt from sport on
 	uint32_t dst_be;
 	uint32_t total;
+	bool more;  // the first of several fragments
 };
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "fields are cut out by shifts");
@@ -64,6 +65,7 @@ static inline __attribute__((always_inline)) bool ip4_plain(const uint8_t *h, ui
 		return false;
 	if (unlikely(!ip4_plain_sum(a, b, c) || src - 1 >= 223 || src == 127))
 		return false;
+	q->more = a >> 53 & 1;
 	ports = rte_bswap32(ports);
 	ports = ports >> 16 | ports << 16;
 	q->upper = (ports & (uint32_t)ip4_ports[proto]) | (uint64_t)(proto | 0x400) << 32;

@@ -61,20 +61,22 @@ static void outbound(struct worker *w, struct burst *b)
 
 void pipeline_run(struct worker *w, struct burst *rx, uint32_t port)
 {
-	struct burst esp, ike, host, frames, unrouted;
+	struct burst ike, host;
+	struct eth_in to;
 
-	burst_reset(&esp), burst_reset(&ike), burst_reset(&host), burst_reset(&frames);
-	burst_reset(&unrouted);
-	stage_enter(w, STAGE_ETH_IN, rx->n), eth_in(w, rx, port, &esp, &unrouted, &frames);
-	stage_enter(w, STAGE_ROUTE, unrouted.n), route(w, &unrouted, &esp, &host);
-	burst_join(rx, &unrouted);
-	stage_enter(w, STAGE_LOCAL_IN, esp.n), local_in(w, &esp, &ike, &host);
-	decapsulate(w, &esp, &host);
-	burst_join(rx, &esp);
-	stage_enter(w, STAGE_SPD_IN, rx->n + host.n), spd_in(w, rx), spd_in(w, &host);
+	burst_reset(&to.esp), burst_reset(&to.local), burst_reset(&to.unrouted);
+	burst_reset(&to.host), burst_reset(&ike), burst_reset(&host);
+	stage_enter(w, STAGE_ETH_IN, rx->n), eth_in(w, rx, port, &to);
+	stage_enter(w, STAGE_ROUTE, to.unrouted.n), route(w, &to.unrouted, &to.local, &host);
+	burst_join(rx, &to.unrouted);
+	stage_enter(w, STAGE_LOCAL_IN, to.local.n), local_in(w, &to.local, &ike, &host);
+	burst_join(&to.esp, &to.local);
+	decapsulate(w, &to.esp, &host);
+	burst_join(rx, &to.esp);
+	stage_enter(w, STAGE_SPD_IN, rx->n + host.n), spd_in(w, rx, port), spd_in(w, &host, port);
 	outbound(w, rx);
-	stage_enter(w, STAGE_PUNT, ike.n + host.n + frames.n);
-	punt(w, &ike, PUNT_IKE), punt(w, &host, PUNT_HOST), punt(w, &frames, PUNT_HOST);
+	stage_enter(w, STAGE_PUNT, ike.n + host.n + to.host.n);
+	punt(w, &ike, PUNT_IKE), punt(w, &host, PUNT_HOST), punt(w, &to.host, PUNT_HOST);
 }
 
 void pipeline_handoff(struct worker *w, struct burst *b)

@@ -16,11 +16,14 @@ void pipeline_encapsulate(struct worker *w, struct burst *b);  // pkt->sa set, s
 unsigned pipeline_stages(const enum stage **order);            // for the drawing's test
 
 // eth_in.c: link and IP header checked, link header stripped, trimmed to the IP length. Writes all
-// of struct pkt (zeroed), in_port and what ip_in and route write. Kept: to be forwarded. local: for
-// one of our own addresses. unrouted: the way is not known yet. host: ARP, multicast, broadcast and
-// non-IP, link header still in front.
-void eth_in(struct worker *w, struct burst *in, uint32_t port, struct burst *local,
-	    struct burst *unrouted, struct burst *host);
+// of struct pkt (zeroed), in_port and what ip_in and route write. Kept: to be forwarded.
+struct eth_in {
+	struct burst esp;       // for one of our own addresses, whole and plain
+	struct burst local;     // for one of our own addresses, the rest
+	struct burst unrouted;  // the way is not known yet
+	struct burst host;      // ARP, multicast, broadcast, not IP: link header still in front
+};
+void eth_in(struct worker *w, struct burst *in, uint32_t port, struct eth_in *to);
 // ip_in.c: header checked, trimmed to the IP length. Reads family; writes family, l3_len,
 // l3_total, proto, sport, dport, PKT_FRAGMENT. Kept: with a way, as route writes it.
 void ip_in(struct worker *w, struct burst *in, struct burst *unrouted);
@@ -32,7 +35,7 @@ void route(struct worker *w, struct burst *in, struct burst *local, struct burst
 // ike: IKE datagrams, checked. host: the rest. Fragments of these are put together here.
 void local_in(struct worker *w, struct burst *in, struct burst *ike, struct burst *host);
 // spd_in.c: clear packets of a port with a crypto map that policy wants encrypted are dropped.
-void spd_in(struct worker *w, struct burst *in);
+void spd_in(struct worker *w, struct burst *in, uint32_t port);
 // spd_out.c: TTL (for those that do not live an ICMP error is queued in w->icmp), outbound policy,
 // size. Kept: leaves in clear. Writes policy, sa.
 struct spd_out {

@@ -278,12 +278,29 @@ void sad_table_fini(void)
 }
 
 // ---- look-up (worker) --------------------------------------------------------------------------
-static inline const struct sad_entry *entry_at(uint32_t spi_be)
+// The slots' tables, read once for a burst; one that is not there has a single, empty entry.
+struct tables {
+	const struct sad_entry *entry[SLOTS];
+	uint32_t mask[SLOTS];
+};
+
+static inline void tables_read(struct tables *t)
+{
+	static const struct sad_entry none;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		const struct sad_entry *e = __atomic_load_n(&slots[i].entry, __ATOMIC_ACQUIRE);
+
+		t->entry[i] = e ? e : &none;
+		t->mask[i] = e ? SA_INDEX_MASK : 0;
+	}
+}
+
+static inline const struct sad_entry *entry_at(const struct tables *t, uint32_t spi_be)
 {
 	uint32_t spi = rte_be_to_cpu_32(spi_be);
-	const struct sad_entry *table = __atomic_load_n(&slots[spi >> 31].entry, __ATOMIC_ACQUIRE);
 
-	return table ? &table[spi & SA_INDEX_MASK] : NULL;
+	return &t->entry[spi >> 31][spi & t->mask[spi >> 31]];
 }
 
 static inline bool entry_endpoint(const struct sad_entry *e, const uint8_t *ip, const struct pkt *p)
@@ -324,42 +341,53 @@ static __attribute__((noinline)) enum verdict hash_lookup(uint32_t spi_be, const
 	return so_far;
 }
 
+// What esp_in reads of an SA starts on its way.
+static inline void sa_prefetch(const struct sa *sa)
+{
+	__builtin_prefetch(sa);
+	__builtin_prefetch((const uint8_t *)sa + 64, 1);
+	__builtin_prefetch(&sa->check[0]);
+	__builtin_prefetch(sa + 1);  // window, if there is one
+}
+
 void sad_in(struct worker *w, struct burst *in, struct burst *unknown)
 {
 	const struct sad_entry *entry[BURST_MAX];
+	const struct sa *last = NULL;
 	uint32_t spi[BURST_MAX];
-	uint32_t n = 0;
+	uint32_t n = 0, count = in->n;
+	struct tables tables;
 
+	tables_read(&tables);
 	// all SPIs first, so that the table's lines come in together
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct rte_mbuf *m = in->pkt[i];
-		uint32_t at = pkt_of(m)->l3_len + pkt_of(m)->udp_len;
+		uint32_t at = (uint32_t)pkt_of(m)->l3_len + pkt_of(m)->udp_len;
 
-		if (unlikely(m->nb_segs > 1)) {
-			if (!(m = pkt_flatten(w, m)))
-				continue;
-		}
+		if (unlikely(m->nb_segs > 1) && !(m = pkt_flatten(w, m)))
+			continue;
 		if (unlikely(rte_pktmbuf_data_len(m) < at + 8)) {
 			pkt_drop(w, m, DROP_ESP_RUNT);
 			continue;
 		}
 		memcpy(&spi[n], rte_pktmbuf_mtod_offset(m, uint8_t *, at), 4);
-		entry[n] = entry_at(spi[n]);
+		entry[n] = entry_at(&tables, spi[n]);
 		__builtin_prefetch(entry[n]);
 		in->pkt[n++] = m;
 	}
-	in->n = n;
+	count = n;
 	n = 0;
-	for (uint32_t i = 0; i < in->n; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		struct rte_mbuf *m = in->pkt[i];
+		struct pkt *p = pkt_of(m);
 		const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
-		enum verdict v = entry[i] ? entry_try(entry[i], spi[i], ip, pkt_of(m)) : NO_SPI;
+		enum verdict v = entry_try(entry[i], spi[i], ip, p);
 
 		if (unlikely(v != FOUND) && __atomic_load_n(&hash_used, __ATOMIC_ACQUIRE))
-			v = hash_lookup(spi[i], ip, pkt_of(m), v);
+			v = hash_lookup(spi[i], ip, p, v);
 		if (likely(v == FOUND)) {
-			__builtin_prefetch(pkt_of(m)->sa);
-			__builtin_prefetch((const uint8_t *)pkt_of(m)->sa + 64, 1);
+			if (p->sa != last)
+				sa_prefetch(last = p->sa);
 			in->pkt[n++] = m;
 		} else if (v == NO_SPI) {
 			burst_add(unknown, m);

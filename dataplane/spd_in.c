@@ -6,16 +6,18 @@
 #include "spd.h"
 #include "spd_key.h"
 
-void spd_in(struct worker *w, struct burst *in)
+void spd_in(struct worker *w, struct burst *in, uint32_t port)
 {
-	uint32_t kept = 0, generation = spd_generation();
+	uint32_t kept = 0, generation = spd_generation(), group = port_policy_group(port);
+
+	if (likely(group == 0))
+		return;
 
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
-		uint32_t group = port_policy_group(p->in_port);
 
-		if (likely(group == 0 || p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
+		if (likely(p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
 			in->pkt[kept++] = m;
 			continue;
 		}
