@@ -8,6 +8,8 @@ int main(int argc, char **argv)
 {
 	if (argc >= 2 && !strcmp(argv[1], "dataplane"))
 		return bench_dataplane(argc - 1, argv + 1);
-	fprintf(stderr, "usage: tandem-bench dataplane [options] [--json FILE]\n");
+	if (argc >= 2 && !strcmp(argv[1], "ike"))
+		return bench_ike(argc - 1, argv + 1);
+	fprintf(stderr, "usage: tandem-bench dataplane|ike [options] [--json FILE]\n");
 	return 2;
 }
