@@ -121,6 +121,11 @@ static bool frame_op(void *ctx, uint32_t port, const uint8_t *frame, size_t len)
 	return standby_frame(ctx, port, frame, len);
 }
 
+static void host_frame_op(void *ctx, uint32_t port, uint8_t *frame, size_t len)
+{
+	standby_host_frame(port, frame, len);
+}
+
 static void link_op(void *ctx, uint32_t port, bool up)
 {
 	struct dp_port_info info;
@@ -138,6 +143,7 @@ const struct dp_ops *ike_net_dp_ops(void)
 					  .ike_rx = ike_rx_op,
 					  .link = link_op,
 					  .frame = frame_op,
+		.host_frame = host_frame_op,
 					  .ctx = &gateway};
 	return &ops;
 }

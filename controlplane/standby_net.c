@@ -292,3 +292,18 @@ bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_
 	default: return false;
 	}
 }
+
+// The kernel has the virtual IPv6 addresses too and speaks of them with the port's own MAC.
+void standby_host_frame(uint32_t port, uint8_t *frame, size_t len)
+{
+	const struct standby *s;
+
+	TAILQ_FOREACH (s, &standby_all, link) {
+		if (s->port != port || !s->raised)
+			continue;
+		for (unsigned i = 0; i < s->virtual_count; i++)
+			if (s->virtual[i].addr.family == 6 &&
+			    hsrp_frame_nd_mend(frame, len, &s->virtual[i].addr, s->mac))
+				return;
+	}
+}

@@ -77,6 +77,9 @@ static void on_readable(void *ctx, int fd, unsigned events)
 		m->data_len = (uint16_t)n;
 		m->pkt_len = (uint32_t)n;
 		h->rx_frames++;
+		if (punt_ctx.ops && punt_ctx.ops->host_frame)
+			punt_ctx.ops->host_frame(punt_ctx.ops->ctx, h->port,
+						 rte_pktmbuf_mtod(m, uint8_t *), (size_t)n);
 		inject_frame(m, h->port);
 	}
 }

@@ -176,3 +176,29 @@ size_t hsrp_frame_na(uint8_t *buf, size_t cap, const uint8_t mac[6], const struc
 	m[3] = (uint8_t)check;
 	return total;
 }
+
+bool hsrp_frame_nd_mend(uint8_t *frame, size_t len, const struct ip_addr *addr,
+			const uint8_t mac[6])
+{
+	uint8_t *ip = frame + ETH_LEN, *m = ip + IP_LEN;
+
+	if (len < ETH_LEN + IP_LEN + NS_LEN + 8 || be16(frame + 12) != 0x86dd ||
+	    ip[6] != PROTO_ICMPV6 || (m[0] != ICMP_NS && m[0] != ICMP_NA))
+		return false;
+	size_t upper = be16(ip + 4);
+	// A solicitation speaks of its sender, an advertisement of its target.
+	const uint8_t *whom = m[0] == ICMP_NS ? ip + 8 : m + 8;
+	uint8_t type = m[0] == ICMP_NS ? OPT_SOURCE_MAC : OPT_TARGET_MAC;
+
+	if (upper > len - ETH_LEN - IP_LEN || upper < NS_LEN + 8 ||
+	    memcmp(whom, addr->bytes, 16) != 0)
+		return false;
+	for (size_t at = NS_LEN; at + 8 <= upper && m[at + 1] != 0; at += m[at + 1] * 8u)
+		if (m[at] == type)
+			memcpy(m + at + 2, mac, 6);
+	m[2] = m[3] = 0;
+	uint16_t check = (uint16_t)~checksum(ip, PROTO_ICMPV6, m, upper);
+	m[2] = (uint8_t)(check >> 8);
+	m[3] = (uint8_t)check;
+	return true;
+}

@@ -101,7 +101,7 @@ void hsrp_virtual_mac(const struct hsrp_group *g, uint8_t out[6])
 struct ip_addr hsrp_eui64(const struct ip_addr *prefix, const uint8_t mac[6])
 {
 	struct ip_addr a = *prefix;
-	const uint8_t low[8] = {mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
+	const uint8_t low[8] = {mac[0], mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]};
 
 	memcpy(a.bytes + 8, low, sizeof(low));
 	return a;
@@ -115,7 +115,9 @@ void hsrp_conf_ipv6(struct hsrp_conf *c)
 
 	if (c->family != 6)
 		return;
-	c->local = hsrp_eui64(&link_local.addr, c->bia);
+	memcpy(mac, c->bia, sizeof(mac));
+	mac[0] ^= 2;  // as the kernel does
+	c->local = hsrp_eui64(&link_local.addr, mac);
 	c->net = link_local;
 	hsrp_conf_virtual_mac(c, mac);
 	if (!addr_is_set(&c->virtual_ip))

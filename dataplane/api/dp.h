@@ -65,6 +65,9 @@ struct dp_ops {
 	// header first, before its tap gets it. true = taken, the host does not see it. May be
 	// NULL.
 	bool (*frame)(void *ctx, uint32_t port, const uint8_t *frame, size_t len);
+	// A frame of the host, about to leave by its port; it may be changed in place, but not its
+	// length. May be NULL.
+	void (*host_frame)(void *ctx, uint32_t port, uint8_t *frame, size_t len);
 	void *ctx;
 };
 int dp_start(struct loop *loop, const struct dp_params *p, const struct dp_ops *ops,

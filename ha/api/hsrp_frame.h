@@ -43,3 +43,7 @@ size_t hsrp_frame_arp(uint8_t *buf, size_t cap, bool reply, const uint8_t mac[6]
 // (to ::, to all nodes).
 size_t hsrp_frame_na(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *addr,
 		     const uint8_t to_mac[6], const struct ip_addr *to);
+// The host's own solicitations and advertisements: when the frame says that `addr` is at some MAC
+// address, it says `mac` from now on. False: it is about something else.
+bool hsrp_frame_nd_mend(uint8_t *frame, size_t len, const struct ip_addr *addr,
+			const uint8_t mac[6]);
