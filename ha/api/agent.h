@@ -23,6 +23,8 @@ struct agent_ops {
 	// The present state of an SA, for (re)sending: fills *sa, payload borrowed until the next
 	// call. -ENOENT: it has gone meanwhile.
 	int (*encode)(void *ctx, uint64_t id, struct ha_sa *sa);
+	// The identities known of a group, one by one: *cursor is 0 at the start. false: no more.
+	bool (*each)(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id);
 	// Feed: install (state standby), change or remove. 0 or -errno (counted).
 	int (*install)(void *ctx, const struct ha_sa *sa);
 	void (*remove)(void *ctx, uint64_t id);
@@ -40,8 +42,8 @@ struct agent_ops {
 	// Answer to agent_claim(): HSRP may become active, or must go on waiting.
 	void (*claimed)(void *ctx, unsigned group, bool granted, enum ha_refusal why);
 	void (*role)(void *ctx, unsigned group, const struct ha_role *r);
-	// This box is to leave (true) the active role in HSRP now, after a planned switchover or a
-	// lost split brain.
+	// This box is to leave the active role in HSRP now, after a planned switchover (GRANT has
+	// left) or for a lost split brain (workers are drained).
 	void (*resign)(void *ctx, unsigned group);
 	void (*need_config)(void *ctx);
 };
@@ -71,6 +73,8 @@ void agent_next(struct agent *a, uint64_t id, uint64_t next,
 // From HSRP.
 void agent_hello(struct agent *a, const struct ha_hello *h, uint64_t now);
 void agent_claim(struct agent *a, uint64_t now);
+// HSRP lost the active role by itself: stops working, then hands over, or tells that it stopped.
+void agent_lost(struct agent *a, uint64_t now);
 int agent_switch(struct agent *a, uint64_t now);  // 0, -ENOTCONN, -EBUSY, -EAGAIN (not hot)
 
 bool agent_active(const struct agent *a);

@@ -44,24 +44,25 @@ enum ha_word_type {
 	HA_UPSERT,      // `sa`: made or changed
 	HA_DELETE,      // id: gone for ever
 	HA_RAISE,       // id, a = R' wanted
-	HA_RAISE_ALL,   // group: every SA by `a` (after a take-over)
+	HA_RAISE_ALL,   // group: every SA by `a`; the pair does it itself at each activation
 	HA_CHECKPOINT,  // id, a = edge
 	HA_CLAIM,       // group: HSRP wants the active role; answer HA_ACTIVATE or HA_REFUSED
 	HA_SWITCH,      // group: operator or priority wants the roles exchanged (either box)
 	HA_STOPPED,     // group: workers have stopped and are drained, checkpoints are sent;
 			// answers HA_PREPARE and HA_YIELD. Before it one HA_NEXT per sending SA
-	HA_NEXT,        // id, a = next outbound sequence number, b = edge (planned switchover)
+	HA_NEXT,        // id, a = next outbound sequence number, b = edge (planned switchover);
+			// both ways; to the gateway process id 0 = forget those that came
 	HA_FLUSH,       // nothing; wants HA_APPLIED for itself
 	HA_LEAVE,       // orderly end of the gateway process
 	// standby process to gateway process
 	HA_ROLE = 64,    // payload: struct ha_role; at each change
 	HA_FEED,         // `sa`: install or change it (state standby, unless the group is active)
-	HA_FEED_DELETE,  // id
+	HA_FEED_DELETE,  // id; 0 = all of the group
 	HA_FEED_END,     // group: the whole mirror has been fed
 	HA_APPLIED,      // group, a = seq: all up to it may take effect outside (rules 7, 18)
 	HA_LIMIT,        // id, a = lim: may send up to it
-	HA_ACTIVATE,     // group: begin; next = ceiling + 1 unless HA_NEXT came; b = 1 when all
-			 // are tainted (then ceilings, edges as fed)
+	HA_ACTIVATE,     // group: begin; next = ceiling + 1, or a = 1: as HA_NEXT said (where it
+			 // came for the SA). Ceilings, edges, taints as told until then
 	HA_REFUSED,      // group: the other box is active; a = enum ha_refusal
 	HA_PREPARE,      // group: planned switchover: stop IKE and workers, then HA_STOPPED
 	HA_YIELD,        // group: this box lost a split brain, the same
@@ -72,6 +73,16 @@ enum ha_word_type {
 	HA_EVENT,        // group, payload: text of a state change, for log and history
 	HA_LINK,         // payload: struct ha_link: the association, each second and at changes
 	HA_COUNTERS,     // group, payload: struct pair_counters, each second
+	HA_LIMITS,       // group, payload: struct ha_limit[], as HA_LIMIT
+	HA_SETS,         // group, payload: struct ha_set[], as HA_SET; standby: ceilings, edges
+};
+// A batch has at most HA_BATCH of them.
+#define HA_BATCH 256
+struct ha_limit {
+	uint64_t id, lim;
+};
+struct ha_set {
+	uint64_t id, next, edge;
 };
 enum ha_refusal { HA_REFUSED_ACTIVE = 1, HA_REFUSED_JOINING, HA_REFUSED_STATELESS };
 

@@ -1,0 +1,82 @@
+// The inside of an agent (agent.h), shared by agent*.c.
+#pragma once
+
+#include "agent.h"
+#include "ids.h"
+
+#define TELL_SLICE  256
+#define RAISE_STEP  65536    // rule 7
+#define RAISE_RETRY 100000   // us; a full ring may have cost the request or its answer
+#define SWITCH_WAIT 1000000  // us, for HA_PREPARE after HSRP lost the role
+#define HOLD_US     10000000
+#define HELLO_US    3000000
+#define SEQ_JUMP    (1ull << 40)  // more records than are ever told in one go
+
+// Why the work of the group has stopped, or is about to.
+enum stopping {
+	STOPPING_NO,
+	STOPPING_LOST,   // HSRP lost the role; nobody was asked yet
+	STOPPING_PLAN,   // HA_PREPARE
+	STOPPING_YIELD,  // HA_YIELD
+	STOPPING_TOLD,   // HA_STOPPED has been told
+};
+
+enum agent_owed {
+	AGENT_OWES_ATTACH = 1 << 0,
+	AGENT_OWES_HELLO = 1 << 1,
+	AGENT_OWES_CLAIM = 1 << 2,
+	AGENT_OWES_SWITCH = 1 << 3,
+	AGENT_OWES_STOPPED = 1 << 4,
+};
+
+struct agent_limit {  // a new SA may send up to lim once seq is acknowledged
+	uint64_t seq, id, lim;
+};
+
+struct agent {
+	unsigned group;
+	struct agent_ops ops;
+	uint64_t now;
+	bool attached, ever, working, claiming;
+	struct ha_role role;
+	struct ha_hello hello;
+	bool hello_known;
+	unsigned owed;
+
+	// agent_record.c
+	uint64_t seq, applied;
+	struct ids dirty;   // told in this order; a = 1: deleted; id 0: HA_FLUSH
+	uint32_t resync;    // entries up to and with the HA_FLUSH of an attachment
+	uint64_t boundary;  // seq of that HA_FLUSH
+	bool lost;          // no memory: everything is to be told anew
+	struct agent_limit *limit;
+	uint32_t limit_first, limits, limits_max;
+	struct ids raises;  // a = wanted, 0 = there; b = when asked
+	struct ids edges;   // a = edge; the ring was full
+
+	// agent_switch.c
+	enum stopping stopping;
+	bool drained;
+	uint64_t switch_until;
+	struct ids next_out, next_in;  // a = next, b = edge
+	bool resign_owed;
+};
+
+int agent_tell(struct agent *a, struct ha_word *w);
+// agent_record.c
+void record_resync(struct agent *a);
+bool record_pump(struct agent *a);
+void record_applied(struct agent *a, uint64_t seq);
+void record_limit(struct agent *a, uint64_t id, uint64_t lim);
+void record_feed(struct agent *a, const struct ha_sa *sa);
+void record_tick(struct agent *a);
+uint64_t record_due(const struct agent *a);
+// agent_switch.c
+void switch_activate(struct agent *a, bool planned);
+void switch_stop(struct agent *a, enum stopping why);
+void switch_resume(struct agent *a);
+void switch_refused(struct agent *a, enum ha_refusal why);
+void switch_role(struct agent *a);
+bool switch_pump(struct agent *a);
+void switch_tick(struct agent *a);
+uint64_t switch_due(const struct agent *a);

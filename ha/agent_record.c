@@ -1,0 +1,257 @@
+// Records on their way to the standby process: numbers, gates (rules 7, 18), limits, and what is
+// remembered by identity while the ring is full or the standby process is away.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent_private.h"
+
+// ---- numbers
+// ---------------------------------------------------------------------------------------- Every
+// queued record gets one number when it is told, in their order, so that of the last one is known
+// now. While nobody is attached it is that of the HA_FLUSH behind everything told anew.
+uint64_t agent_seq(const struct agent *a)
+{
+	uint32_t queued = ids_count(&a->dirty);
+
+	if (!a->attached)
+		return a->boundary > a->seq ? a->boundary : a->seq + SEQ_JUMP;
+	return a->resync ? a->boundary + (queued - a->resync) : a->seq + queued;
+}
+
+bool agent_open(const struct agent *a, uint64_t seq)
+{
+	if (seq == 0 || seq <= a->applied)
+		return true;
+	// a gateway process that never heard of a group state waits for nobody
+	return !a->working && a->stopping == STOPPING_NO;
+}
+
+void record_applied(struct agent *a, uint64_t seq)
+{
+	if (seq <= a->applied)
+		return;
+	a->applied = seq;
+	while (a->limit_first < a->limits && a->limit[a->limit_first].seq <= seq) {
+		const struct agent_limit *l = &a->limit[a->limit_first++];
+		a->ops.limit(a->ops.ctx, l->id, l->lim);
+	}
+	if (a->limit_first == a->limits)
+		a->limit_first = a->limits = 0;
+	a->ops.release(a->ops.ctx, a->group, seq);
+}
+
+// A new SA has no limit before its record is acknowledged (rule 7).
+static void limit_later(struct agent *a, const struct ha_sa *sa, uint64_t seq)
+{
+	if (sa->kind != HA_CHILD_SA || sa->ceiling == 0 || sa->taint)
+		return;
+	if (a->limits == a->limits_max && a->limit_first > a->limits_max / 2) {
+		a->limits -= a->limit_first;
+		memmove(a->limit, a->limit + a->limit_first, a->limits * sizeof(*a->limit));
+		a->limit_first = 0;
+	}
+	if (a->limits == a->limits_max) {
+		uint32_t max = a->limits_max ? a->limits_max * 2 : 256;
+		struct agent_limit *bigger = reallocarray(a->limit, max, sizeof(*bigger));
+		if (!bigger)
+			return;  // it asks for a raise then
+		a->limit = bigger;
+		a->limits_max = max;
+	}
+	a->limit[a->limits++] = (struct agent_limit){.seq = seq, .id = sa->id, .lim = sa->ceiling};
+}
+
+// ---- telling
+// ------------------------------------------------------------------------------------------ 0, or
+// -EAGAIN, -ENOTCONN: it stays queued.
+static int item_tell(struct agent *a, const struct ids_item *item, uint64_t seq)
+{
+	struct ha_word w = {.type = HA_FLUSH, .seq = seq, .id = item->id};
+
+	if (item->id && (item->a || a->ops.encode(a->ops.ctx, item->id, &w.sa))) {
+		w.type = HA_DELETE;
+		w.sa = (struct ha_sa){0};
+	} else if (item->id) {
+		w.type = HA_UPSERT;
+		w.id = 0;
+	}
+	int rc = agent_tell(a, &w);
+	if (rc)
+		return rc == -EMSGSIZE ? 0 : rc;
+	if (w.type == HA_UPSERT)
+		limit_later(a, &w.sa, seq);
+	return 0;
+}
+
+static bool queue_pump(struct agent *a)
+{
+	struct ids_item item;
+
+	for (unsigned n = 0; n < TELL_SLICE && ids_first(&a->dirty, &item); n++) {
+		uint64_t seq = a->resync == 1 ? a->boundary : a->seq + 1;
+		if (item_tell(a, &item, seq))
+			return false;
+		a->seq = seq;
+		if (a->resync)
+			a->resync--;
+		ids_pop(&a->dirty);
+	}
+	return ids_count(&a->dirty) != 0;
+}
+
+static void edges_pump(struct agent *a)
+{
+	struct ids_item item;
+
+	while (ids_first(&a->edges, &item)) {
+		struct ha_word w = {.type = HA_CHECKPOINT, .id = item.id, .a = item.a};
+		if (agent_tell(a, &w))
+			return;
+		ids_pop(&a->edges);
+	}
+}
+
+bool record_pump(struct agent *a)
+{
+	if (ids_count(&a->dirty) && queue_pump(a))
+		return true;
+	if (ids_count(&a->dirty) == 0)
+		edges_pump(a);
+	return false;
+}
+
+static uint64_t change(struct agent *a, uint64_t id, bool gone)
+{
+	const struct ids_item item = {.id = id, .a = gone};
+
+	if (!a->working && a->stopping == STOPPING_NO)
+		return 0;
+	// not attached: everything is told anew, and what the mirror has too many is deleted
+	if (a->attached && !a->owed && ids_count(&a->dirty) == 0 &&
+	    item_tell(a, &item, a->seq + 1) == 0) {
+		a->seq++;
+		return a->seq;
+	}
+	if (a->attached) {
+		const struct ids_item *there = ids_get(&a->dirty, id);
+		if (ids_add(&a->dirty, id, gone || (there && there->a), 0))
+			a->lost = true;
+	}
+	return agent_seq(a);
+}
+
+uint64_t agent_upsert(struct agent *a, uint64_t id)
+{
+	return change(a, id, false);
+}
+
+uint64_t agent_delete(struct agent *a, uint64_t id)
+{
+	return change(a, id, true);
+}
+
+// Everything that is known, and behind it a HA_FLUSH whose number nobody has waited beyond.
+void record_resync(struct agent *a)
+{
+	uint64_t cursor = 0, id;
+
+	a->boundary = a->boundary > a->seq ? a->boundary : a->seq + SEQ_JUMP;
+	a->lost = false;
+	a->limit_first = a->limits = 0;
+	ids_clear(&a->dirty);
+	ids_clear(&a->edges);
+	if (a->working || a->stopping != STOPPING_NO) {
+		while (a->ops.each(a->ops.ctx, a->group, &cursor, &id))
+			a->lost |= ids_add(&a->dirty, id, 0, 0) != 0;
+	}
+	a->lost |= ids_add(&a->dirty, 0, 0, 0) != 0;
+	a->resync = ids_count(&a->dirty);
+}
+
+// While working: what the mirror has and we have not, was deleted when nobody listened.
+void record_feed(struct agent *a, const struct ha_sa *sa)
+{
+	struct ha_sa ours;
+
+	if (!a->working && a->stopping == STOPPING_NO)
+		(void)a->ops.install(a->ops.ctx, sa);
+	else if (a->ops.encode(a->ops.ctx, sa->id, &ours))
+		(void)change(a, sa->id, true);
+}
+
+// ---- limits, checkpoints
+// ------------------------------------------------------------------------------
+void record_limit(struct agent *a, uint64_t id, uint64_t lim)
+{
+	struct ids_item *r = ids_get(&a->raises, id);
+
+	if (r && lim >= r->a)
+		r->a = 0;
+	if (a->working)
+		a->ops.limit(a->ops.ctx, id, lim);
+}
+
+static uint64_t alone_after(const struct agent *a)
+{
+	uint64_t hold = a->hello.hold_ms ? a->hello.hold_ms * 1000ull : HOLD_US;
+	uint64_t hello = a->hello.hello_ms ? a->hello.hello_ms * 1000ull : HELLO_US;
+	uint64_t ts = hold + hold / 5 + hello;
+	return ts + ts / 4;
+}
+
+void agent_low(struct agent *a, uint64_t id, uint64_t sent, uint64_t per_second)
+{
+	const struct ids_item *r = ids_get(&a->raises, id);
+	uint64_t ta_ms = alone_after(a) / 1000, step = 0;
+
+	if (!a->working || (r && r->a > sent))
+		return;
+	if (per_second < UINT64_MAX / (4 * ta_ms))
+		step = 4 * ta_ms * per_second / 1000;
+	step = step < RAISE_STEP ? RAISE_STEP : step;
+	struct ha_word w = {.type = HA_RAISE, .id = id, .a = sent + step};
+	(void)agent_tell(a, &w);  // asked again until the limit comes
+	(void)ids_add(&a->raises, id, w.a, a->now);
+}
+
+void agent_checkpoint(struct agent *a, uint64_t id, uint64_t edge)
+{
+	struct ha_word w = {.type = HA_CHECKPOINT, .id = id, .a = edge};
+
+	if (!a->attached || (!a->working && a->stopping == STOPPING_NO))
+		return;
+	if (a->owed || ids_count(&a->dirty) || agent_tell(a, &w))
+		(void)ids_add(&a->edges, id, edge, 0);
+}
+
+void record_tick(struct agent *a)
+{
+	struct ids_item r;
+
+	if (a->lost && a->attached)
+		record_resync(a);
+	for (unsigned n = 0; n < TELL_SLICE && ids_first(&a->raises, &r); n++) {
+		if (r.a && a->working && a->now < r.b + RAISE_RETRY)
+			return;
+		ids_pop(&a->raises);
+		if (r.a == 0 || !a->working)
+			continue;
+		struct ha_word w = {.type = HA_RAISE, .id = r.id, .a = r.a};
+		struct ha_sa sa;
+		if (a->ops.encode(a->ops.ctx, r.id, &sa))
+			continue;
+		(void)agent_tell(a, &w);
+		(void)ids_add(&a->raises, r.id, r.a, a->now);
+	}
+}
+
+uint64_t record_due(const struct agent *a)
+{
+	struct ids_item r;
+
+	if (a->lost && a->attached)
+		return a->now;
+	return ids_first(&a->raises, &r) ? r.b + RAISE_RETRY : AGENT_NEVER;
+}

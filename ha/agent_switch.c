@@ -1,0 +1,194 @@
+// The steps of a switchover in the gateway process, in order (rules 10, 12, 13, 15): beginning to
+// work, stopping, telling where each SA stands, giving the role up in HSRP.
+
+#include <errno.h>
+
+#include "agent_private.h"
+
+// ---- beginning ----------------------------------------------------------------------------------
+static void begin(struct agent *a)
+{
+	a->stopping = STOPPING_NO;
+	a->drained = a->resign_owed = false;
+	a->owed &= ~(unsigned)(AGENT_OWES_STOPPED | AGENT_OWES_SWITCH);
+	ids_clear(&a->next_out);
+	a->claiming = false;
+	if (a->working)
+		return;
+	a->working = true;
+	a->ops.activate(a->ops.ctx, a->group);
+}
+
+void switch_activate(struct agent *a, bool planned)
+{
+	struct ids_item next;
+
+	if (!a->working) {
+		// limits of before mean nothing now; neither do numbers of another switchover
+		ids_clear(&a->raises);
+		while (planned && ids_first(&a->next_in, &next)) {
+			a->ops.sequence(a->ops.ctx, next.id, next.a, next.b);
+			ids_pop(&a->next_in);
+		}
+	}
+	ids_clear(&a->next_in);
+	bool claiming = a->claiming;
+	begin(a);
+	if (claiming)
+		a->ops.claimed(a->ops.ctx, a->group, true, 0);
+}
+
+void switch_resume(struct agent *a)
+{
+	if (a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD ||
+	    a->stopping == STOPPING_TOLD)
+		begin(a);
+}
+
+void switch_refused(struct agent *a, enum ha_refusal why)
+{
+	a->claiming = false;
+	if (a->stopping == STOPPING_LOST)
+		a->switch_until = a->now;  // nobody takes it over in order
+	a->ops.claimed(a->ops.ctx, a->group, false, why);
+}
+
+// ---- stopping
+// -------------------------------------------------------------------------------------
+static void stop(struct agent *a)
+{
+	if (!a->working)
+		return;
+	a->working = false;
+	a->drained = false;
+	ids_clear(&a->next_out);
+	a->ops.deactivate(a->ops.ctx, a->group);
+}
+
+// Drained, and the standby process wants to hear of it: numbers, then HA_STOPPED.
+static void stopped_look(struct agent *a)
+{
+	if (!a->drained)
+		return;
+	if (a->stopping == STOPPING_LOST && a->now < a->switch_until)
+		return;
+	if (a->stopping == STOPPING_LOST)
+		ids_clear(&a->next_out);  // unasked: as after a crash
+	if (a->stopping == STOPPING_YIELD)
+		a->ops.resign(a->ops.ctx, a->group);
+	if (a->stopping == STOPPING_PLAN)
+		a->resign_owed = true;
+	if (a->stopping == STOPPING_NO || a->stopping == STOPPING_TOLD)
+		return;
+	a->stopping = STOPPING_TOLD;
+	a->owed |= AGENT_OWES_STOPPED;
+}
+
+void switch_stop(struct agent *a, enum stopping why)
+{
+	if (a->stopping == STOPPING_TOLD)
+		a->owed |= AGENT_OWES_STOPPED;
+	else
+		a->stopping = why;
+	a->owed &= ~(unsigned)AGENT_OWES_SWITCH;
+	stop(a);
+	if (!a->working && a->stopping == why)
+		stopped_look(a);
+}
+
+void agent_lost(struct agent *a, uint64_t now)
+{
+	a->now = now;
+	if (!a->working)
+		return;
+	a->stopping = STOPPING_LOST;
+	a->switch_until = a->now;
+	if (a->attached && a->role.link && a->role.hot) {
+		a->switch_until = a->now + SWITCH_WAIT;
+		a->owed |= AGENT_OWES_SWITCH;
+	}
+	stop(a);
+	(void)agent_writable(a, now);
+}
+
+void agent_stopped(struct agent *a, uint64_t now)
+{
+	a->now = now;
+	if (a->working || a->drained)
+		return;
+	a->drained = true;
+	stopped_look(a);
+	(void)agent_writable(a, now);
+}
+
+void agent_next(struct agent *a, uint64_t id, uint64_t next, uint64_t edge)
+{
+	if (!a->working)
+		(void)ids_add(&a->next_out, id, next, edge);
+}
+
+// The state is told by the standby process: it may say that another box works.
+void switch_role(struct agent *a)
+{
+	if (a->role.mine == HA_ROLE_ACTIVE)
+		return;
+	bool was = a->working;
+	if (a->stopping == STOPPING_TOLD)
+		a->stopping = STOPPING_NO;
+	if (was) {
+		a->stopping = STOPPING_NO;
+		stop(a);
+	}
+	if (was || a->resign_owed) {
+		a->resign_owed = false;
+		a->ops.resign(a->ops.ctx, a->group);
+	}
+}
+
+int agent_switch(struct agent *a, uint64_t now)
+{
+	a->now = now;
+	if (!a->attached || !a->role.link)
+		return -ENOTCONN;
+	if (a->stopping != STOPPING_NO || (a->owed & AGENT_OWES_SWITCH))
+		return -EBUSY;
+	if (!a->role.hot || (a->role.mine == HA_ROLE_STANDBY && !a->role.fresh) ||
+	    a->role.mine == HA_ROLE_NONE)
+		return -EAGAIN;
+	if (a->role.mine != HA_ROLE_ACTIVE)
+		a->claiming = true;  // HA_REFUSED is an answer to it too
+	a->owed |= AGENT_OWES_SWITCH;
+	(void)agent_writable(a, now);
+	return 0;
+}
+
+// ---- telling
+// ---------------------------------------------------------------------------------------- true:
+// there are numbers that have yet to be told, before HA_STOPPED.
+bool switch_pump(struct agent *a)
+{
+	struct ids_item next;
+
+	if (a->stopping != STOPPING_TOLD || !(a->owed & AGENT_OWES_STOPPED))
+		return false;
+	for (unsigned n = 0; n < 16 * TELL_SLICE && ids_first(&a->next_out, &next); n++) {
+		struct ha_word w = {.type = HA_NEXT, .id = next.id, .a = next.a, .b = next.b};
+		if (agent_tell(a, &w))
+			return true;
+		ids_pop(&a->next_out);
+	}
+	return ids_count(&a->next_out) != 0;
+}
+
+void switch_tick(struct agent *a)
+{
+	if (a->stopping == STOPPING_LOST && a->now >= a->switch_until)
+		stopped_look(a);
+}
+
+uint64_t switch_due(const struct agent *a)
+{
+	if (a->owed & AGENT_OWES_STOPPED)
+		return a->attached ? a->now : AGENT_NEVER;
+	return a->stopping == STOPPING_LOST && a->drained ? a->switch_until : AGENT_NEVER;
+}

@@ -1,0 +1,278 @@
+// What the own gateway process is told: the mirror's records when it attaches, changes as they
+// come, and words that must not get lost. What finds its ring full is remembered by identity only.
+
+#include <errno.h>
+#include <string.h>
+
+#include "pair_private.h"
+
+#define DIRTY_MAX (1u << 20)  // more: everything is fed anew
+
+int tell(struct pair *p, struct ha_word *w)
+{
+	if (!p->gw)
+		return -ENOTCONN;
+	w->group = (uint16_t)p->group;
+	int rc = p->ops.tell(p->ops.ctx, w);
+	p->blocked_gw |= rc == -EAGAIN;
+	return rc;
+}
+
+void tell_owed(struct pair *p, enum owed what)
+{
+	if (p->gw)
+		p->owed |= what;
+}
+
+// ---- records ------------------------------------------------------------------------------------
+static void dirty(struct pair *p, uint64_t id)
+{
+	if (ids_count(&p->dirty) < DIRTY_MAX && ids_add(&p->dirty, id, 0, 0) == 0)
+		return;
+	ids_clear(&p->dirty);
+	tell_owed(p, OWED_CLEAR);
+	feed_begin(p);
+}
+
+// What changed under an active gateway process: merged counters (rule 16).
+static int merged_tell(struct pair *p, uint64_t id)
+{
+	struct ha_sa sa;
+
+	if (!mirror_get(p->m, id, &sa))
+		return 0;
+	struct ha_word set = {.type = HA_SET, .id = id, .a = sa.ceiling + 1, .b = sa.edge};
+	struct ha_word taint = {.type = HA_TAINT, .id = id, .a = sa.taint};
+	return tell(p, &set) == -EAGAIN || tell(p, &taint) == -EAGAIN ? -EAGAIN : 0;
+}
+
+// 0, -EAGAIN.
+static int record_tell(struct pair *p, uint64_t id)
+{
+	struct ha_word w = {.type = HA_FEED_DELETE, .id = id};
+
+	if (p->working)
+		return merged_tell(p, id);
+	if (mirror_get(p->m, id, &w.sa) && w.sa.group == p->group) {
+		w.type = HA_FEED;
+		w.id = 0;
+	}
+	return tell(p, &w);
+}
+
+void feed_record(struct pair *p, uint64_t id)
+{
+	if (p->gw && (ids_count(&p->dirty) || p->owed || record_tell(p, id) == -EAGAIN))
+		dirty(p, id);
+}
+
+void feed_delete(struct pair *p, uint64_t id)
+{
+	feed_record(p, id);
+}
+
+void feed_sets(struct pair *p, const struct ha_set *sets, unsigned n)
+{
+	struct ha_word w = {.type = HA_SETS,
+			    .len = (uint32_t)(n * sizeof(*sets)),
+			    .payload = (const uint8_t *)sets};
+
+	if (!p->gw || n == 0)
+		return;
+	if (ids_count(&p->dirty) == 0 && !p->owed && tell(p, &w) != -EAGAIN)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		dirty(p, sets[i].id);
+}
+
+void feed_begin(struct pair *p)
+{
+	p->feeding = p->gw;
+	p->feed_cursor = 0;
+	p->feed_end_owed = p->gw;
+}
+
+static int feed_slice(struct pair *p)
+{
+	uint64_t cursor = p->feed_cursor;
+	struct ha_word w = {.type = HA_FEED};
+
+	for (unsigned n = 0; n < SLICE; n++) {
+		if (!mirror_next(p->m, p->group, &cursor, &w.sa))
+			return 0;
+		if (tell(p, &w) == -EAGAIN)
+			return -EAGAIN;
+		p->feed_cursor = cursor;
+	}
+	return 1;
+}
+
+// ---- words that must arrive ---------------------------------------------------------------------
+static int owed_tell(struct pair *p, enum owed what)
+{
+	struct ha_word w = {0};
+
+	switch (what) {
+	case OWED_CLEAR: w.type = HA_FEED_DELETE; break;
+	case OWED_TAINT:
+		w.type = HA_TAINT;
+		w.a = 1;
+		break;
+	case OWED_RESUME: w.type = HA_RESUME; break;
+	case OWED_FORGET: w.type = HA_NEXT; break;
+	case OWED_ACTIVATE:
+		w.type = HA_ACTIVATE;
+		w.a = p->activate_planned;
+		break;
+	case OWED_REFUSED:
+		w.type = HA_REFUSED;
+		w.a = p->refusal;
+		break;
+	case OWED_PREPARE: w.type = HA_PREPARE; break;
+	case OWED_YIELD: w.type = HA_YIELD; break;
+	}
+	return tell(p, &w);
+}
+
+static bool owed_pump(struct pair *p)
+{
+	for (unsigned bit = 1; bit <= OWED_YIELD; bit <<= 1) {
+		if (!(p->owed & bit))
+			continue;
+		if (owed_tell(p, (enum owed)bit) == -EAGAIN)
+			return false;
+		p->owed &= ~bit;
+	}
+	return true;
+}
+
+static bool dirty_pump(struct pair *p)
+{
+	struct ids_item item;
+
+	for (unsigned n = 0; n < SLICE && ids_first(&p->dirty, &item); n++) {
+		if (record_tell(p, item.id) == -EAGAIN)
+			return false;
+		ids_pop(&p->dirty);
+	}
+	return true;
+}
+
+static void applied_tell(struct pair *p)
+{
+	struct ha_word w = {.type = HA_APPLIED, .a = p->applied_seq};
+
+	if (p->applied_seq == p->applied_seq_told)
+		return;
+	if (p->applied_seq > p->seq)
+		broken(p, 11, "more is released than was told");
+	if (tell(p, &w) != -EAGAIN)
+		p->applied_seq_told = p->applied_seq;
+}
+
+void activate_begin(struct pair *p)
+{
+	p->activate = true;
+	p->activate_planned = p->working = false;
+}
+
+static void activate_look(struct pair *p)
+{
+	if (!p->activate || p->feeding || p->feed_end_owed || ids_count(&p->dirty) || p->owed)
+		return;
+	// feeding took its time: rule 11 holds at this moment, not when it began
+	if (p->recheck && !p->confirmed && protected_now(p) && silent_too_long(p)) {
+		p->recheck = false;
+		taint_all(p, "the other box may have gone on meanwhile");
+		if (!owed_pump(p))
+			return;
+	}
+	p->activate = p->recheck = false;
+	if (role_of(p) != HA_ROLE_ACTIVE || p->yield)
+		return;
+	p->working = true;
+	p->self_seen = false;
+	p->working_at = p->now;
+	tell_owed(p, OWED_ACTIVATE);
+	(void)owed_pump(p);
+	p->hello_owed = p->link;
+}
+
+bool feed_pump(struct pair *p)
+{
+	int more = 0;
+
+	if (!p->gw || !owed_pump(p) || !dirty_pump(p))
+		return false;
+	if (p->feeding) {
+		more = feed_slice(p);
+		if (more < 0)
+			return false;
+		p->feeding = more > 0;
+	}
+	if (!p->feeding && p->feed_end_owed) {
+		struct ha_word w = {.type = HA_FEED_END};
+		if (tell(p, &w) == -EAGAIN)
+			return false;
+		p->feed_end_owed = false;
+	}
+	activate_look(p);
+	applied_tell(p);
+	return more > 0 || ids_count(&p->dirty);
+}
+
+// ---- the state ----------------------------------------------------------------------------------
+void role_fill(const struct pair *p, struct ha_role *out)
+{
+	enum ha_role_kind role = role_of(p);
+	struct mirror_counts c;
+
+	mirror_count(p->m, p->group, &c);
+	*out = (struct ha_role){
+		.mine = (uint8_t)role,
+		.peers = p->link && p->peer.known ? p->peer.role : HA_ROLE_NONE,
+		.link = p->link && p->peer.known,
+		.hot = role == HA_ROLE_ACTIVE ? p->peer_hot && p->in_session
+					      : p->in_session && word_get(p, MIRROR_HOT) != 0,
+		.bulk = p->snap == SNAP_RUN || p->bulk,
+		.alone = role == HA_ROLE_ACTIVE && word_get(p, MIRROR_ALONE),
+		.fresh = fresh(p),
+		.slot = (uint8_t)word_get(p, MIRROR_SLOT),
+		.restart = (uint8_t)word_get(p, MIRROR_RESTART),
+		.peer_release_differs = p->peer.known && p->peer.release != PAIR_RELEASE,
+		.claiming = p->claim,
+		.join = {(uint32_t)word_get(p, MIRROR_JOIN0), (uint32_t)word_get(p, MIRROR_JOIN1)},
+		.lineage = word_get(p, MIRROR_LINEAGE),
+		.session = word_get(p, MIRROR_SESSION),
+		.ike = c.ike,
+		.child = c.child,
+		.tainted = c.tainted,
+		.peer_applied_lag = (uint32_t)(p->in_session && p->snap ? p->made - p->acked : 0),
+	};
+	out->digest_differs =
+		p->peer.known && memcmp(p->peer.digest, p->digest, sizeof(p->digest)) != 0;
+}
+
+void role_tell(struct pair *p)
+{
+	struct ha_role r, same;
+
+	role_fill(p, &r);
+	// counts change with every record: they are told each second
+	same = r;
+	same.ike = p->told.ike;
+	same.child = p->told.child;
+	same.tainted = p->told.tainted;
+	same.peer_applied_lag = p->told.peer_applied_lag;
+	bool changed = memcmp(&same, &p->told, sizeof(same)) != 0;
+	bool counts = p->now >= p->report_at && memcmp(&r, &p->told, sizeof(r)) != 0;
+	if (p->told_ever && !changed && !counts)
+		return;
+	struct ha_word w = {.type = HA_ROLE, .len = sizeof(r), .payload = (const uint8_t *)&r};
+	p->told_late = tell(p, &w) == -EAGAIN;
+	if (p->told_late || !p->gw)
+		return;
+	p->told = r;
+	p->told_ever = true;
+	p->report_at = p->now + REPORT_US;
+}

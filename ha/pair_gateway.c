@@ -1,0 +1,155 @@
+// The own gateway process: it attaches, tells what HSRP sees, stops when asked; and rule 11, what a
+// restarted one may do with SAs that the other box may have used meanwhile.
+
+#include <errno.h>
+#include <string.h>
+
+#include "pair_private.h"
+
+#define CONFIRM_US 100000  // at least, for the other box to say that the session is unbroken
+
+// Rule 4 made it larger before it attached; 255 stays 255, then its life is not a new one (rule 1:
+// stop sending on those SAs).
+static void restart_check(struct pair *p)
+{
+	uint64_t restart = word_get(p, MIRROR_RESTART), seen = word_get(p, MIRROR_RESTART_SEEN);
+
+	if (restart > seen) {
+		word_set(p, MIRROR_RESTART_SEEN, restart);
+		return;
+	}
+	if (restart < UINT8_MAX)
+		broken(p, 2, "the restart number was not raised");
+	taint_all(p, "the restart number is used up");
+}
+
+// Role active in the mirror, but this gateway process does not work: on with it, if the other box
+// has not gone on in its place.
+static void reactivate(struct pair *p)
+{
+	p->confirmed = false;
+	p->confirm_until = 0;
+	activate_begin(p);
+	p->recheck = true;
+	if (!protected_now(p) || !silent_too_long(p))
+		return;
+	if (p->in_session) {
+		p->confirm_until = p->now + (claim_us(p) > CONFIRM_US ? claim_us(p) : CONFIRM_US);
+		p->activate = false;
+		return;
+	}
+	p->recheck = false;
+	taint_all(p, "the other box may have gone on meanwhile");
+}
+
+void confirm_look(struct pair *p)
+{
+	if (!p->confirm_until || (!p->confirmed && p->in_session && p->now < p->confirm_until))
+		return;
+	p->confirm_until = 0;
+	if (role_of(p) != HA_ROLE_ACTIVE)
+		return;
+	if (!p->confirmed || !p->in_session)
+		taint_all(p, "the other box may have gone on meanwhile");
+	activate_begin(p);
+	sweep_begin(p, RAISE_STEP);
+}
+
+void attach_word(struct pair *p, const struct ha_word *w)
+{
+	enum ha_role_kind role = role_of(p);
+
+	p->gw = true;
+	p->attached_at = p->now;
+	p->told_ever = false;
+	p->owed = 0;
+	ids_clear(&p->dirty);
+	p->applied_seq = p->applied_seq_told = p->seq = 0;
+	p->gate_count = 0;
+	feed_begin(p);
+	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE)
+		restart_check(p);
+	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
+		p->working = true;
+		p->self_seen = true;
+		return;
+	}
+	p->working = false;
+	// it works with SAs of a state that is gone (rule 5), or of one that counts no more
+	if (w->b != HA_ROLE_NONE && role == HA_ROLE_NONE)
+		tell_owed(p, OWED_CLEAR);
+	if (role == HA_ROLE_ACTIVE && !p->yield) {
+		reactivate(p);
+		sweep_begin(p, RAISE_STEP);
+	}
+}
+
+void hello_word(struct pair *p, const struct ha_word *w)
+{
+	struct ha_hello h;
+
+	if (w->len != sizeof(h))
+		return;
+	memcpy(&h, w->payload, sizeof(h));
+	bool anew =
+		h.priority != p->hello.priority || memcmp(h.own, p->hello.own, sizeof(h.own)) != 0;
+	p->hello = h;
+	if (h.hold_ms)
+		word_set(p, MIRROR_HOLD_US, (uint64_t)h.hold_ms * 1000);
+	if (h.hello_ms)
+		word_set(p, MIRROR_HELLO_US, (uint64_t)h.hello_ms * 1000);
+	if (h.self_active)
+		p->self_seen = true;
+	// somebody is active after all: what was claimed is void
+	if (h.other_active && p->claim && role_of(p) == HA_ROLE_STANDBY) {
+		claim_void(p);
+		p->refusal = HA_REFUSED_ACTIVE;
+		tell_owed(p, OWED_REFUSED);
+	}
+	if (anew && p->link)
+		p->hello_owed = true;
+}
+
+// Unasked: it lost the active role in HSRP, the other box may be active. As after a crash.
+static void stopped_unasked(struct pair *p)
+{
+	if (role_of(p) != HA_ROLE_ACTIVE || p->activate)
+		return;
+	p->working = false;
+	word_set(p, MIRROR_FRESH_UNTIL, 0);
+	word_set(p, MIRROR_HOT, 1);
+	word_set(p, MIRROR_ROLE, HA_ROLE_STANDBY);
+	session_leave(p);
+	gate_open_all(p);
+	say(p, "stopped, standby");
+	p->hello_owed = p->link;
+}
+
+void stopped_word(struct pair *p)
+{
+	if (p->plan == PLAN_STOPPING)
+		plan_stopped(p);
+	else if (p->yield == YIELD_STOPPING)
+		yield_stopped(p);
+	else
+		stopped_unasked(p);
+}
+
+void pair_gateway_lost(struct pair *p, uint64_t now)
+{
+	p->now = now;
+	p->gw = p->working = p->activate = false;
+	p->confirm_until = 0;
+	p->feeding = p->feed_end_owed = false;
+	p->owed = 0;
+	p->sweep = false;
+	ids_clear(&p->dirty);
+	claim_void(p);
+	if (p->plan == PLAN_OFFERED || p->plan == PLAN_STOPPING)
+		plan_off(p, "the gateway process is gone");
+	if (p->yield == YIELD_STOPPING)
+		yield_stopped(p);  // dead workers have stopped
+	if (p->link)
+		p->hello_owed = true;
+	(void)pair_pump(p);
+}

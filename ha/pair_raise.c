@@ -1,0 +1,159 @@
+// Ceilings (rule 7): written in the mirror, then acknowledged by the other box, then the limit
+// rises; alone the mirror is enough. At an activation all of them, in slices.
+
+#include <errno.h>
+
+#include "pair_private.h"
+
+static void limit_tell(struct pair *p, uint64_t id, uint64_t lim)
+{
+	struct ha_word w = {.type = HA_LIMIT, .id = id, .a = lim};
+
+	(void)tell(p, &w);  // lost: the gateway process asks again
+}
+
+static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned n)
+{
+	struct ha_word w = {.type = HA_LIMITS,
+			    .len = (uint32_t)(n * sizeof(*limits)),
+			    .payload = (const uint8_t *)limits};
+
+	if (n)
+		(void)tell(p, &w);
+}
+
+// Must a limit wait for the other box?
+static bool bound(const struct pair *p)
+{
+	return protected_now(p);
+}
+
+static void list_open(struct pair *p, struct outgoing *o, size_t *mark)
+{
+	out_begin(p, o, PAIR_RAISE, HAS(TLV_LSN));
+	pair_msg_begin(&o->b, &o->m);
+	*mark = pair_msg_list_begin(&o->b, TLV_LIMITS);
+}
+
+int raise_word(struct pair *p, const struct ha_word *w)
+{
+	struct outgoing o;
+	struct ha_sa sa;
+	size_t mark;
+
+	if (role_of(p) != HA_ROLE_ACTIVE || !mirror_get(p->m, w->id, &sa) || sa.group != p->group)
+		return 0;
+	if (p->in_session && p->blocked)
+		return -EAGAIN;
+	record_ceiling(p, w->id, w->a);
+	uint64_t r = w->a > sa.ceiling ? w->a : sa.ceiling;
+	p->count.raises++;
+	if (p->in_session && p->snap != SNAP_NONE) {
+		list_open(p, &o, &mark);
+		pair_msg_put_item(&o.b, TLV_LIMITS, &(struct pair_item){.id = w->id, .value = r});
+		pair_msg_list_end(&o.b, mark);
+		int rc = out_send(p, &o, 1);
+		if (rc == -EAGAIN)
+			return rc;
+	}
+	if (!bound(p))
+		limit_tell(p, w->id, r);
+	return 0;
+}
+
+void ack_receive(struct pair *p, const struct pair_msg *m)
+{
+	struct ha_limit limits[HA_BATCH];
+	struct rbuf it = m->list;
+	struct pair_item item;
+	struct ha_sa sa;
+	unsigned n = 0;
+
+	if (!p->in_session || role_of(p) != HA_ROLE_ACTIVE)
+		return;
+	while (pair_msg_item(m, &it, &item)) {
+		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
+			continue;
+		if (item.value > sa.ceiling) {
+			broken(p, 4, "a ceiling was acknowledged that was never asked for");
+			continue;
+		}
+		limits[n++] = (struct ha_limit){.id = item.id, .lim = item.value};
+		if (n == HA_BATCH) {
+			limits_tell(p, limits, n);
+			n = 0;
+		}
+	}
+	limits_tell(p, limits, n);
+}
+
+// ---- all of them ------------------------------------------------------------------------------
+void sweep_begin(struct pair *p, uint64_t step)
+{
+	// a sweep under way that raises goes on raising, from the start
+	p->sweep_step = p->sweep && p->sweep_step > step ? p->sweep_step : step;
+	p->sweep = true;
+	p->sweep_cursor = 0;
+}
+
+// A batch: 1 more, 0 done, -EAGAIN.
+static int sweep_batch(struct pair *p)
+{
+	uint64_t cursor = p->sweep_cursor;
+	struct ha_limit limits[HA_BATCH];
+	bool session = p->in_session && p->snap != SNAP_NONE;
+	struct outgoing o;
+	struct ha_sa sa;
+	size_t mark = 0;
+	unsigned n = 0;
+
+	if (session)
+		list_open(p, &o, &mark);
+	while (n < HA_BATCH && mirror_next(p->m, p->group, &cursor, &sa)) {
+		if (sa.taint || sa.kind != HA_CHILD_SA)
+			continue;
+		uint64_t r = sa.ceiling + p->sweep_step;
+		record_ceiling(p, sa.id, r);
+		limits[n++] = (struct ha_limit){.id = sa.id, .lim = r};
+		if (session)
+			pair_msg_put_item(&o.b, TLV_LIMITS,
+					  &(struct pair_item){.id = sa.id, .value = r});
+	}
+	if (n == 0)
+		return 0;
+	if (session) {
+		pair_msg_list_end(&o.b, mark);
+		int rc = out_send(p, &o, 1);
+		if (rc)
+			return rc;
+	}
+	if (!bound(p)) {
+		struct ha_word w = {.type = HA_LIMITS,
+				    .len = (uint32_t)(n * sizeof(limits[0])),
+				    .payload = (const uint8_t *)limits};
+		if (tell(p, &w) == -EAGAIN)
+			return -EAGAIN;
+	}
+	p->sweep_cursor = cursor;
+	return 1;
+}
+
+bool sweep_pump(struct pair *p)
+{
+	if (!p->sweep || p->activate || (p->in_session && p->blocked))
+		return false;
+	if (role_of(p) != HA_ROLE_ACTIVE || !p->working) {
+		p->sweep = false;
+		return false;
+	}
+	for (int i = 0; i < 32; i++) {
+		int rc = sweep_batch(p);
+		if (rc < 0)
+			return false;
+		if (rc == 0) {
+			p->sweep = false;
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,195 @@
+// Records: what the own gateway process tells of its SAs goes into the mirror and, in a session, as
+// numbered messages to the other box; and the gate that opens with their acknowledgement.
+
+#include <errno.h>
+
+#include "pair_private.h"
+
+// ---- the mirror, with count and sum of ceilings kept (I5) --------------------------------------
+int record_put(struct pair *p, const struct ha_sa *sa)
+{
+	struct ha_sa old, now;
+	bool there = mirror_get(p->m, sa->id, &old);
+
+	if (there && old.group != p->group)
+		return -EINVAL;
+	uint64_t before = there ? old.ceiling : 0;
+	int rc = mirror_put(p->m, sa);
+	if (rc || !mirror_get(p->m, sa->id, &now))
+		return rc ? rc : -EIO;
+	p->records += !there;
+	p->ceilings += now.ceiling - before;
+	return 0;
+}
+
+int record_del(struct pair *p, uint64_t id)
+{
+	struct ha_sa old;
+
+	if (!mirror_get(p->m, id, &old) || old.group != p->group)
+		return -ENOENT;
+	p->records--;
+	p->ceilings -= old.ceiling;
+	p->gone[id % GONE_MAX] = id;
+	return mirror_del(p->m, id);
+}
+
+void record_ceiling(struct pair *p, uint64_t id, uint64_t r)
+{
+	struct ha_sa old;
+
+	if (!mirror_get(p->m, id, &old) || old.group != p->group || r <= old.ceiling)
+		return;
+	p->ceilings += r - old.ceiling;
+	mirror_set_ceiling(p->m, id, r);
+}
+
+void record_sum(struct pair *p)
+{
+	uint64_t cursor = 0;
+	struct ha_sa sa;
+
+	p->records = p->ceilings = 0;
+	while (mirror_next(p->m, p->group, &cursor, &sa)) {
+		p->records++;
+		p->ceilings += sa.ceiling;
+	}
+}
+
+// ---- the gate (rules 7, 18) --------------------------------------------------------------------
+void gate_note(struct pair *p, uint64_t seq)
+{
+	if (seq)
+		p->seq = seq;
+	if (!protected_now(p)) {
+		p->applied_seq = p->seq;
+		return;
+	}
+	if (!seq)
+		return;
+	// no session: it opens when we go on alone, or a snapshot begins
+	uint64_t lsn = p->in_session ? p->made : UINT64_MAX;
+	if (p->in_session && p->acked >= lsn && p->gate_count == 0) {
+		p->applied_seq = seq;
+		return;
+	}
+	uint32_t at = (p->gate_first + p->gate_count) % GATE_MAX;
+	if (p->gate_count == GATE_MAX)  // the last one waits a little longer then
+		at = (at + GATE_MAX - 1) % GATE_MAX;
+	else
+		p->gate_count++;
+	p->gate[at] = (struct pair_gate){.seq = seq, .lsn = lsn};
+}
+
+void gate_acked(struct pair *p)
+{
+	while (p->gate_count && p->gate[p->gate_first].lsn <= p->acked) {
+		p->applied_seq = p->gate[p->gate_first].seq;
+		p->gate_first = (p->gate_first + 1) % GATE_MAX;
+		p->gate_count--;
+	}
+}
+
+void gate_open_all(struct pair *p)
+{
+	p->gate_count = 0;
+	p->applied_seq = p->seq;
+}
+
+void applied_receive(struct pair *p, const struct pair_msg *m)
+{
+	if (!p->in_session || p->snap == SNAP_NONE)
+		return;
+	if (m->lsn > p->made) {
+		p->count.rx_refused++;
+		return;
+	}
+	if (m->lsn > p->acked)
+		p->acked = m->lsn;
+	if (p->snap == SNAP_SENT && !p->peer_hot && p->acked >= p->snap_end) {
+		p->peer_hot = true;
+		say(p, "the other box holds everything");
+	}
+	gate_acked(p);
+	plan_acked(p);
+	if (p->acked == p->made)
+		claim_acked(p);
+}
+
+// ---- words --------------------------------------------------------------------------------------
+static int upsert(struct pair *p, const struct ha_word *w)
+{
+	struct outgoing o;
+	struct ha_sa sa = w->sa, old;
+
+	sa.group = (uint16_t)p->group;
+	// taint ends with the SA or by rule 16, not because the gateway had not heard of it yet
+	if (mirror_get(p->m, sa.id, &old))
+		sa.taint |= old.taint;
+	int rc = record_put(p, &sa);
+	if (rc) {
+		say(p, "an SA cannot be kept in the mirror (%d)", rc);
+		return 0;
+	}
+	if (!p->in_session || p->snap == SNAP_NONE || !mirror_get(p->m, sa.id, &sa))
+		return 0;
+	out_begin(p, &o, PAIR_UPSERT, HAS(TLV_LSN));
+	pair_msg_begin(&o.b, &o.m);
+	pair_msg_put_record(&o.b, &sa);
+	return out_send(p, &o, 1);
+}
+
+static int delete (struct pair *p, uint64_t id)
+{
+	struct outgoing o;
+
+	(void)record_del(p, id);
+	if (!p->in_session || p->snap == SNAP_NONE)
+		return 0;
+	out_begin(p, &o, PAIR_DELETE, HAS(TLV_LSN));
+	pair_msg_begin(&o.b, &o.m);
+	size_t mark = pair_msg_list_begin(&o.b, TLV_IDS);
+	pair_msg_put_item(&o.b, TLV_IDS, &(struct pair_item){.id = id});
+	pair_msg_list_end(&o.b, mark);
+	return out_send(p, &o, 1);
+}
+
+static int checkpoint(struct pair *p, uint64_t id, uint64_t edge)
+{
+	struct outgoing o;
+
+	if (mirror_set_edge(p->m, id, edge) || !p->in_session || p->snap == SNAP_NONE)
+		return 0;
+	p->count.checkpoints++;
+	out_begin(p, &o, PAIR_CKPT, HAS(TLV_LSN));
+	pair_msg_begin(&o.b, &o.m);
+	size_t mark = pair_msg_list_begin(&o.b, TLV_EDGES);
+	pair_msg_put_item(&o.b, TLV_EDGES, &(struct pair_item){.id = id, .edge = edge});
+	pair_msg_list_end(&o.b, mark);
+	return out_send(p, &o, 1);
+}
+
+// HA_UPSERT, HA_DELETE, HA_CHECKPOINT, HA_FLUSH. Taken again after -EAGAIN: all of them may be.
+int record_word(struct pair *p, const struct ha_word *w)
+{
+	int rc = 0;
+
+	if (role_of(p) != HA_ROLE_ACTIVE) {
+		// of a time when this box was active: the other box's word counts now
+		p->count.rx_refused++;
+		gate_note(p, w->seq);
+		return 0;
+	}
+	if (p->in_session && p->blocked)
+		return -EAGAIN;
+	switch (w->type) {
+	case HA_UPSERT: rc = upsert(p, w); break;
+	case HA_DELETE: rc = delete (p, w->id); break;
+	case HA_CHECKPOINT: rc = checkpoint(p, w->id, w->a); break;
+	default: break;
+	}
+	if (rc == -EAGAIN)
+		return rc;
+	gate_note(p, w->seq);
+	return 0;
+}
