@@ -16,7 +16,7 @@ link_start() {
 link_do() { echo "${*:2}" >"$TMP/$1.in"; } # link_do NAME COMMAND
 link_quit() {
 	link_do "$1" quit
-	wait "${LINK_PID[$1]}" || true
+	wait "${LINK_PID[$1]}" || fail "$1 ended with exit status $?"
 }
 link_kill() {
 	kill -9 "${LINK_PID[$1]}"

@@ -201,6 +201,16 @@ static struct link_sock *sock_accept(struct link_sock *listener)
 	return NULL;
 }
 
+struct link_sock *wire_listen(void)
+{
+	return sock_listen(NULL, NULL);
+}
+
+struct link_sock *wire_accept(struct link_sock *listener)
+{
+	return sock_accept(listener);
+}
+
 int wire_send(struct link_sock *s, unsigned stream, uint32_t ppid, const void *bytes, size_t len)
 {
 	struct wire_message *m;

@@ -34,6 +34,9 @@ void wire_down(void);
 
 // A raw client: the listener sees an association from `from`. NULL: nobody listens.
 struct link_sock *wire_connect(const struct ip_addr *from, uint16_t port);
+// A raw listener, and what connected to it (NULL: nothing yet).
+struct link_sock *wire_listen(void);
+struct link_sock *wire_accept(struct link_sock *listener);
 int wire_send(struct link_sock *s, unsigned stream, uint32_t ppid, const void *bytes, size_t len);
 bool wire_is_closed(const struct link_sock *s);  // the other side ended it
 void wire_close(struct link_sock *s);
