@@ -177,7 +177,7 @@ static void record_write(struct mirror *m, struct chunk *c, const struct ha_sa *
 		memcpy(t->tail, p, part);
 		at = t;
 	}
-	c->sum = record_sum(m, c);
+	c->sum = mirror_record_sum(m, c);
 }
 
 int mirror_put(struct mirror *m, const struct ha_sa *sa)

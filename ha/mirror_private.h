@@ -87,7 +87,7 @@ struct mirror {
 };
 
 size_t mirror_chunks_offset(void);
-uint64_t record_sum(const struct mirror *m, const struct chunk *head);
+uint64_t mirror_record_sum(const struct mirror *m, const struct chunk *head);
 // mirror_scan.c: builds the index of what is there, wipes what no record owns.
 int mirror_scan(struct mirror *m);
 void mirror_count_add(struct mirror *m, const struct chunk *head, int by);

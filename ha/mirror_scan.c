@@ -11,7 +11,7 @@
 #include "secret.h"
 
 // Of everything that is written once. The chain must be sound: chain_ok().
-uint64_t record_sum(const struct mirror *m, const struct chunk *head)
+uint64_t mirror_record_sum(const struct mirror *m, const struct chunk *head)
 {
 	size_t fixed = offsetof(struct chunk, data) - offsetof(struct chunk, id);
 	uint32_t left = head->len, part = left < HEAD_DATA ? left : (uint32_t)HEAD_DATA;
@@ -86,7 +86,7 @@ int mirror_scan(struct mirror *m)
 	for (uint32_t n = 0; n < provisioned; n++) {
 		struct chunk *c = &m->chunk[n];
 		if (atomic_load(&c->state) != CHUNK_HEAD || !chain_ok(m, c, provisioned) ||
-		    c->sum != record_sum(m, c))
+		    c->sum != mirror_record_sum(m, c))
 			continue;
 		if (head_adopt(m, n, used)) {
 			free(used);
