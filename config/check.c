@@ -1,6 +1,5 @@
 // Warnings at commit. All warnings of a configuration are produced as sentences; a commit shows
-// those which the old configuration did not have, so that nothing is said twice. Subsystems that
-// cannot do anything yet are listed in `unsupported` only; delete the row when that changes.
+// those which the old configuration did not have, so that nothing is said twice.
 #include "check.h"
 
 #include <errno.h>
@@ -66,24 +65,6 @@ static void say(const struct sink *s, const char *fmt, ...)
 	va_end(ap);
 	s->fn(s->ctx, text);
 }
-
-static bool has_ipc(const struct config *c)
-{
-	return !TAILQ_EMPTY(&c->ipc_zones);
-}
-
-static bool has_redundancy(const struct config *c)
-{
-	return c->redundancy.inter_device;
-}
-
-static const struct {
-	const char *what;
-	bool (*configured)(const struct config *c);
-} unsupported[] = {
-	{"ipc zone", has_ipc},
-	{"redundancy inter-device", has_redundancy},
-};
 
 // First words of kept lines that ask for nothing an operator could miss.
 static const char *const harmless[] = {
@@ -235,10 +216,6 @@ void check_config(const struct config *c, commit_warn_fn fn, void *ctx)
 	const struct crypto_map_entry *e;
 
 	names_init(&s, c);
-	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++) {
-		if (unsupported[i].configured(c))
-			say(&s, "%s has no effect yet", unsupported[i].what);
-	}
 	check_policies(c, &s);
 	check_transform_sets(c, &s);
 	TAILQ_FOREACH (m, &c->crypto_maps, link) {

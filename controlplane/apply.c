@@ -84,6 +84,12 @@ static int crypto_hook(void *ctx, const struct config *old, const struct config 
 	return crypto_apply(ctx, new_cfg, err);
 }
 
+static int redundancy_hook(void *ctx, const struct config *old, const struct config *new_cfg,
+			   struct err *err)
+{
+	return redundancy_apply(ctx, new_cfg, err);
+}
+
 static int interfaces_hook(void *ctx, const struct config *old, const struct config *new_cfg,
 			   struct err *err)
 {
@@ -148,9 +154,22 @@ static void retry(void *ctx, uint64_t now_ms)
 	apply_warnings_clear(g);
 }
 
+// Does a map stand or rest with its standby group? Replicated ones do not: their SAs are there on
+// both boxes, and the groups of the data plane decide.
+static bool roles_matter(const struct config *c)
+{
+	const struct interface_config *i;
+
+	TAILQ_FOREACH (i, &c->interfaces, link)
+		if (i->redundancy[0] && !redundancy_group_of(i->redundancy))
+			return true;
+	return false;
+}
+
 int crypto_role_apply(struct gateway *g, struct err *err)
 {
-	int rc = crypto_apply(g, commit_running(), err);
+	const struct config *c = commit_running();
+	int rc = roles_matter(c) ? crypto_apply(g, c, err) : 0;
 	if (g->rri)
 		rri_role_changed(g->rri);
 	apply_warnings_clear(g);
@@ -178,6 +197,7 @@ int apply_register(struct gateway *g, struct err *err)
 		{.name = "data plane", .validate = validate_all, .apply = dataplane_hook},
 		{.name = "leaving", .apply = leave_hook},
 		{.name = "ports", .apply = ports_hook},
+		{.name = "redundancy", .apply = redundancy_hook},
 		{.name = "crypto", .apply = crypto_hook},
 		{.name = "interfaces", .apply = interfaces_hook},
 		{.name = "tracking", .apply = track_hook},

@@ -123,7 +123,9 @@ static void roles_apply(struct gateway *g, const struct config *c, struct tunnel
 				   "Interface %s: there is no standby group %s with a virtual "
 				   "address; the crypto map uses the interface's own address",
 				   i->name, i->redundancy);
-		if (!addr_is_set(&virtual) || standby_active(i->redundancy))
+		// replicated: policies and SAs stand ready on the standby box too
+		if (!addr_is_set(&virtual) || redundancy_group_of(i->redundancy) ||
+		    standby_active(i->redundancy))
 			continue;
 		tunnels_rest(now->all, now->count, i->name);
 		tunnels_rest(now->instances, now->instance_count, i->name);

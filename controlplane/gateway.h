@@ -108,9 +108,9 @@ struct gateway {
 	struct tunnels *tunnels;      // never NULL after the first commit
 	uint32_t tunnels_generation;  // changes whenever `tunnels` does
 	struct loop_timer dynamic_timer;
-	bool dynamic_changed;  // instances of dynamic maps: the data plane is to be told
-	struct loop_timer retry;      // kernel links or addresses changed: interfaces, routes again
-	uint32_t retry_ms;  // delay before a port that would not open is tried again, grows
+	bool dynamic_changed;     // instances of dynamic maps: the data plane is to be told
+	struct loop_timer retry;  // kernel links or addresses changed: interfaces, routes again
+	uint32_t retry_ms;        // delay before a port that would not open is tried again, grows
 	STAILQ_HEAD(, warning) warnings;  // of the commit under way
 };
 
@@ -167,6 +167,15 @@ bool standby_active(const char *name);  // is this box active for the group of t
 // Does the crypto map of this interface work on this box now? Only a group it names can say no.
 bool standby_interface_active(const struct gateway *g, const char *interface);
 
+// Stateful switchover (redundancy.h).
+int redundancy_start(struct gateway *g, struct err *err);
+void redundancy_stop(struct gateway *g);  // hands over what works here, if that is possible
+int redundancy_apply(struct gateway *g, const struct config *c, struct err *err);
+// The number of the group that a standby name stands for; 0 = none replicates under it.
+uint16_t redundancy_group_of(const char *name);
+// Does this box do the work of the group? true for what is not replicated.
+bool redundancy_working(const char *name);
+
 int crypto_role_apply(struct gateway *g, struct err *err);  // apply.c: a group changed its role
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_validate(const struct config *c, struct err *err);
@@ -202,5 +211,6 @@ int show_ipsec_register(struct gateway *g, struct err *err);
 int show_session_register(struct gateway *g, struct err *err);
 int show_track_register(struct gateway *g, struct err *err);
 int show_standby_register(struct gateway *g, struct err *err);
+int show_redundancy_register(struct gateway *g, struct err *err);
 int show_route_register(struct gateway *g, struct err *err);
 int show_system_register(struct gateway *g, struct err *err);

@@ -13,6 +13,7 @@
 #include "ike/ike_pool.h"
 #include "log.h"
 #include "rand.h"
+#include "redundancy_work.h"
 
 #define QUEUE_MAX      512  // datagrams waiting for the engine; beyond: dropped and counted
 #define FIRST_MAX      128  // of them first messages
@@ -112,6 +113,7 @@ static void ike_rx_op(void *ctx, const struct dp_udp *meta, const uint8_t *paylo
 static void event_op(void *ctx, const struct dp_event *ev)
 {
 	struct gateway *g = ctx;
+	work_event(ev);
 	if (g->ike)
 		ike_event(g->ike, ev);
 }
@@ -143,7 +145,7 @@ const struct dp_ops *ike_net_dp_ops(void)
 					  .ike_rx = ike_rx_op,
 					  .link = link_op,
 					  .frame = frame_op,
-		.host_frame = host_frame_op,
+					  .host_frame = host_frame_op,
 					  .ctx = &gateway};
 	return &ops;
 }
@@ -253,7 +255,7 @@ static void env_life(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart
 
 int ike_net_init(struct gateway *g, struct err *err)
 {
-	const struct ike_env env = {
+	struct ike_env env = {
 		.ctx = g,
 		.now_ms = env_now_ms,
 		.timer = env_timer,
@@ -278,6 +280,7 @@ int ike_net_init(struct gateway *g, struct err *err)
 	g->pool = ike_pool_create(g->loop, 0, err);
 	if (!g->pool)
 		return err && err->code ? err->code : -ENOMEM;
+	work_env(&env);
 	g->ike = ike_create(&env, err);
 	if (!g->ike)
 		return err && err->code ? err->code : -ENOMEM;

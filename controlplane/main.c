@@ -347,8 +347,8 @@ static int displays_init(struct gateway *g, struct err *err)
 	int (*const all[])(struct gateway *, struct err *) = {
 		show_interfaces_register, show_dataplane_register, show_map_register,
 		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_track_register,      show_standby_register,   show_route_register,
-		show_system_register};
+		show_track_register,      show_standby_register,   show_redundancy_register,
+		show_route_register,      show_system_register};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int rc = all[i](g, err);
 		if (rc)
@@ -387,6 +387,7 @@ static const struct boot_step {
 	{"standby groups", standby_start, standby_stop},
 	{"IKE", ike_step_init, ike_step_fini},
 	{"reverse routes", rri_step_init, rri_step_fini},
+	{"redundancy", redundancy_start, redundancy_stop},
 	{"displays", displays_init, NULL},
 	{"configuration", startup_load, NULL},
 	{"command socket", socket_step_init, socket_step_fini},

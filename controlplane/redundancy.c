@@ -195,6 +195,7 @@ static const struct agent_ops ops = {
 	.encode = work_encode,
 	.install = work_install,
 	.remove = work_remove,
+	.each = work_each,
 	.feed_done = op_feed_done,
 	.limit = work_limit,
 	.sequence = work_sequence,

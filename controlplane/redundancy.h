@@ -52,14 +52,7 @@ extern struct redundancy redundancy;
 uint64_t redundancy_now(void);  // CLOCK_BOOTTIME, microseconds
 
 // ---- redundancy.c -----------------------------------------------------------------------------
-int redundancy_start(struct gateway *g, struct err *err);
-void redundancy_stop(struct gateway *g);
-int redundancy_apply(struct gateway *g, const struct config *c, struct err *err);
-// The number of the group that a standby name stands for; 0 = none replicates under it.
-uint16_t redundancy_group_of(const char *name);
 struct redundancy_group *redundancy_get(unsigned number);
-// Does this box do the work of the group? true for what is not replicated.
-bool redundancy_working(const char *name);
 void redundancy_word(struct gateway *g, const struct ha_word *w);
 void redundancy_attached(struct gateway *g, bool attached, bool first);
 void redundancy_writable(struct gateway *g);

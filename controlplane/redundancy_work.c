@@ -57,6 +57,11 @@ void work_remove(void *ctx, uint64_t id)
 		ike_replica_remove(gateway.ike, id);
 }
 
+bool work_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
+{
+	return gateway.ike && ike_replica_next(gateway.ike, (uint16_t)group, cursor, id);
+}
+
 // The next warning comes when two waits for the other box's lease are left at the present rate.
 void work_limit(void *ctx, uint64_t id, uint64_t lim)
 {

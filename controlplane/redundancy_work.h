@@ -15,6 +15,7 @@ void work_stop(struct gateway *g);
 int work_encode(void *ctx, uint64_t id, struct ha_sa *sa);
 int work_install(void *ctx, const struct ha_sa *sa);
 void work_remove(void *ctx, uint64_t id);
+bool work_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id);
 void work_limit(void *ctx, uint64_t id, uint64_t lim);
 void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge);
 void work_taint(void *ctx, uint64_t id, bool on);

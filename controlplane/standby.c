@@ -391,7 +391,10 @@ bool standby_interface_active(const struct gateway *g, const char *interface)
 	const struct interface_config *i = c ? config_interface(c, interface) : NULL;
 	struct ip_addr virtual = i ? tunnel_virtual_address(c, i->redundancy) : addr_none();
 
-	return !addr_is_set(&virtual) || standby_active(i->redundancy);
+	if (!addr_is_set(&virtual))
+		return true;
+	return redundancy_group_of(i->redundancy) ? redundancy_working(i->redundancy)
+						  : standby_active(i->redundancy);
 }
 
 static void role_run(void *ctx)
