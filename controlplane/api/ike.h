@@ -145,12 +145,13 @@ struct ike_child_info {
 bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out);
 
 #define IKE_HALF_OPEN_DEFAULT 1000  // crypto isakmp limit half-open
-struct ike_counters {               // half_open_limit: how often the limit was reached
+// rx_standby: for a redundancy group that does not work here.
+struct ike_counters {  // half_open_limit: how often the limit was reached
 	uint64_t rx, tx, rx_malformed, rx_unknown_sa, rx_bad_auth, rx_dropped_limit, retransmits,
 		initiated, responded, established, failed_no_proposal, failed_auth, failed_timeout,
 		failed_proxy, rekeys_child, rekeys_ike, dpd_sent, dpd_dead, half_open,
 		half_open_limit, dynamic_refused, dynamic_limit, rx_fragment, rx_aggressive,
-		rx_version, rx_out_of_turn;
+		rx_version, rx_out_of_turn, rx_standby;
 };
 void ike_get_counters(const struct ike *ike, struct ike_counters *out);
 

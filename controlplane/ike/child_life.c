@@ -34,6 +34,7 @@ static void rekey(struct child_sa *c)
 	if (!c->up || c->old)
 		return;
 	c->rekeying = true;
+	replica_touch(ike, &c->ha);
 	ike_want_add(ike, c->policy, c->id, NULL);
 	ike_timer_set(&ike->timers, &c->soft,
 		      ike->now_ms + RETRY_MS + ike_jittered(RETRY_MS, 100, 100));
@@ -44,6 +45,8 @@ static void soft_due(void *obj)
 	struct child_sa *c = obj;
 	uint64_t in, out;
 
+	if (replica_held(c->ike, &c->ha, &c->soft))
+		return;
 	counts(c, &in, &out);
 	if (in + out > 0)
 		rekey(c);
@@ -53,12 +56,18 @@ static void soft_due(void *obj)
 
 static void hard_due(void *obj)
 {
-	child_sa_delete(obj, "lifetime", true);
+	struct child_sa *c = obj;
+
+	if (!replica_held(c->ike, &c->ha, &c->hard))
+		child_sa_delete(c, "lifetime", true);
 }
 
 static void overlap_over(void *obj)
 {
-	child_sa_delete(obj, "replaced", true);
+	struct child_sa *c = obj;
+
+	if (!replica_held(c->ike, &c->ha, &c->overlap))
+		child_sa_delete(c, "replaced", true);
 }
 
 static void idle_due(void *obj)
@@ -66,6 +75,8 @@ static void idle_due(void *obj)
 	struct child_sa *c = obj;
 	uint64_t in, out;
 
+	if (replica_held(c->ike, &c->ha, &c->idle))
+		return;
 	counts(c, &in, &out);
 	if (in + out == c->idle_packets) {
 		child_sa_delete(c, "idle", true);
@@ -79,6 +90,8 @@ static void settle_over(void *obj)
 {
 	struct child_sa *c = obj;
 
+	if (replica_held(c->ike, &c->ha, &c->settle))
+		return;
 	c->settling = false;
 	child_sa_rebind(c->ike, c->policy, &c->sel);
 }
@@ -122,6 +135,7 @@ void child_life_old(struct child_sa *c, const struct child_sa *by)
 	struct ike_timers *h = &c->ike->timers;
 
 	c->old = true;
+	replica_touch(c->ike, &c->ha);
 	uint64_t ms = by->initiator ? OVERLAP_MS : OVERLAP_PEER_MS;
 
 	if (c->initiator != by->initiator && memcmp(c->rank, by->rank, sizeof(c->rank)) < 0)
@@ -148,9 +162,10 @@ void child_life_revive(const struct child_sa *gone)
 		if (!best || c->up_ms > best->up_ms)
 			best = c;
 	}
-	if (!best || best->hard_ms <= ike->now_ms)
-		return;
+	if (!best || best->hard_ms <= ike->now_ms || best->ha.asleep)
+		return;  // asleep: the other box says what becomes of it
 	best->old = best->rekeying = false;
+	replica_touch(ike, &best->ha);
 	ike_timer_stop(&ike->timers, &best->overlap);
 	ike_timer_set(&ike->timers, &best->soft,
 		      ike->now_ms + ike_jittered(best->hard_ms - ike->now_ms, 92, 12));
@@ -162,10 +177,19 @@ void child_sa_event(struct child_sa *c, const struct dp_event *ev)
 {
 	struct ike_sa *sa;
 
+	if (!replica_works(c->ike, c->ha.group))
+		return;
+	child_sa_wake(c);
+	if (c->dead)
+		return;
 	switch (ev->type) {
-	case DP_EVENT_SOFT_EXPIRE:
-	case DP_EVENT_LIM_LOW:  // the limit is where the sequence numbers end: a new pair
+	case DP_EVENT_LIM_LOW:
 	case DP_EVENT_LIM_REACHED:
+		// Of a group: a ceiling, which the caller raises.
+		if (c->ha.group && c->granted < CHILD_SEQ_LIM)
+			break;
+		__attribute__((fallthrough));  // here the sequence numbers end: a new pair
+	case DP_EVENT_SOFT_EXPIRE:
 		if (!c->rekeying)
 			rekey(c);
 		break;

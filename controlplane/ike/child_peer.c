@@ -36,8 +36,10 @@ void child_sa_attach(struct child_sa *c, struct ike_sa *sa)
 	if (before)
 		before->children--;
 	c->ike_id = sa ? sa->id : 0;
+	replica_touch(c->ike, &c->ha);
 	if (!sa)
 		return;
+	c->ha_parent = sa->ha.group ? sa->ha.id : 0;
 	sa->children++;
 	if (sa->remote_id[0])
 		c->peer_key = peer_key(sa);
@@ -48,12 +50,12 @@ struct ike_sa *child_sa_ike(const struct child_sa *c)
 	struct ike_node *n = ike_table_first(&c->ike->sa_by_peer, ike_table_addr_key(&c->remote));
 	struct ike_sa *best = ike_sa_by_id(c->ike, c->ike_id);
 
-	if (best && best->established && !best->superseded)
+	if (best && best->established && !best->superseded && !best->ha.tainted)
 		return best;
 	for (best = NULL; n; n = ike_table_next(n)) {
 		struct ike_sa *sa = n->owner;
 
-		if (sa->established && !sa->superseded && is_of(c, sa) &&
+		if (sa->established && !sa->superseded && !sa->ha.tainted && is_of(c, sa) &&
 		    (!best || sa->established_ms >= best->established_ms))
 			best = sa;
 	}
@@ -151,4 +153,5 @@ void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t p
 	ike_table_del(&c->peer_node);
 	ike_table_add(&ike->child_by_peer, &c->peer_node, ike_table_addr_key(remote), c);
 	dynamic_child_moved(c);
+	replica_touch(ike, &c->ha);
 }

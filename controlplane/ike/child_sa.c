@@ -23,11 +23,7 @@
 #include "log.h"
 #include "secret.h"
 
-// Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
-#define SEQ_LIM        (UINT32_MAX - 1024ull)
-#define SEQ_LOW_MARGIN (1ull << 26)
-
-static void register_new(struct child_sa *c)
+void child_sa_register(struct child_sa *c)
 {
 	struct ike *ike = c->ike;
 
@@ -50,7 +46,11 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return NULL;
-	c->spi_in = ike->env.spi_alloc(ike->env.ctx);
+	uint16_t group = replica_group(ike, local);
+
+	c->spi_in = group && ike->env.group_spi_alloc
+			    ? ike->env.group_spi_alloc(ike->env.ctx, group)
+			    : ike->env.spi_alloc(ike->env.ctx);
 	if (c->spi_in == 0) {
 		free(c);
 		errno = ENOSPC;
@@ -70,21 +70,51 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	c->idle_time_s = t->idle_time_s;
 	c->df = t->df;
 	c->fragment_after = t->fragment_after;
+	c->flow = flow->sel;
+	memcpy(c->dynamic_map, t->dynamic_map, sizeof(c->dynamic_map));
+	c->dynamic_seq = t->dynamic_seq;
+	c->first = 1;
 	child_life_init(c);
-	register_new(c);
+	replica_new(ike, &c->ha, HA_CHILD_SA, c, group);
+	child_sa_register(c);
 	return c;
 }
 
-static uint64_t iv_prefix(const struct ike *ike)
+// ha-protocol rule 1: slot | join - join at birth | restart | counter. Without redundancy an SA is
+// born in this join, so the difference is zero.
+static int iv_prefix(const struct child_sa *c, uint64_t *out)
 {
-	unsigned slot = 0;
-	uint32_t join = 0;
-	uint8_t restart = 0;
+	const struct ike_env *env = &c->ike->env;
+	struct ike_life life = {0};
+	uint32_t join = 0, since = 0;
 
-	// ha-protocol rule 1: slot | join - join at birth | restart | counter. A new SA is born in
-	// this join, so the difference is zero.
-	ike->env.life(ike->env.ctx, &slot, &join, &restart);
-	return (uint64_t)(slot & 1) << 63 | (uint64_t)restart << 40;
+	if (c->ha.group && env->group_life) {
+		env->group_life(env->ctx, c->ha.group, &life);
+		life.slot &= 1;
+		if (life.join[life.slot] < c->ha.birth[life.slot])
+			return -EOVERFLOW;
+		since = life.join[life.slot] - c->ha.birth[life.slot];
+		if (since >= 1u << 15)
+			return -EOVERFLOW;
+	} else {
+		env->life(env->ctx, &life.slot, &join, &life.restart);
+	}
+	*out = (uint64_t)(life.slot & 1) << 63 | (uint64_t)since << 48 |
+	       (uint64_t)life.restart << 40;
+	return 0;
+}
+
+int child_sa_life_set(struct child_sa *c)
+{
+	const struct ike_env *env = &c->ike->env;
+	uint64_t prefix;
+	int rc = iv_prefix(c, &prefix);
+
+	if (rc < 0) {
+		replica_taint(c->ike, &c->ha, true);
+		return rc;
+	}
+	return c->sa_out && env->sa_set_life ? env->sa_set_life(env->ctx, c->sa_out, prefix) : 0;
 }
 
 static void volume_limits(const struct child_sa *c, struct dp_sa *p)
@@ -94,16 +124,38 @@ static void volume_limits(const struct child_sa *c, struct dp_sa *p)
 
 	p->hard_bytes = (uint64_t)c->lifetime_kb * 1024;
 	p->soft_bytes = ike_jittered(p->hard_bytes, part, jitter);
-	p->hard_packets = SEQ_LIM;
-	p->soft_packets = ike_jittered(SEQ_LIM, part, jitter);
+	p->hard_packets = CHILD_SEQ_LIM;
+	p->soft_packets = ike_jittered(CHILD_SEQ_LIM, part, jitter);
+	// What another box used up.
+	uint64_t *const limits[] = {&p->hard_packets, &p->soft_packets, &p->hard_bytes,
+				    &p->soft_bytes};
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t used = i < 2 ? c->first - 1 : c->bytes_before;
+
+		if (*limits[i])
+			*limits[i] = *limits[i] > used ? *limits[i] - used : 1;
+	}
 }
 
-static void fill(const struct child_sa *c, enum dp_dir dir, const struct esp_suite *s,
-		 struct dp_sa *p)
+// Of a group: nothing goes out before the other box knows the SA (ike_replica_limit).
+static void numbers(struct child_sa *c, struct dp_sa *p)
 {
-	struct ike *ike = c->ike;
+	p->next = c->first;
+	p->edge = c->edge;
+	p->group = c->ha.group;
+	p->lim = c->ha.group ? c->granted : CHILD_SEQ_LIM;
+	p->lim_low_margin = CHILD_SEQ_MARGIN;
+	if (c->ha.group)
+		p->lim_low_margin = 1u << 15;
+	if (iv_prefix(c, &p->iv_prefix) < 0)
+		replica_taint(c->ike, &c->ha, true);
+	p->state = c->ha.tainted ? DP_SA_STANDBY : DP_SA_ACTIVE;
+}
 
-	p->id = ike->env.sa_identity(ike->env.ctx);
+static void fill(struct child_sa *c, enum dp_dir dir, const struct esp_suite *s, struct dp_sa *p)
+{
+	p->id = c->ha.id;
 	p->dir = dir;
 	p->mode = c->transform.transport ? DP_TRANSPORT : DP_TUNNEL;
 	p->spi = dir == DP_IN ? c->spi_in : c->spi_out;
@@ -120,11 +172,7 @@ static void fill(const struct child_sa *c, enum dp_dir dir, const struct esp_sui
 	p->sels = 1;
 	p->df = c->df;
 	p->fragment_after = c->fragment_after;
-	p->iv_prefix = iv_prefix(ike);
-	p->next = 1;
-	p->lim = SEQ_LIM;
-	p->lim_low_margin = SEQ_LOW_MARGIN;
-	p->state = DP_SA_ACTIVE;
+	numbers(c, p);
 	p->worker = -1;
 	p->pair = c->id;
 	volume_limits(c, p);
@@ -148,7 +196,9 @@ int child_sa_install(struct child_sa *c, enum dp_dir dir, const uint8_t *keymat,
 	p.auth_key_len = s.auth_key_len;
 	memcpy(p.key, keymat, s.key_len + s.salt_len);
 	memcpy(p.auth_key, keymat + s.key_len + s.salt_len, s.auth_key_len);
-	rc = c->ike->env.sa_add(c->ike->env.ctx, &p, handle, err);
+	rc = c->ha.group ? secret_set(&c->keys[dir], keymat, len) : 0;
+	if (rc == 0)
+		rc = c->ike->env.sa_add(c->ike->env.ctx, &p, handle, err);
 	secret_wipe(&p, sizeof(p));
 	if (rc < 0) {
 		*handle = 0;
@@ -230,7 +280,7 @@ struct child_sa *child_sa_covering(const struct ike *ike, uint32_t policy,
 
 void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *sel)
 {
-	const struct child_sa *c = best_of(ike, policy, sel, true);
+	const struct child_sa *c = policy ? best_of(ike, policy, sel, true) : NULL;
 
 	if (c)  // else the last one leaves the policy when its SA is deleted
 		ike->env.policy_bind(ike->env.ctx, policy, c->sa_out);
@@ -295,8 +345,8 @@ static void session_log(const struct child_sa *c, bool up)
 		  sa && sa->remote_id[0] ? sa->remote_id : peer);
 }
 
-static void send_notice(const struct child_sa *c, enum ike_notice_type type, bool rekey,
-			const char *reason)
+void child_sa_notice(const struct child_sa *c, enum ike_notice_type type, bool rekey,
+		     const char *reason)
 {
 	const struct ike *ike = c->ike;
 	struct ike_notice n = {
@@ -311,7 +361,8 @@ static void send_notice(const struct child_sa *c, enum ike_notice_type type, boo
 		.reason = reason,
 	};
 
-	child_life_log(c, type == IKE_CHILD_UP, rekey, reason);
+	if (!c->ha.asleep)
+		child_life_log(c, type == IKE_CHILD_UP, rekey, reason);
 	ike_notice(c->ike, &n);
 }
 
@@ -323,13 +374,14 @@ void child_sa_up(struct child_sa *c)
 
 	c->up = true;
 	c->up_ms = ike->now_ms;
+	replica_begin(ike, &c->ha);
 	child_life_start(c);
 	replaced = replace_others(c);
 	ike->n.rekeys_child += replaced;
 	child_sa_rebind(ike, c->policy, &c->sel);
 	if (first)
 		session_log(c, true);
-	send_notice(c, IKE_CHILD_UP, replaced, NULL);
+	child_sa_notice(c, IKE_CHILD_UP, replaced, NULL);
 	if (flow)
 		peer_list_worked(ike, flow->tunnel, &c->remote);
 	ike_want_child_up(c);
@@ -345,7 +397,12 @@ void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms)
 
 static void grave_free(struct ike_dead *d)
 {
-	free((char *)d - offsetof(struct child_sa, grave));
+	struct child_sa *c = (struct child_sa *)((char *)d - offsetof(struct child_sa, grave));
+
+	secret_clear(&c->keys[DP_IN]);
+	secret_clear(&c->keys[DP_OUT]);
+	secret_clear(&c->half_done);
+	free(c);
 }
 
 static void tell_peer(struct child_sa *c)
@@ -362,9 +419,12 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 {
 	struct ike *ike = c->ike;
 
+	bool quiet = c->ha.asleep;  // the other box's: not ours to speak of
+
 	if (c->dead)
 		return;
-	if (tell)
+	replica_gone(ike, &c->ha);
+	if (tell && !quiet)
 		tell_peer(c);
 	c->dead = true;
 	child_life_stop(c);
@@ -388,8 +448,8 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 		ike->env.spi_free(ike->env.ctx, c->spi_in);
 	ike_bury(ike, &c->grave, grave_free);
 	if (c->up) {
-		send_notice(c, IKE_CHILD_DOWN, c->old, reason);
-		if (!session_has_other(c))
+		child_sa_notice(c, IKE_CHILD_DOWN, c->old, reason);
+		if (!quiet && !session_has_other(c))
 			session_log(c, false);
 	}
 	child_sa_attach(c, NULL);

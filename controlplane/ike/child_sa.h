@@ -3,10 +3,12 @@
 // Life: child_sa_create() reserves the inbound SPI; the version fills what was negotiated and
 // installs inbound and outbound in the order its exchange demands; child_sa_up() binds the policy
 // and replaces the one before (make before break: that one stays for late packets, marked old).
-// Deleted by child_sa_delete() only. Owner: the engine. Keys are never kept here.
+// Deleted by child_sa_delete() only. Owner: the engine. Keys are kept only where another box must
+// be able to go on with them (stateful switchover).
 #pragma once
 
 #include "ike/ike_engine.h"
+#include "secret.h"
 
 struct child_sa {
 	TAILQ_ENTRY(child_sa) link;
@@ -36,10 +38,35 @@ struct child_sa {
 	uint8_t rank[32];  // same number at both ends; settles simultaneous negotiations
 	uint64_t idle_packets;
 	struct ike_timer soft, hard, overlap, idle, settle;
+	// Stateful switchover.
+	struct replica ha;
+	uint64_t ha_parent;       // identity of its IKE SA, also while that is not there
+	struct secret keys[2];    // by enum dp_dir
+	struct secret half_done;  // asleep: the exchange it is being made by, as the record has it
+	struct selector flow;     // whole, of its policy
+	char dynamic_map[CONFIG_NAME_MAX];
+	uint32_t dynamic_seq;
+	uint64_t ceiling;       // R (ha-protocol rule 7) as far as this box knows it
+	uint64_t granted;       // lim that came with an acknowledgement
+	uint64_t first;         // first number to send; above what the other box may have sent
+	uint64_t edge;          // in: taken as seen when it is installed
+	uint64_t bytes_before;  // went over it on the other box
+	uint64_t wake_soft_ms, wake_overlap_ms;  // asleep: when due, or RECORD_NEVER
 };
+
+// Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
+#define CHILD_SEQ_LIM    (UINT32_MAX - 1024ull)
+#define CHILD_SEQ_MARGIN (1ull << 26)
 
 struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow,
 				 const struct ip_addr *local, const struct ip_addr *remote);
+void child_sa_register(struct child_sa *c);  // in the tables
+// The life that goes on with it (ha-protocol rule 1); taints it when its numbers are used up.
+int child_sa_life_set(struct child_sa *c);
+void child_sa_notice(const struct child_sa *c, enum ike_notice_type type, bool rekey,
+		     const char *reason);
+bool child_sa_allowed(const struct child_sa *c);  // by the configuration
+void child_sa_refind(struct ike *ike);            // the flows of passive ones, after a commit
 // keymat: cipher key, salt, integrity key, in that order.
 int child_sa_install(struct child_sa *c, enum dp_dir dir, const uint8_t *keymat, size_t len,
 		     struct err *err);

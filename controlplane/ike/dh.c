@@ -156,6 +156,21 @@ static int public_export(struct dh_keypair *kp)
 	return rc;
 }
 
+int dh_private(const struct dh_keypair *kp, struct secret *out)
+{
+	uint8_t mem[DH_PUBLIC_MAX];
+	BIGNUM *priv = NULL;
+	int n = 0, rc = -EIO;
+
+	if (EVP_PKEY_get_bn_param(kp->pkey, OSSL_PKEY_PARAM_PRIV_KEY, &priv) == 1)
+		n = BN_num_bytes(priv);
+	if (n > 0 && n <= (int)sizeof(mem) && BN_bn2bin(priv, mem) == n)
+		rc = secret_set(out, mem, (size_t)n);
+	secret_wipe(mem, sizeof(mem));
+	BN_clear_free(priv);
+	return rc;
+}
+
 static struct dh_keypair *keypair_create(uint16_t group)
 {
 	const struct group *g = group_lookup(group);

@@ -26,6 +26,8 @@ struct dh_keypair *dh_generate(uint16_t group);
 struct dh_keypair *dh_import(uint16_t group, const uint8_t *private_be, size_t len);
 void dh_destroy(struct dh_keypair *kp);  // wipes; NULL is fine
 uint16_t dh_group(const struct dh_keypair *kp);
+// The private value, big-endian, for dh_import on another box. 0, -EIO, -ENOMEM.
+int dh_private(const struct dh_keypair *kp, struct secret *out) __attribute__((warn_unused_result));
 // Our public value in the fixed-length encoding of the KE payload: dh_public_len(group) bytes,
 // MODP left-padded with zeros, ECP x | y. Borrowed until dh_destroy.
 const uint8_t *dh_public(const struct dh_keypair *kp);

@@ -61,6 +61,7 @@ static bool ask(struct ike_sa *sa)
 	if (d->tries++ == 0)
 		d->seq_first = d->seq_out;
 	sa->ike->n.dpd_sent++;
+	replica_touch(sa->ike, &sa->ha);
 	sa->ops->dpd_probe(sa, d->seq_out);
 	return true;
 }
@@ -73,11 +74,12 @@ static void due(void *obj)
 	uint64_t in, out, quiet_ms;
 	bool wanted;
 
-	if (!c || (!c->keepalive_set && d->tries == 0))
+	if (replica_held(sa->ike, &sa->ha, &d->timer) || !c || (!c->keepalive_set && d->tries == 0))
 		return;
 	traffic(sa, &in, &out);
 	if (in != d->in_packets)
-		ike_sa_heard(sa);  // ESP from the peer is a sign of life (RFC 3706 5.2)
+		d->heard_ms =
+			sa->ike->now_ms;  // ESP from the peer is a sign of life (RFC 3706 5.2)
 	wanted = c->keepalive_periodic || out != d->out_packets || d->tries > 0;
 	d->in_packets = in;
 	d->out_packets = out;
@@ -125,6 +127,19 @@ void dpd_start(struct ike_sa *sa)
 	sa->dpd.tries = 0;
 	traffic(sa, &sa->dpd.in_packets, &sa->dpd.out_packets);
 	again(sa, c->keepalive_s);
+}
+
+void dpd_resume(struct ike_sa *sa)
+{
+	uint64_t period_ms;
+
+	dpd_start(sa);
+	if (sa->dpd.timer.pos == 0)
+		return;
+	// A peer that is alive need not be asked in the moment of a take-over, nor all at once.
+	period_ms = sa->dpd.every_s * 1000ull;
+	ike_timer_set(&sa->ike->timers, &sa->dpd.timer,
+		      sa->ike->now_ms + period_ms + rand_below((uint32_t)period_ms + 1));
 }
 
 void dpd_configure(struct ike_sa *sa)

@@ -7,6 +7,8 @@
 void dpd_init(struct ike_sa *sa);
 void dpd_start(struct ike_sa *sa);      // IKE SA is up, or the configuration changed
 void dpd_configure(struct ike_sa *sa);  // starts it anew if what concerns it changed
+// After a take-over: first after a grace time, spread.
+void dpd_resume(struct ike_sa *sa);
 void dpd_stop(struct ike_sa *sa);
 // Asks at once, whatever is configured: does it still live? Nothing if a question is out already.
 void dpd_ask_now(struct ike_sa *sa);

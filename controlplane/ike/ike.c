@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ike/child_sa.h"
+#include "ike/flow_index.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
 #include "ike/key_index.h"
@@ -27,7 +28,7 @@ static int tables_init(struct ike *ike)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (ike_table_init(all[i]) < 0)
 			return -ENOMEM;
-	return 0;
+	return replica_state_init(ike);
 }
 
 static void tables_fini(struct ike *ike)
@@ -43,6 +44,7 @@ static void tables_fini(struct ike *ike)
 	ike_table_fini(&ike->want_by_policy);
 	ike_table_fini(&ike->want_by_ike);
 	ike_table_fini(&ike->peer_lists);
+	replica_state_fini(ike);
 }
 
 struct ike *ike_create(const struct ike_env *env, struct err *err)
@@ -79,6 +81,7 @@ void ike_destroy(struct ike *ike)
 	ike_enter(ike);
 	ike->stopping = true;
 	ike_want_clear(ike, 0);
+	replica_leave_all(ike);  // another box goes on with those
 	while (!TAILQ_EMPTY(&ike->children))
 		child_sa_delete(TAILQ_FIRST(&ike->children), "shutdown", true);
 	while (!TAILQ_EMPTY(&ike->sas))
@@ -91,6 +94,7 @@ void ike_destroy(struct ike *ike)
 	tables_fini(ike);
 	free(ike->strangers);
 	key_index_fini(ike);
+	flow_index_fini(ike);
 	free(ike);
 }
 
@@ -106,6 +110,7 @@ void ike_leave(struct ike *ike)
 		ike->depth--;
 		return;
 	}
+	replica_flush(ike);
 	while (!SLIST_EMPTY(&ike->dead)) {
 		struct ike_dead *d = SLIST_FIRST(&ike->dead);
 
@@ -155,6 +160,9 @@ int ike_send(struct ike *ike, const struct dp_udp *meta, const uint8_t *msg, siz
 
 	if (len > SEND_MAX)
 		return -EMSGSIZE;
+	if (!replica_works(ike, replica_group(ike, &meta->local)))
+		return -EPERM;  // the other box speaks here
+	replica_flush(ike);     // ha-protocol rule 18: first the other box, then the peer
 	ike->n.tx++;
 	if (meta->local_port != IKE_PORT_NATT)
 		return ike->env.send(ike->env.ctx, meta, msg, len);
@@ -183,6 +191,11 @@ void ike_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *payload, 
 {
 	ike_enter(ike);
 	ike->n.rx++;
+	if (!replica_works(ike, replica_group(ike, &meta->local))) {
+		ike->n.rx_standby++;
+		ike_leave(ike);
+		return;
+	}
 	if (meta->local_port == IKE_PORT_NATT) {
 		// RFC 3948 2.2: four zero bytes tell IKE from ESP; ESP never comes here.
 		static const uint8_t marker[MARKER_LEN];
@@ -213,6 +226,8 @@ static void unknown_spi(struct ike *ike, const struct dp_event *ev)
 {
 	struct ike_sa *sa = ike_sa_usable(ike, &ev->local, &ev->remote);
 
+	if (!replica_works(ike, replica_group(ike, &ev->local)))
+		return;
 	if (sa) {
 		// ha-protocol rule 19: tell the peer, in the IKE SA it has, at most once a second.
 		if (sa->spi_notice_ms && ike->now_ms - sa->spi_notice_ms < 1000)

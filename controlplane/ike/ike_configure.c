@@ -8,6 +8,7 @@
 #include "ike/child_sa.h"
 #include "ike/dpd.h"
 #include "ike/dynamic.h"
+#include "ike/flow_index.h"
 #include "ike/ike_engine.h"
 #include "ike/ike_sa.h"
 #include "ike/ike_want.h"
@@ -29,6 +30,8 @@ static bool child_allowed(const struct ike *ike, const struct child_sa *c)
 {
 	const struct tunnel_flow *f = tunnels_flow(ike->tunnels, c->policy);
 
+	if (c->ha.group != replica_group(ike, &c->local))
+		return false;
 	if (!f || !tunnel_has_peer(f->tunnel, &c->local, &c->remote) ||
 	    !selector_covers(&f->sel, &c->sel))
 		return false;
@@ -36,6 +39,11 @@ static bool child_allowed(const struct ike *ike, const struct child_sa *c)
 		return true;
 	return proposal_allowed(f->tunnel, &c->transform) &&
 	       (!f->tunnel->pfs || c->pfs_group == f->tunnel->pfs_group);
+}
+
+bool child_sa_allowed(const struct child_sa *c)
+{
+	return child_allowed(c->ike, c);
 }
 
 // Who may talk to whom, sorted: ten thousand IKE SAs are looked up in ten thousand tunnels.
@@ -78,16 +86,21 @@ static int pairs_collect(const struct tunnels *ts, struct pairs *out)
 	return 0;
 }
 
+bool ike_sa_allowed(const struct ike_sa *sa)
+{
+	const struct isakmp_key *k = key_index_lookup(sa->ike, &sa->remote);
+
+	return sa->ha.group == replica_group(sa->ike, &sa->local) && k && k->key &&
+	       strlen(k->key) == sa->psk.len && secret_equal(k->key, sa->psk.bytes, sa->psk.len);
+}
+
 static bool sa_allowed(const struct ike *ike, const struct ike_sa *sa, const struct pairs *pairs)
 {
 	const struct pair want = {sa->local, sa->remote};
-	const struct isakmp_key *k = key_index_lookup(ike, &sa->remote);
 
-	if (!k || !k->key || strlen(k->key) != sa->psk.len ||
-	    !secret_equal(k->key, sa->psk.bytes, sa->psk.len))
-		return false;
-	return bsearch(&want, pairs->all, pairs->count, sizeof(want), pair_order) != NULL ||
-	       dynamic_answers(ike, &sa->local, &sa->remote);
+	return ike_sa_allowed(sa) &&
+	       (bsearch(&want, pairs->all, pairs->count, sizeof(want), pair_order) != NULL ||
+		dynamic_answers(ike, &sa->local, &sa->remote));
 }
 
 static void children_sweep(struct ike *ike)
@@ -96,7 +109,7 @@ static void children_sweep(struct ike *ike)
 
 	for (c = TAILQ_FIRST(&ike->children); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (!child_allowed(ike, c))
+		if (!c->ha.asleep && !child_allowed(ike, c))
 			child_sa_delete(c, "configuration changed", true);
 	}
 }
@@ -123,6 +136,8 @@ static void sas_sweep(struct ike *ike, const struct pairs *pairs)
 
 	for (sa = TAILQ_FIRST(&ike->sas); sa; sa = next) {
 		next = TAILQ_NEXT(sa, link);
+		if (sa->ha.asleep)
+			continue;
 		if (sa_allowed(ike, sa, pairs)) {
 			dpd_configure(sa);
 			continue;
@@ -142,9 +157,9 @@ int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, st
 	if (pairs_collect(t, &pairs) < 0)
 		return err_set(err, -ENOMEM, "Not enough memory for the peers of %u tunnels",
 			       t->count);
-	if (key_index_build(ike, c) < 0) {
+	if (key_index_build(ike, c) < 0 || flow_index_build(ike, t) < 0) {
 		free(pairs.all);
-		return err_set(err, -ENOMEM, "Not enough memory for the pre-shared keys");
+		return err_set(err, -ENOMEM, "Not enough memory for pre-shared keys and flows");
 	}
 	ike_enter(ike);
 	ike->config = c;
@@ -155,6 +170,7 @@ int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, st
 			ike_want_clear(ike, w->policy);  // a new configuration may succeed
 	}
 	peer_list_configure(ike);
+	child_sa_refind(ike);
 	children_sweep(ike);
 	dynamic_sweep(ike);
 	sas_sweep(ike, &pairs);

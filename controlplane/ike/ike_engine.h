@@ -15,11 +15,17 @@
 #include "ike.h"
 #include "ike/ike_table.h"
 #include "ike/ike_timer.h"
+#include "ike/replica.h"
 
 struct ike_sa;
 struct child_sa;
 struct ike_want;
 struct peer_list;
+struct flow_index;
+struct replica_tlvs;
+struct ike_suite;
+struct chunk;
+struct wbuf;
 
 #define IKE_OBSERVERS_MAX        8
 #define IKE_HALF_OPEN_PER_SOURCE 64     // a NAT with many peers behind it still fits
@@ -44,7 +50,18 @@ struct ike_version {
 	const char *(*state_name)(const struct ike_sa *sa);
 	bool (*busy)(const struct ike_sa *sa);  // an exchange is under way on it
 	void (*stop)(struct ike_sa *sa);        // its timers; the SA is about to die
-	void (*fini)(struct ike_sa *sa);        // frees sa->v
+	// Stateful switchover: what only the version can read of an IKE SA, and of an exchange that
+	// a child SA is made by.
+	int (*state_put)(const struct ike_sa *sa, struct wbuf *w);
+	int (*state_check)(const struct ike_suite *s, const struct replica_tlvs *t);
+	int (*state_take)(struct ike_sa *sa, const struct replica_tlvs *t);
+	void (*child_put)(const struct ike_sa *sa, const struct child_sa *c, struct wbuf *w);
+	int (*child_check)(struct chunk body);
+	int (*child_take)(struct ike_sa *sa, struct child_sa *c, struct chunk body);
+	void (*child_forget)(struct ike_sa *sa, const struct child_sa *c);
+	void (*wake)(struct ike_sa *sa);  // timers of its exchanges; requests are repeated
+	void (*sleep)(struct ike_sa *sa);
+	void (*fini)(struct ike_sa *sa);  // frees sa->v
 };
 extern const struct ike_version ikev1_version;
 
@@ -92,6 +109,8 @@ struct ike {
 		void *ctx;
 	} observers[IKE_OBSERVERS_MAX];
 	bool stopping;
+	struct replica_state ha;
+	struct flow_index *flow_index;  // flow_index.c
 };
 
 void ike_enter(struct ike *ike);

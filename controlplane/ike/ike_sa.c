@@ -25,6 +25,8 @@ static void setup_expired(void *obj)
 {
 	struct ike_sa *sa = obj;
 
+	if (replica_held(sa->ike, &sa->ha, &sa->setup))
+		return;
 	sa->ike->n.failed_timeout++;
 	ike_sa_kill(sa, "set-up timed out", false);
 }
@@ -34,6 +36,8 @@ static void rekey_due(void *obj)
 	struct ike_sa *sa = obj;
 	struct ike *ike = sa->ike;
 
+	if (replica_held(ike, &sa->ha, &sa->rekey))
+		return;
 	if (sa->superseded || (sa->children == 0 && !ike_want_on(ike, sa->id)))
 		return;  // unused: it ends with its lifetime
 	if (!ike_sa_pending(ike, &sa->local, &sa->remote))
@@ -44,13 +48,18 @@ static void rekey_due(void *obj)
 
 static void hard_expired(void *obj)
 {
-	ike_sa_kill(obj, "lifetime", true);
+	struct ike_sa *sa = obj;
+
+	if (!replica_held(sa->ike, &sa->ha, &sa->hard))
+		ike_sa_kill(sa, "lifetime", true);
 }
 
 static void linger_over(void *obj)
 {
 	struct ike_sa *sa = obj;
 
+	if (replica_held(sa->ike, &sa->ha, &sa->linger))
+		return;
 	if (sa->ops->busy(sa) && sa->ike->now_ms < sa->expires_ms) {
 		ike_timer_set(&sa->ike->timers, &sa->linger, sa->ike->now_ms + 1000);
 		return;
@@ -70,18 +79,15 @@ static void keepalive_due(void *obj)
 			      .remote_port = sa->remote_port,
 			      .port = sa->port};
 
+	if (replica_held(ike, &sa->ha, &sa->keepalive))
+		return;
 	ike->env.send(ike->env.ctx, &meta, (const uint8_t *)"\xff", 1);
 	ike_timer_set(&ike->timers, &sa->keepalive, ike->now_ms + (s ? s : KEEPALIVE_S) * 1000ull);
 }
 
-struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, bool initiator,
-			     const struct dp_udp *meta)
+struct ike_sa *ike_sa_passive(struct ike *ike, const struct ike_version *ops, bool initiator,
+			      const struct dp_udp *meta)
 {
-	// The limits are about strangers: an SA that we initiate is our own doing.
-	if (!initiator && half_open_admit(ike, &meta->remote) < 0) {
-		errno = EBUSY;
-		return NULL;
-	}
 	struct ike_sa *sa = calloc(1, sizeof(*sa));
 
 	if (!sa)
@@ -97,8 +103,6 @@ struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, boo
 	// Answers go by route, as everything later does: the port of arrival may be gone by then.
 	sa->port = 0;
 	sa->created_ms = ike->now_ms;
-	if (!initiator)
-		half_open_add(sa);
 	ike_timer_init(&sa->setup, setup_expired, sa);
 	ike_timer_init(&sa->rekey, rekey_due, sa);
 	ike_timer_init(&sa->hard, hard_expired, sa);
@@ -108,6 +112,25 @@ struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, boo
 	TAILQ_INSERT_TAIL(&ike->sas, sa, link);
 	ike_table_add(&ike->sa_by_id, &sa->id_node, sa->id, sa);
 	ike_table_add(&ike->sa_by_peer, &sa->peer_node, ike_table_addr_key(&sa->remote), sa);
+	return sa;
+}
+
+struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, bool initiator,
+			     const struct dp_udp *meta)
+{
+	struct ike_sa *sa;
+
+	// The limits are about strangers: an SA that we initiate is our own doing.
+	if (!initiator && half_open_admit(ike, &meta->remote) < 0) {
+		errno = EBUSY;
+		return NULL;
+	}
+	sa = ike_sa_passive(ike, ops, initiator, meta);
+	if (!sa)
+		return NULL;
+	replica_new(ike, &sa->ha, HA_IKE_SA, sa, replica_group(ike, &sa->local));
+	if (!initiator)
+		half_open_add(sa);
 	// An initiator's retransmissions end it earlier; this is the bound for everything.
 	ike_timer_set(&ike->timers, &sa->setup,
 		      ike->now_ms + (initiator ? 2 : 1) * (uint64_t)IKE_HALF_OPEN_MS);
@@ -172,7 +195,8 @@ struct ike_sa *ike_sa_usable(const struct ike *ike, const struct ip_addr *local,
 	for (; n; n = ike_table_next(n)) {
 		struct ike_sa *sa = n->owner;
 
-		if (sa->established && !sa->superseded && is_between(sa, local, remote) &&
+		if (sa->established && !sa->superseded && !sa->ha.tainted &&
+		    is_between(sa, local, remote) &&
 		    (!best || sa->established_ms >= best->established_ms))
 			best = sa;
 	}
@@ -241,6 +265,7 @@ static bool outlives(const struct ike_sa *a, const struct ike_sa *b)
 static void supersede(struct ike_sa *loser, const struct ike_sa *winner)
 {
 	loser->superseded = true;
+	replica_touch(loser->ike, &loser->ha);
 	dpd_stop(loser);
 	ike_timer_stop(&loser->ike->timers, &loser->rekey);
 	ike_timer_set(&loser->ike->timers, &loser->linger,
@@ -271,7 +296,7 @@ static struct ike_sa *settle_duplicates(struct ike_sa *sa)
 	return serving;
 }
 
-static void send_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason)
+void ike_sa_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason)
 {
 	struct ike_notice n = {.type = type,
 			       .local = sa->local,
@@ -310,16 +335,25 @@ static void per_peer_limit(const struct ike_sa *serving)
 	ike_sa_kill(victim, "too many IKE SAs of this peer", true);
 }
 
+void ike_sa_establish(struct ike_sa *sa)
+{
+	if (sa->established)
+		return;
+	half_open_end(sa);
+	sa->established = true;
+	sa->established_ms = sa->ike->now_ms;
+	sa->expires_ms = sa->ike->now_ms + sa->suite.lifetime_s * 1000ull;
+	replica_begin(sa->ike, &sa->ha);
+}
+
 void ike_sa_up(struct ike_sa *sa)
 {
 	struct ike *ike = sa->ike;
 	uint64_t life_ms = sa->suite.lifetime_s * 1000ull;
 	char label[IKE_LABEL_MAX];
 
-	half_open_end(sa);
-	sa->established = true;
-	sa->established_ms = ike->now_ms;
-	sa->expires_ms = ike->now_ms + life_ms;
+	ike_sa_establish(sa);
+	replica_touch(ike, &sa->ha);
 	ike->n.established++;
 	ike_timer_stop(&ike->timers, &sa->setup);
 	ike_timer_set(&ike->timers, &sa->hard, sa->expires_ms);
@@ -334,58 +368,12 @@ void ike_sa_up(struct ike_sa *sa)
 		  sa->id, ike_sa_label(sa, label, sizeof(label)), sa->remote_id);
 	struct ike_sa *serving = settle_duplicates(sa);
 
+	taint_sa_up(sa);
 	child_sa_adopt(serving);
 	dpd_start(serving);
-	send_notice(sa, IKE_SA_UP, NULL);
+	ike_sa_notice(sa, IKE_SA_UP, NULL);
 	ike_want_ike_up(serving);
 	per_peer_limit(serving);
-}
-
-// Child SAs on this IKE SA; before_ms: only those that were up then.
-static void children_delete(const struct ike_sa *sa, const char *reason, uint64_t before_ms,
-			    bool peer_failed)
-{
-	struct ike *ike = sa->ike;
-	struct ike_node *n = ike_table_first(&ike->child_by_peer, ike_table_addr_key(&sa->remote));
-
-	while (n) {
-		struct child_sa *c = n->owner;
-
-		n = ike_table_next(n);
-		if (c->ike_id != sa->id || !c->up || c->up_ms > before_ms)
-			continue;
-		if (peer_failed)
-			child_sa_peer_failed(c);
-		child_sa_delete(c, reason, false);
-	}
-}
-
-// One that was up before the peer began to set up `sa`. At that time the peer knew of nothing; an
-// SA that both made meanwhile (simultaneous set-up) is known to it and stays.
-static struct ike_sa *forgotten_by_peer(const struct ike_sa *sa)
-{
-	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
-
-	for (; n; n = ike_table_next(n)) {
-		struct ike_sa *other = n->owner;
-
-		if (other != sa && other->established && other->established_ms <= sa->created_ms &&
-		    is_between(other, &sa->local, &sa->remote) &&
-		    strcmp(other->remote_id, sa->remote_id) == 0)
-			return other;
-	}
-	return NULL;
-}
-
-void ike_sa_initial_contact(struct ike_sa *sa)
-{
-	struct ike_sa *other;
-
-	while ((other = forgotten_by_peer(sa))) {
-		children_delete(other, "peer restarted", sa->created_ms, false);
-		ike_sa_kill(other, "peer restarted", false);
-	}
-	child_sa_delete_orphans(sa, "peer restarted", sa->created_ms);
 }
 
 static void grave_free(struct ike_dead *d)
@@ -432,9 +420,12 @@ void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 	struct ike *ike = sa->ike;
 	char label[IKE_LABEL_MAX];
 
+	bool quiet = sa->ha.asleep;  // the other box's: not ours to speak of
+
 	if (sa->dead)
 		return;
-	if (tell_peer && sa->established)
+	replica_gone(ike, &sa->ha);
+	if (tell_peer && sa->established && !quiet)
 		sa->ops->sa_delete(sa);
 	sa->dead = true;
 	half_open_end(sa);
@@ -451,47 +442,11 @@ void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer)
 
 	if (heir)
 		child_sa_adopt(heir);
-	if (sa->established) {
+	if (sa->established && !quiet)
 		log_event("CRYPTO", LOG_L_INFO, "IKMP_SA_DOWN", "IKE SA %u with %s is down: %s",
 			  sa->id, ike_sa_label(sa, label, sizeof(label)), reason);
-		send_notice(sa, IKE_SA_DOWN, reason);
-	}
-	if (sa->initiator || sa->established)  // nobody waits for a stranger's
+	if (sa->established)
+		ike_sa_notice(sa, IKE_SA_DOWN, reason);
+	if (!quiet && (sa->initiator || sa->established))  // nobody waits for a stranger's
 		ike_want_ike_failed(sa);
-}
-
-void ike_sa_peer_dead(struct ike_sa *sa, const char *reason)
-{
-	children_delete(sa, reason, UINT64_MAX, true);
-	ike_sa_kill(sa, reason, false);
-}
-
-void ike_sa_heard(struct ike_sa *sa)
-{
-	sa->dpd.heard_ms = sa->ike->now_ms;
-}
-
-void ike_sa_moved(struct ike_sa *sa, const struct dp_udp *meta)
-{
-	struct ike *ike = sa->ike;
-	struct child_sa *c;
-	char label[IKE_LABEL_MAX], to[ADDR_STR_MAX];
-
-	// Only a peer behind a NAT moves; everybody else keeps the address its key is bound to.
-	if (!sa->nat_remote ||
-	    (addr_equal(&sa->remote, &meta->remote) && sa->remote_port == meta->remote_port))
-		return;
-	static struct log_ratelimit rl = LOG_RATELIMIT(5);
-
-	log_event_limited(&rl, "CRYPTO", LOG_L_INFO, "IKMP_PEER_MOVED", "%s is now at %s:%u",
-			  ike_sa_label(sa, label, sizeof(label)),
-			  addr_format(&meta->remote, to, sizeof(to)), meta->remote_port);
-	// The list, not the table by address: that one changes under way.
-	TAILQ_FOREACH (c, &ike->children, link)
-		if (c->ike_id == sa->id && c->udp_encap)
-			child_sa_moved(c, &meta->remote, meta->remote_port);
-	sa->remote = meta->remote;
-	sa->remote_port = meta->remote_port;
-	ike_table_del(&sa->peer_node);
-	ike_table_add(&ike->sa_by_peer, &sa->peer_node, ike_table_addr_key(&sa->remote), sa);
 }

@@ -56,11 +56,16 @@ struct ike_sa {
 	uint64_t spi_notice_ms;  // last Delete for an unknown SPI
 	struct ike_dpd dpd;
 	struct ike_timer setup, rekey, hard, linger, keepalive;
+	struct replica ha;
+	uint64_t wake_rekey_ms, wake_linger_ms;  // asleep: when these are due, or RECORD_NEVER
 };
 
 // Half-open limits (total, per source) are checked for responders: -EBUSY via errno.
 struct ike_sa *ike_sa_create(struct ike *ike, const struct ike_version *ops, bool initiator,
 			     const struct dp_udp *meta);
+// One that another box made: no timer runs, nothing is sent. The caller gives it its identity.
+struct ike_sa *ike_sa_passive(struct ike *ike, const struct ike_version *ops, bool initiator,
+			      const struct dp_udp *meta);
 void ike_sa_cookie_set(struct ike_sa *sa, uint64_t icookie, uint64_t rcookie);
 struct ike_sa *ike_sa_by_id(const struct ike *ike, uint32_t id);
 // By the cookie that is ours; the caller compares the other one.
@@ -79,7 +84,11 @@ struct ike_sa *ike_sa_pending(const struct ike *ike, const struct ip_addr *local
 struct ike_sa *ike_sa_initiate(struct ike *ike, const struct ip_addr *local,
 			       const struct ip_addr *remote, const struct ike_sa *like);
 
-void ike_sa_up(struct ike_sa *sa);  // authenticated: timers, adoption, waiting flows
+// Authenticated. Before the last message leaves, if that is ours: the other box learns of it.
+void ike_sa_establish(struct ike_sa *sa);
+void ike_sa_up(struct ike_sa *sa);  // timers, adoption, waiting flows
+void ike_sa_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason);
+bool ike_sa_allowed(const struct ike_sa *sa);  // by the configuration
 // Peer said INITIAL-CONTACT in the authenticated set-up of `sa`: what was up before goes.
 void ike_sa_initial_contact(struct ike_sa *sa);
 // Unlinks; tells the peer if asked and possible. Waiting flows go on with the next peer.

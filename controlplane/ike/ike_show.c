@@ -154,7 +154,7 @@ unsigned ike_clear_isakmp(struct ike *ike, uint32_t id)
 	last = ike->last_sa_id;  // not those that waiting flows begin meanwhile
 	for (sa = TAILQ_FIRST(&ike->sas); sa && sa->id <= last; sa = next) {
 		next = TAILQ_NEXT(sa, link);
-		if (id != 0 && sa->id != id)
+		if ((id != 0 && sa->id != id) || sa->ha.asleep)
 			continue;
 		ike_sa_kill(sa, "cleared", true);
 		n++;
@@ -171,7 +171,7 @@ unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *m
 	ike_enter(ike);
 	for (c = TAILQ_FIRST(&ike->children); c; c = next) {
 		next = TAILQ_NEXT(c, link);
-		if (!c->up || (peer && !addr_equal(&c->remote, peer)) ||
+		if (!c->up || c->ha.asleep || (peer && !addr_equal(&c->remote, peer)) ||
 		    (map && strcmp(c->map, map) != 0))
 			continue;
 		child_sa_delete(c, "cleared", true);
@@ -192,7 +192,7 @@ unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote)
 	last = ike->last_sa_id;
 	for (sa = TAILQ_FIRST(&ike->sas); sa && sa->id <= last; sa = next) {
 		next = TAILQ_NEXT(sa, link);
-		if (remote && !addr_equal(&sa->remote, remote))
+		if ((remote && !addr_equal(&sa->remote, remote)) || sa->ha.asleep)
 			continue;
 		ike_sa_kill(sa, "cleared", true);
 		n++;

@@ -1,6 +1,6 @@
 // Fixed-size chained hash table behind the engine's look-ups (by cookie, by peer, by data-plane
-// handle, by policy). 4096 chains: with the ten thousand SAs we are made for, two or three per
-// chain.
+// handle, by policy). 32,768 chains: with a hundred thousand SAs, which a standby box may hold,
+// three per chain.
 
 #include "ike_table.h"
 
@@ -10,7 +10,7 @@
 
 #include "rand.h"
 
-#define TABLE_BITS 12
+#define TABLE_BITS 15
 
 int ike_table_init(struct ike_table *t)
 {

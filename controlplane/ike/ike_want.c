@@ -174,7 +174,8 @@ int ike_want_add(struct ike *ike, uint32_t policy, uint32_t rekey_of, const stru
 	if (f && f->tunnel->role == TUNNEL_INSTANCE && !rekey_of)
 		return -ENOENT;
 	if (!f || f->tunnel->role == TUNNEL_TEMPLATE || f->tunnel->kind != MAP_IPSEC_ISAKMP ||
-	    !f->tunnel->complete || ike->stopping) {
+	    !f->tunnel->complete || ike->stopping ||
+	    !replica_works(ike, replica_group(ike, &f->tunnel->local))) {
 		ike->env.policy_flush_held(ike->env.ctx, policy);
 		return -ENOENT;
 	}

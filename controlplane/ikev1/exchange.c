@@ -70,6 +70,8 @@ static void timer_due(void *obj)
 	struct v1_exchange *x = obj;
 	struct ike *ike = x->sa->ike;
 
+	if (replica_held(ike, &x->sa->ha, &x->timer))
+		return;
 	if (x->state == V1_DONE) {
 		v1_exchange_kill(x);
 		return;
@@ -141,6 +143,7 @@ void v1_exchange_free(struct v1_exchange *x)
 	v1_blob_clear(&x->gxr);
 	v1_blob_clear(&x->sa_body);
 	secret_clear(&x->gxy);
+	secret_clear(&x->dh_private);
 	dh_destroy(x->dh);
 	free(x);
 }
@@ -238,15 +241,9 @@ void v1_exchange_resend(struct v1_exchange *x)
 	ike_send(sa->ike, &meta, x->tx.bytes, x->tx.len);
 }
 
-int v1_exchange_send(struct v1_exchange *x, struct ikev1_build *b, bool encrypt, bool repeat)
+int v1_exchange_prepare(struct v1_exchange *x, struct ikev1_build *b, bool encrypt)
 {
-	struct ike_sa *sa = x->sa;
-	struct v1_sa *v = v1_of(sa);
-	struct dp_udp meta = {.local = sa->local,
-			      .remote = sa->remote,
-			      .local_port = sa->local_port,
-			      .remote_port = sa->remote_port,
-			      .port = sa->port};
+	struct v1_sa *v = v1_of(x->sa);
 	uint8_t next_iv[CIPHER_BLOCK_MAX];
 	size_t len;
 	int rc;
@@ -262,14 +259,51 @@ int v1_exchange_send(struct v1_exchange *x, struct ikev1_build *b, bool encrypt,
 		rc = v1_blob_set(&x->tx, b->w.base, len);
 	if (rc < 0)
 		return rc;
+	memcpy(x->iv_tx, x->iv, sizeof(x->iv_tx));
 	x->tries = 0;
+	ike_timer_stop(&x->sa->ike->timers, &x->timer);
+	return 0;
+}
+
+void v1_exchange_emit(struct v1_exchange *x, bool repeat)
+{
+	struct ike_sa *sa = x->sa;
+	struct dp_udp meta = {.local = sa->local,
+			      .remote = sa->remote,
+			      .local_port = sa->local_port,
+			      .remote_port = sa->remote_port,
+			      .port = sa->port};
+
 	// What the network does with it is the retransmission's business.
 	ike_send(sa->ike, &meta, x->tx.bytes, x->tx.len);
 	if (repeat)
 		ike_timer_set(&sa->ike->timers, &x->timer, sa->ike->now_ms + retry_delay(0));
-	else
-		ike_timer_stop(&sa->ike->timers, &x->timer);
-	return 0;
+}
+
+int v1_exchange_send(struct v1_exchange *x, struct ikev1_build *b, bool encrypt, bool repeat)
+{
+	int rc = v1_exchange_prepare(x, b, encrypt);
+
+	if (rc == 0)
+		v1_exchange_emit(x, repeat);
+	return rc;
+}
+
+void v1_exchange_resume(struct v1_exchange *x, uint64_t delay_ms)
+{
+	struct ike *ike = x->sa->ike;
+
+	switch (x->state) {
+	case V1_DONE: ike_timer_set(&ike->timers, &x->timer, ike->now_ms + LINGER_MS); break;
+	case V1_MM_I5:
+	case V1_QM_I1:
+	case V1_QM_R2:
+		x->begun_ms = ike->now_ms;
+		x->tries = 0;
+		ike_timer_set(&ike->timers, &x->timer, ike->now_ms + delay_ms);
+		break;
+	default: break;  // public-key work is under way
+	}
 }
 
 void v1_exchange_linger(struct v1_exchange *x)
@@ -284,6 +318,7 @@ void v1_exchange_linger(struct v1_exchange *x)
 	v1_blob_clear(&x->gxr);
 	v1_blob_clear(&x->sa_body);
 	secret_clear(&x->gxy);
+	secret_clear(&x->dh_private);
 }
 
 // ---- public-key tasks --------------------------------------------------------------------------
@@ -295,6 +330,7 @@ struct task {
 	bool generate;
 	struct dh_keypair *kp;  // owned while under way
 	struct v1_blob peer;
+	struct secret private;  // of a pair that another box made
 	struct secret gxy;
 	int rc;
 };
@@ -310,6 +346,12 @@ static void task_compute(struct ike_task *it)
 			return;
 		}
 	}
+	if (!t->kp && secret_is_set(&t->private))
+		t->kp = dh_import(t->group, t->private.bytes, t->private.len);
+	if (!t->kp) {
+		t->rc = -EIO;
+		return;
+	}
 	if (t->peer.len)
 		t->rc = dh_compute(t->kp, t->peer.bytes, t->peer.len, &t->gxy);
 }
@@ -318,6 +360,7 @@ static void task_free(struct task *t)
 {
 	dh_destroy(t->kp);
 	v1_blob_clear(&t->peer);
+	secret_clear(&t->private);
 	secret_clear(&t->gxy);
 	free(t);
 }
@@ -336,7 +379,10 @@ static void task_done(struct ike_task *it)
 		if (x && x->serial == t->serial) {
 			x->dh = t->kp;
 			t->kp = NULL;
-			v1_dh_done(x, t->rc, &t->gxy);
+			if (replica_works(ike, sa->ha.group))
+				v1_dh_done(x, t->rc, &t->gxy);
+			else
+				v1_dh_lost(x);
 		}
 		ike_leave(ike);
 	}
@@ -359,6 +405,8 @@ int v1_exchange_dh(struct v1_exchange *x, uint16_t group, bool generate,
 	t->group = group;
 	t->generate = generate;
 	if (peer && (rc = v1_blob_set(&t->peer, peer->body, peer->len)) < 0)
+		goto fail;
+	if (!generate && !x->dh && (rc = secret_copy(&t->private, &x->dh_private)) < 0)
 		goto fail;
 	if (!generate) {
 		t->kp = x->dh;  // the helper has it alone meanwhile

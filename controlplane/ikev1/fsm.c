@@ -431,6 +431,10 @@ void v1_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *msg, size_
 	memcpy(copy, msg, len);
 	r.sa = h.rcookie ? sa_of(ike, meta, &h) : NULL;
 	if (r.sa)
+		ike_sa_wake(r.sa);  // its group has just gone to work
+	if (r.sa && r.sa->dead)
+		stray(ike, meta, &h);
+	else if (r.sa)
 		rx_exchange(&r, copy, &h);
 	else if (h.rcookie == 0 && h.exchange != IN)
 		first_message(ike, meta, copy, &h);
@@ -450,4 +454,18 @@ void v1_dh_done(struct v1_exchange *x, int rc, struct secret *gxy)
 	case V1_QM_R1_DH: quick_mode_r1_done(x, rc, gxy); break;
 	default: break;  // overtaken by events
 	}
+}
+
+void v1_dh_lost(struct v1_exchange *x)
+{
+	if (x->state == V1_QM_I2_DH) {  // our message 1 is repeated, or the peer's answer
+		v1_goto(x, V1_QM_I1);
+		memcpy(x->iv, x->iv_tx, sizeof(x->iv));
+		x->rx_known = false;
+		return;
+	}
+	if (x->message_id)
+		quick_mode_abort(x, NULL);
+	else
+		ike_sa_kill(x->sa, "group stopped", false);
 }

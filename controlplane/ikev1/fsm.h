@@ -61,9 +61,10 @@ struct v1_exchange {
 	uint8_t type;         // enum isakmp_exchange
 	bool initiator, dead;
 	enum v1_state state;
-	uint8_t iv[CIPHER_BLOCK_MAX];  // of the next message, whoever sends it
-	struct v1_blob tx;             // last message sent
-	uint8_t rx_hash[32];           // of the last message accepted
+	uint8_t iv[CIPHER_BLOCK_MAX];     // of the next message, whoever sends it
+	uint8_t iv_tx[CIPHER_BLOCK_MAX];  // as it was behind our last message
+	struct v1_blob tx;                // last message sent
+	uint8_t rx_hash[32];              // of the last message accepted
 	bool rx_known;
 	unsigned tries;
 	uint64_t begun_ms;
@@ -71,11 +72,12 @@ struct v1_exchange {
 	struct v1_blob ni, nr;    // nonces
 	struct v1_blob gxi, gxr;  // public values
 	struct dh_keypair *dh;
-	struct v1_blob sa_body;  // phase 1: SAi_b; quick mode responder: the offer
-	struct secret gxy;       // quick mode responder with PFS: until message 3
-	bool has_ids;            // quick mode: message 1 bore identities
-	uint32_t child;          // quick mode: child SA id
-	uint32_t policy;         // quick mode: its flow, also when the child is gone
+	struct secret dh_private;  // of dh, where another box must be able to go on with it
+	struct v1_blob sa_body;    // phase 1: SAi_b; quick mode responder: the offer
+	struct secret gxy;         // quick mode responder with PFS: until message 3
+	bool has_ids;              // quick mode: message 1 bore identities
+	uint32_t child;            // quick mode: child SA id
+	uint32_t policy;           // quick mode: its flow, also when the child is gone
 };
 
 struct v1_sa {
@@ -117,8 +119,15 @@ void v1_message_id_spend(struct ike_sa *sa, uint32_t message_id);
 void v1_message_id_unspend(struct ike_sa *sa, uint32_t message_id);
 // A message of this exchange, empty.
 void v1_build_init(const struct v1_exchange *x, struct ikev1_build *b, uint8_t *mem, size_t cap);
-// Encrypts when asked, stores the message and sends it. `repeat`: also by timer until answered.
+// Encrypts when asked and stores the message.
+int v1_exchange_prepare(struct v1_exchange *x, struct ikev1_build *b, bool encrypt);
+// Sends it. Whatever it says must be so by now: another box may have to go on from here.
+// `repeat`: also by timer until answered.
+void v1_exchange_emit(struct v1_exchange *x, bool repeat);
+// Both.
 int v1_exchange_send(struct v1_exchange *x, struct ikev1_build *b, bool encrypt, bool repeat);
+// After a take-over: its timer runs (again); our request is repeated after delay_ms.
+void v1_exchange_resume(struct v1_exchange *x, uint64_t delay_ms);
 void v1_exchange_resend(struct v1_exchange *x);
 void v1_exchange_linger(struct v1_exchange *x);  // V1_DONE: kept a while for repetitions
 // Hands g^x (generate) and g^xy (peer given) to a helper; v1_dh_done() follows.
@@ -130,6 +139,8 @@ int v1_msg_hash(const uint8_t *msg, size_t len, uint8_t out[32]);
 void v1_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *msg, size_t len);
 void v1_dh_done(struct v1_exchange *x, int rc, struct secret *gxy);
 void v1_goto(struct v1_exchange *x, enum v1_state to);
+// Its group stopped while public-key work was under way: as before, or given up.
+void v1_dh_lost(struct v1_exchange *x);
 
 // ---- main_mode.c, main_mode_r.c --------------------------------------------------------------
 int main_mode_start(struct ike_sa *sa);

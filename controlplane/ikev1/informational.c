@@ -343,6 +343,7 @@ int informational_rx(struct v1_rx *r)
 	if (rc < 0)
 		return rc;
 	ike_sa_heard(sa);
+	replica_touch(sa->ike, &sa->ha);  // the message id is spent
 	ike_sa_moved(sa, r->meta);
 	for (unsigned i = 0; i < r->msg.count && !sa->dead; i++) {
 		const struct ikev1_payload *p = &r->msg.payloads[i];

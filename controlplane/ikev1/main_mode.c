@@ -139,7 +139,11 @@ void main_mode_i4_done(struct v1_exchange *x, int rc, struct secret *gxy)
 				sa->remote_port = IKE_PORT_NATT;
 		}
 		v1_goto(x, V1_MM_I5);
-		rc = mm_send_auth(x, true);
+		rc = mm_prepare_auth(x);
+	}
+	if (rc == 0) {
+		replica_begin(sa->ike, &sa->ha);
+		v1_exchange_emit(x, true);
 	}
 	if (rc < 0)
 		ike_sa_kill(sa, "key exchange failed", false);

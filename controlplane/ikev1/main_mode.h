@@ -23,7 +23,7 @@ int mm_take_ke(struct v1_rx *r, struct v1_blob *gx, struct v1_blob *nonce);
 void mm_nat_detect(struct v1_rx *r);
 int mm_keys_derive(struct v1_exchange *x, const struct secret *gxy);
 // ID, HASH: messages 5 and 6.
-int mm_send_auth(struct v1_exchange *x, bool repeat);
+int mm_prepare_auth(struct v1_exchange *x);
 int mm_check_auth(struct v1_rx *r);
 void mm_take_notifies(struct v1_rx *r);
 void mm_log_no_proposal(const struct ike_sa *sa, const struct ikev1_sa *offer,

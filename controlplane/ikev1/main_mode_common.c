@@ -209,7 +209,7 @@ static void put_notifies(struct ikev1_build *b, struct ike_sa *sa)
 	}
 }
 
-int mm_send_auth(struct v1_exchange *x, bool repeat)
+int mm_prepare_auth(struct v1_exchange *x)
 {
 	struct ike_sa *sa = x->sa;
 	uint8_t mem[MM_BUF], hash[HASH_LEN_MAX];
@@ -229,7 +229,7 @@ int mm_send_auth(struct v1_exchange *x, bool repeat)
 		return rc;
 	ikev1_build_payload(&b, ISAKMP_PAYLOAD_HASH, hash, hash_len(sa->suite.hash));
 	put_notifies(&b, sa);
-	rc = v1_exchange_send(x, &b, true, repeat);
+	rc = v1_exchange_prepare(x, &b, true);
 	secret_wipe(mem, sizeof(mem));
 	return rc;
 }

@@ -118,11 +118,13 @@ int main_mode_r5(struct v1_rx *r)
 	sa->local_port = r->meta->local_port;
 	sa->remote_port = r->meta->remote_port;
 	mm_take_notifies(r);
-	rc = mm_send_auth(r->x, false);
+	rc = mm_prepare_auth(r->x);
 	if (rc < 0)
 		return rc;
 	memcpy(v1_of(sa)->last_block, r->x->iv, sizeof(v1_of(sa)->last_block));
 	v1_exchange_linger(r->x);
+	ike_sa_establish(sa);
+	v1_exchange_emit(r->x, false);
 	ike_sa_up(sa);
 	return 0;
 }

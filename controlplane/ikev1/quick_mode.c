@@ -17,7 +17,7 @@
 static int send_first(struct v1_exchange *x)
 {
 	struct ike_sa *sa = x->sa;
-	const struct child_sa *c = child_sa_by_id(sa->ike, x->child);
+	struct child_sa *c = child_sa_by_id(sa->ike, x->child);
 	const struct tunnel_flow *flow = tunnels_flow(sa->ike->tunnels, x->policy);
 	struct ikev1_phase2_offer offer;
 	uint8_t mem[QM_BUF];
@@ -44,7 +44,12 @@ static int send_first(struct v1_exchange *x)
 	rc = qm_hash_set(x, &b, at, false);
 	if (rc < 0)
 		return rc;
+	if (sa->ha.group && x->dh)
+		rc = dh_private(x->dh, &x->dh_private);
+	if (rc < 0)
+		return rc;
 	v1_goto(x, V1_QM_I1);
+	replica_begin(sa->ike, &c->ha);
 	return v1_exchange_send(x, &b, true, true);
 }
 
@@ -222,13 +227,14 @@ static int finish(struct v1_exchange *x, const struct secret *gxy)
 		return rc;
 	v1_build_init(x, &b, mem, sizeof(mem));
 	ikev1_build_payload(&b, ISAKMP_PAYLOAD_HASH, hash, hash_len(sa->suite.hash));
-	rc = v1_exchange_send(x, &b, true, false);
+	rc = v1_exchange_prepare(x, &b, true);
 	if (rc < 0)
 		return rc;
 	qm_rank_set(x, c);
 	v1_goto(x, V1_DONE);
 	v1_exchange_linger(x);
 	child_sa_up_settle(c, settle_ms(x));
+	v1_exchange_emit(x, false);
 	return 0;
 }
 

@@ -54,6 +54,7 @@ static int send_second(struct v1_exchange *x, struct child_sa *c, const struct i
 	if (rc < 0)
 		return rc;
 	v1_goto(x, V1_QM_R2);
+	replica_begin(sa->ike, &c->ha);
 	// The initiator has proven its key in HASH(1): message 2 may be repeated by timer.
 	return v1_exchange_send(x, &b, true, true);
 }
@@ -288,6 +289,7 @@ int quick_mode_r1(struct v1_rx *r)
 	if (rc < 0)
 		return rc;
 	ike_sa_heard(r->sa);
+	replica_touch(r->sa->ike, &r->sa->ha);  // the message id is spent
 	ike_sa_moved(r->sa, r->meta);
 	rc = settle(r, &to, &sel, &group);
 	if (rc)

@@ -5,6 +5,7 @@
 #include "ike/ike_engine.h"
 #include "ikev1/fsm.h"
 #include "ikev1/quick_mode.h"
+#include "ikev1/sa_state.h"
 
 static const char *state_name(const struct ike_sa *sa)
 {
@@ -80,4 +81,13 @@ const struct ike_version ikev1_version = {
 	.busy = busy,
 	.stop = stop,
 	.fini = fini,
+	.state_put = v1_state_put,
+	.state_check = v1_state_check,
+	.state_take = v1_state_take,
+	.child_put = v1_child_put,
+	.child_check = v1_child_check,
+	.child_take = v1_child_take,
+	.child_forget = v1_child_forget,
+	.wake = v1_wake,
+	.sleep = v1_sleep,
 };
