@@ -73,8 +73,8 @@ static bool program_find(char *path, size_t cap)
 static void process_start(struct gateway *g)
 {
 	static struct log_ratelimit rl = LOG_RATELIMIT(3);
-	char path[PATH_MAX];
-	char *argv[] = {path, "-r", (char *)g->rundir, NULL};
+	char path[PATH_MAX], option[] = "-r";
+	char *argv[] = {path, option, (char *)g->rundir, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none;
@@ -206,10 +206,15 @@ static void attach(struct gateway *g)
 		return;
 	}
 	if (first && mirror_restart_add(port.mirror)) {
-		// 255 restarts in one boot: the numbers that keep IVs apart are used up
+		// The numbers that keep IVs apart are used up: this mirror must not be gone on
+		// with.
 		log_event(
 			"REDUNDANCY", LOG_L_ERR, "RESTARTS",
 			"Restarted too often to go on with the SAs of before; they are made anew");
+		struct ha_word w = {.type = HA_LEAVE};
+		(void)ha_ring_put(mirror_ring_to_standby(port.mirror), &w);
+		port_lost(g, "");
+		return;
 	}
 	port.restarted = true;
 	port.ready = true;

@@ -235,7 +235,7 @@ void agent_tick(struct agent *a, uint64_t now)
 
 uint64_t agent_due(const struct agent *a)
 {
-	uint64_t r = record_due(a), s = switch_due(a);
+	uint64_t r = agent_record_due(a), s = switch_due(a);
 	return r < s ? r : s;
 }
 

@@ -70,7 +70,7 @@ void record_applied(struct agent *a, uint64_t seq);
 void record_limit(struct agent *a, uint64_t id, uint64_t lim);
 void record_feed(struct agent *a, const struct ha_sa *sa);
 void record_tick(struct agent *a);
-uint64_t record_due(const struct agent *a);
+uint64_t agent_record_due(const struct agent *a);
 // agent_switch.c
 void switch_activate(struct agent *a, bool planned);
 void switch_stop(struct agent *a, enum stopping why);

@@ -247,7 +247,7 @@ void record_tick(struct agent *a)
 	}
 }
 
-uint64_t record_due(const struct agent *a)
+uint64_t agent_record_due(const struct agent *a)
 {
 	struct ids_item r;
 
