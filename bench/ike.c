@@ -365,7 +365,8 @@ int bench_ike(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	log_set_stderr_level(LOG_L_ERR);
+	log_set_stderr_level(getenv("IKE_DEBUG") ? LOG_L_DEBUG : LOG_L_ERR);
+	log_debug_set(DEBUG_ISAKMP, getenv("IKE_DEBUG") != NULL);
 	if (start(&c, &err)) {
 		fprintf(stderr, "tandem-bench ike: %s\n", err.msg);
 		return 1;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,6 +23,7 @@
 #define RUNDIR_DEFAULT    "/run/tandem"
 #define KERNEL_SYNC_TURNS 200
 #define GOODBYE_TURNS     5
+#define GATEWAY_NICE      (-10)
 
 struct gateway gateway = {
 	.lock_fd = -1,
@@ -426,6 +428,9 @@ static int run(struct gateway *g)
 	struct err err = {0};
 
 	g->started_us = loop_clock_us();
+	// Hellos, and the workers that send them, before what else runs on these cores; threads
+	// inherit it. Not permitted: as before.
+	(void)setpriority(PRIO_PROCESS, 0, GATEWAY_NICE);
 	for (size_t i = 0; i < BOOT_STEPS; i++) {
 		if (!boot[i].init || boot[i].init(g, &err) == 0)
 			continue;

@@ -28,7 +28,13 @@ uint64_t standby_now(void)
 static void clock_moved(struct gateway *g)
 {
 	struct err err = {0};
+	const struct standby *s;
 
+	TAILQ_FOREACH (s, &standby_all, link)
+		if (s->key_kind == STANDBY_KEY_CHAIN)
+			break;
+	if (!s)
+		return;
 	log_event("HSRP", LOG_L_NOTICE, "CLOCK",
 		  "The clock was set: lifetimes of keys are looked at");
 	if (standby_apply(g, commit_running(), &err))

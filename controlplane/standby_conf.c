@@ -73,7 +73,7 @@ static void keys_set(struct gateway *g, const struct config *c, const struct int
 	if (!chain) {
 		apply_warn(g,
 			   "Interface %s standby %u: there is no key chain %s, so the group "
-			   "neither sends nor believes anything",
+			   "does not run",
 			   ifc->name, conf->number, conf->auth_key);
 		return;
 	}
@@ -84,8 +84,10 @@ static void keys_set(struct gateway *g, const struct config *c, const struct int
 			   "Interface %s standby %u: only the first %d keys of key chain %s count",
 			   ifc->name, conf->number, HSRP_KEYS_MAX, chain->name);
 	if (!out->auth.keys)
-		apply_warn(g, "Interface %s standby %u: key chain %s has no usable key", ifc->name,
-			   conf->number, chain->name);
+		apply_warn(g,
+			   "Interface %s standby %u: key chain %s has no usable key, so the group "
+			   "does not run",
+			   ifc->name, conf->number, chain->name);
 }
 
 static void auth_set(struct gateway *g, struct standby *s, const struct config *c,
@@ -177,7 +179,8 @@ bool standby_conf(struct gateway *g, struct standby *s, const struct config *c,
 	hsrp_conf_ipv6(out);
 	auth_set(g, s, c, ifc, conf, out);
 	secondary_set(s, conf, out);
-	return true;
+	// Without a key nobody hears it, and it would take the address beside the others.
+	return s->key_kind != STANDBY_KEY_CHAIN || out->auth.keys > 0;
 }
 
 void standby_kept_warn(struct gateway *g, const struct interface_config *ifc)

@@ -22,7 +22,7 @@ struct eth {
 	struct worker *w;
 	const struct port *port;
 	uint64_t mac, vmac;  // the port's addresses, its first virtual one
-	uint64_t epoch;
+	struct route_last route;
 	uint32_t id;
 	struct eth_in *to;
 };
@@ -116,13 +116,10 @@ static inline bool frame_plain(const struct eth *e, const struct rte_mbuf *m, co
 
 // Header checked: where the frame goes on by its way, ADJ_NONE if that is not known. true: it is
 // forwarded.
-static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, struct pkt *p, uint32_t adj,
-			      bool esp)
+static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, uint32_t adj, bool esp)
 {
-	if (likely(adj >= ADJ_FIRST)) {
-		route_put(p, adj);
+	if (likely(adj >= ADJ_FIRST))
 		return true;
-	}
 	if (likely(adj == ADJ_LOCAL))
 		burst_add(likely(esp) ? &e->to->esp : &e->to->local, m);
 	else
@@ -130,7 +127,7 @@ static inline bool frame_sort(const struct eth *e, struct rte_mbuf *m, struct pk
 	return false;
 }
 
-static inline bool frame_in(const struct eth *e, struct rte_mbuf *m)
+static inline bool frame_in(struct eth *e, struct rte_mbuf *m)
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct pkt *p = pkt_of(m);
@@ -140,13 +137,12 @@ static inline bool frame_in(const struct eth *e, struct rte_mbuf *m)
 		*p = (struct pkt){.in_port = e->id, .l3_len = 20, .l3_total = (uint16_t)q.total};
 		memcpy(&p->sport, &q.upper, sizeof(q.upper));
 		frame_strip(m, q.total);
-		return frame_sort(e, m, p, route_cache_get(e->w->routes, e->epoch, q.dst_be),
+		return frame_sort(e, m, route_give(&e->route, p, q.dst_be),
 				  p->proto == IPPROTO_ESP && !q.more);
 	}
 	if (!frame_any(e, m))
 		return false;
-	return frame_sort(e, m, p, p->family == 4 ? route_cached(e->w, m, e->epoch) : ADJ_NONE,
-			  false);
+	return frame_sort(e, m, p->family == 4 ? route_give_ip(&e->route, m) : ADJ_NONE, false);
 }
 
 // All headers of a burst start on their way at once. The buffers' own lines were just written by
@@ -161,12 +157,12 @@ void eth_in(struct worker *w, struct burst *in, uint32_t port, struct eth_in *to
 {
 	const struct port *p = port_get(port);
 	bool virtual = __atomic_load_n(&p->vmacs, __ATOMIC_ACQUIRE) > 0;
-	const struct eth e = {
+	struct eth e = {
 		.w = w,
 		.port = p,
 		.mac = mac_word(p->mac),
 		.vmac = mac_word(virtual ? p->vmac[0] : p->mac),
-		.epoch = route_cache_epoch(w->routes),
+		.route = route_begin(w->routes),
 		.id = port,
 		.to = to,
 	};

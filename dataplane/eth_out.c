@@ -64,7 +64,7 @@ static inline void frame_send(struct worker *w, struct rte_mbuf *m, struct link 
 }
 
 // false: next hop not resolved.
-static inline bool packet_out(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
+static bool packet_out(struct worker *w, struct rte_mbuf *m, const struct pkt *p)
 {
 	const struct neigh *n = NULL;
 
@@ -85,17 +85,44 @@ static inline bool packet_out(struct worker *w, struct rte_mbuf *m, const struct
 	return true;
 }
 
+// The gateway of the packets before: `adj` 0 = none.
+struct gateway {
+	uint32_t adj;
+	uint8_t family;
+	struct link link;
+};
+
+// Remembers the packet's gateway if it has one that is resolved.
+static inline void gateway_set(struct gateway *g, const struct pkt *p)
+{
+	const struct adj *a = &adj_table[p->adj];
+	const struct neigh *n = a->attached ? NULL : __atomic_load_n(&a->neigh, __ATOMIC_ACQUIRE);
+
+	g->adj = n ? p->adj : ADJ_NONE;
+	if (!n)
+		return;
+	g->family = p->family;
+	g->link = link_of(n, p->family);
+}
+
 void eth_out(struct worker *w, struct burst *in)
 {
+	struct gateway g = {.adj = ADJ_NONE};
 	struct burst unknown;
 
 	burst_reset(&unknown);
 	for (uint32_t i = 0, n = in->n; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
-		struct pkt *p = pkt_of(m);
+		const struct pkt *p = pkt_of(m);
 
-		if (unlikely(rte_pktmbuf_pkt_len(m) > p->mtu))
+		if (unlikely(rte_pktmbuf_pkt_len(m) > p->mtu)) {
 			ip_out(w, m);
+			continue;
+		}
+		if (p->adj != g.adj || p->family != g.family)
+			gateway_set(&g, p);
+		if (likely(g.adj && !host_framed(p) && m->data_off >= RTE_ETHER_HDR_LEN))
+			frame_send(w, m, g.link, p->out_port);
 		else if (unlikely(!packet_out(w, m, p)))
 			burst_add(&unknown, m);
 	}

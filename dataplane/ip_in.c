@@ -202,7 +202,7 @@ static inline bool header_plain(struct rte_mbuf *m, struct pkt *p, struct ip4_pl
 void ip_in(struct worker *w, struct burst *in, struct burst *unrouted)
 {
 	uint32_t kept = 0, n = in->n;
-	uint64_t epoch = route_cache_epoch(w->routes);
+	struct route_last last = route_begin(w->routes);
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
@@ -211,13 +211,13 @@ void ip_in(struct worker *w, struct burst *in, struct burst *unrouted)
 		uint32_t adj = ADJ_NONE;
 
 		if (likely(header_plain(m, p, &q)))
-			adj = route_cache_get(w->routes, epoch, q.dst_be);
+			adj = route_give(&last, p, q.dst_be);
 		else if (!header_any(w, m))
 			continue;
 		else if (p->family == 4)
-			adj = route_cached(w, m, epoch);
+			adj = route_give_ip(&last, m);
 		if (likely(adj >= ADJ_FIRST))
-			route_put(p, adj), in->pkt[kept++] = m;
+			in->pkt[kept++] = m;
 		else
 			burst_add(unrouted, m);
 	}

@@ -61,15 +61,6 @@ static inline void route_cache_put(struct route_cache *c, uint64_t epoch, uint32
 	set[0] = epoch | dst_be | (uint64_t)adj << 48;
 }
 
-// The same for a packet with an IPv4 header at its data pointer.
-static inline uint32_t route_cached(struct worker *w, struct rte_mbuf *m, uint64_t epoch)
-{
-	uint32_t dst_be;
-
-	memcpy(&dst_be, rte_pktmbuf_mtod_offset(m, const uint8_t *, 16), 4);
-	return route_cache_get(w->routes, epoch, dst_be);
-}
-
 // A packet's way: what the stages behind want to know of it.
 static inline void route_put(struct pkt *p, uint32_t adj)
 {
@@ -78,4 +69,47 @@ static inline void route_put(struct pkt *p, uint32_t adj)
 	p->adj = adj;
 	p->out_port = out;
 	p->mtu = port_get(out)->mtu;
+}
+
+// A burst's look-ups: neighbours in a burst often go the same way.
+struct route_last {
+	struct route_cache *cache;
+	uint64_t epoch;
+	uint32_t dst_be;  // whose answer follows
+	uint32_t adj;     // ADJ_NONE: none yet
+	uint32_t out_port;
+	uint16_t mtu;
+};
+
+static inline struct route_last route_begin(struct route_cache *c)
+{
+	return (struct route_last){.cache = c, .epoch = route_cache_epoch(c)};
+}
+
+// Gives the packet its way if its destination is to be forwarded; the adjacency, as above.
+static inline uint32_t route_give(struct route_last *l, struct pkt *p, uint32_t dst_be)
+{
+	if (dst_be != l->dst_be || l->adj == ADJ_NONE) {
+		uint32_t adj = route_cache_get(l->cache, l->epoch, dst_be);
+
+		if (unlikely(adj < ADJ_FIRST))
+			return adj;
+		l->dst_be = dst_be;
+		l->adj = adj;
+		l->out_port = adj_table[adj].port;
+		l->mtu = port_get(l->out_port)->mtu;
+	}
+	p->adj = l->adj;
+	p->out_port = l->out_port;
+	p->mtu = l->mtu;
+	return l->adj;
+}
+
+// The same for a packet with an IPv4 header at its data pointer.
+static inline uint32_t route_give_ip(struct route_last *l, struct rte_mbuf *m)
+{
+	uint32_t dst_be;
+
+	memcpy(&dst_be, rte_pktmbuf_mtod_offset(m, const uint8_t *, 16), 4);
+	return route_give(l, pkt_of(m), dst_be);
 }

@@ -12,18 +12,24 @@ _Static_assert(offsetof(struct pkt, dport) == offsetof(struct pkt, sport) + 2 &&
 		       offsetof(struct pkt, family) == offsetof(struct pkt, sport) + 5,
 	       "one load of struct pkt is most of a key's word");
 
+// Ports, protocol and family as they stand, without what follows them; direction and fragment.
+static inline uint64_t spd_key_upper(const struct pkt *p, bool reverse)
+{
+	uint64_t upper;
+
+	memcpy(&upper, (const uint8_t *)p + offsetof(struct pkt, sport), sizeof(upper));
+	return (upper & 0xffffffffffff) | (uint64_t)reverse << 48 |
+	       (uint64_t)((p->flags & PKT_FRAGMENT) != 0) << 56;
+}
+
 static inline __attribute__((always_inline)) void spd_key(struct flow_key *k, struct rte_mbuf *m,
 							  const struct pkt *p, uint32_t group,
 							  bool reverse)
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint32_t src, dst;
-	uint64_t upper;
 
-	// ports, protocol and family as they stand, without what follows them
-	memcpy(&upper, (const uint8_t *)p + offsetof(struct pkt, sport), sizeof(upper));
-	k->word[4] = (upper & 0xffffffffffff) | (uint64_t)reverse << 48 |
-		     (uint64_t)((p->flags & PKT_FRAGMENT) != 0) << 56;
+	k->word[4] = spd_key_upper(p, reverse);
 	k->word[5] = group;
 	if (likely(p->family == 4)) {
 		memcpy(&src, h + 12, 4);

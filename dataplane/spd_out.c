@@ -72,35 +72,61 @@ static inline bool fits(const struct rte_mbuf *m, const struct pkt *p)
 
 struct sort {
 	struct worker *w;
-	uint32_t generation;    // of the policies, once for a burst
-	const struct sa *last;  // its lines were asked for
+	uint32_t generation;  // of the policies, once for a burst
+	uint32_t group;       // the answer before: whose, and what; 0 = none or not IPv4
+	uint64_t addresses, upper;
+	struct spd_result result;
+	struct sa *sa;  // its lines were asked for
 	struct spd_out *to;
 };
 
-// A packet for a port with a crypto map. true: it leaves in clear.
-static inline bool sort_one(struct sort *s, struct rte_mbuf *m, struct pkt *p, uint32_t group)
+// The flow is the one before: of a burst, many packets are.
+static inline bool same_flow(struct sort *s, struct rte_mbuf *m, const struct pkt *p,
+			     uint32_t group)
+{
+	uint64_t addresses, upper;
+
+	memcpy(&addresses, rte_pktmbuf_mtod_offset(m, const uint8_t *, 12), 8);
+	upper = spd_key_upper(p, false);
+	if (((addresses ^ s->addresses) | (upper ^ s->upper) | (group ^ s->group)) == 0)
+		return true;
+	s->addresses = addresses;
+	s->upper = upper;
+	s->group = p->family == 4 ? group : 0;
+	return false;
+}
+
+static inline void flow_find(struct sort *s, struct rte_mbuf *m, const struct pkt *p,
+			     uint32_t group)
 {
 	struct flow_key key;
 
 	spd_key(&key, m, p, group, false);
-	struct spd_result r = flow_lookup(s->w, &key, s->generation);
-	p->policy = r.policy;
-	if (unlikely(r.verdict != SPD_PROTECT)) {
-		if (r.verdict < SPD_DROP_FRAGMENT)
+	s->result = flow_lookup(s->w, &key, s->generation);
+	if (likely(s->result.verdict == SPD_PROTECT)) {
+		s->sa = spd_sa(s->result.policy, &key);
+		if (likely(s->sa))  // its lines are wanted soon
+			esp_sa_prefetch(s->sa);
+	}
+}
+
+// A packet for a port with a crypto map. true: it leaves in clear.
+static inline bool sort_one(struct sort *s, struct rte_mbuf *m, struct pkt *p, uint32_t group)
+{
+	if (!same_flow(s, m, p, group))
+		flow_find(s, m, p, group);
+	p->policy = s->result.policy;
+	if (unlikely(s->result.verdict != SPD_PROTECT)) {
+		if (s->result.verdict < SPD_DROP_FRAGMENT)
 			return true;
-		refused(s->w, m, r.verdict);
+		refused(s->w, m, s->result.verdict);
 		return false;
 	}
-	struct sa *sa = p->sa = spd_sa(r.policy, &key);
-	if (unlikely(!sa)) {
+	p->sa = s->sa;
+	if (unlikely(!s->sa))
 		burst_add(&s->to->acquire, m);
-		return false;
-	}
-	if (sa != s->last) {  // its lines are wanted soon
-		s->last = sa;
-		esp_sa_prefetch(sa);
-	}
-	burst_add(likely(fits(m, p)) ? &s->to->protect : &s->to->big, m);
+	else
+		burst_add(likely(fits(m, p)) ? &s->to->protect : &s->to->big, m);
 	return false;
 }
 

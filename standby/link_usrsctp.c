@@ -2,7 +2,6 @@
 // library has threads of its own; they only write an eventfd ("something happened"), everything
 // else is done on the loop's thread by non-blocking calls, so what waits is bounded by SCTP's own
 // buffers.
-#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -13,10 +12,10 @@
 
 #include "link_driver.h"
 #include "link_sockaddr.h"
+#include "link_usrsctp.h"
 #include "loop.h"
 
 #define SOCKETS_MAX (LINK_BACKLOG + 4)
-#define RAW_BUFFER  (8 << 20)
 
 struct link_sock {
 	struct link_stack *stack;
@@ -36,7 +35,6 @@ struct link_stack {
 // thread of the library may be about to write at any moment.
 static int wake_fd = -1;
 static atomic_bool woken;
-static bool running;
 
 static void wake(void)
 {
@@ -64,105 +62,12 @@ static void wake_fired(void *ctx, int fd, unsigned events)
 	}
 }
 
-// ---- the library --------------------------------------------------------------------------------
-
-// usrsctp_init cannot fail loudly: what it needs is tried first.
-static int raw_check(int family, struct err *err)
-{
-	int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_SCTP);
-
-	if (fd < 0)
-		return err_set(err, -errno,
-			       "SCTP in user space needs a raw IP socket: %s (CAP_NET_RAW)",
-			       strerror(errno));
-	close(fd);
-	if (access("/proc/net/sctp", F_OK) == 0)
-		return err_set(err, -EBUSY,
-			       "the kernel's SCTP is loaded and would answer in our place: "
-			       "transport kernel, or unload the module sctp");
-	return 0;
-}
-
-// The library asks for its addresses once, at its start: they have to be there by then.
-static int addresses_present(const struct link_params *p, struct err *err)
-{
-	for (unsigned i = 0; i < p->locals; i++) {
-		union link_sockaddr u;
-		socklen_t len = sockaddr_from(&u, &p->local[i], 0);
-		char text[ADDR_STR_MAX];
-		int fd = socket(u.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		int ret = fd < 0 || bind(fd, &u.sa, len) < 0 ? -errno : 0;
-
-		if (fd >= 0)
-			close(fd);
-		if (ret < 0)
-			return err_set(err, ret, "no local address %s: %s",
-				       addr_format(&p->local[i], text, sizeof(text)),
-				       strerror(-ret));
-	}
-	return 0;
-}
-
-// The library's raw socket has the system's default buffer, far less than one flight of a large
-// window: each overflow would be a loss. It does not hand the socket out, so it is looked for.
-static void raw_buffer_grow(int size)
-{
-	DIR *d = opendir("/proc/self/fd");
-	struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		int fd = atoi(e->d_name), type = 0, proto = 0;
-		socklen_t len = sizeof(int);
-
-		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_RAW ||
-		    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &proto, &len) < 0 ||
-		    proto != IPPROTO_SCTP)
-			continue;
-		// the first one needs CAP_NET_ADMIN, the other is cut to net.core.rmem_max
-		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
-			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	}
-	if (d)
-		(void)closedir(d);
-}
-
-static void library_start(const struct link_socket_params *p)
-{
-	if (running)
-		return;
-	usrsctp_init(0, NULL, NULL);
-	usrsctp_sysctl_set_sctp_no_csum_on_loopback(0);
-	// What this association has no use for is no surface for attacks either.
-	usrsctp_sysctl_set_sctp_asconf_enable(0);
-	usrsctp_sysctl_set_sctp_auto_asconf(0);
-	usrsctp_sysctl_set_sctp_auth_enable(0);
-	usrsctp_sysctl_set_sctp_pr_enable(0);
-	usrsctp_sysctl_set_sctp_reconfig_enable(0);
-	usrsctp_sysctl_set_sctp_nrsack_enable(0);
-	usrsctp_sysctl_set_sctp_pktdrop_enable(0);
-	usrsctp_sysctl_set_sctp_blackhole(0);  // a restarted box answers ABORT: it is noticed
-	usrsctp_sysctl_set_sctp_max_chunks_on_queue(4096);
-	usrsctp_sysctl_set_sctp_sendspace(p->sndbuf);
-	usrsctp_sysctl_set_sctp_recvspace(p->rcvbuf);
-	usrsctp_sysctl_set_sctp_delayed_sack_time_default(LINK_SACK_DELAY_MS);
-	usrsctp_sysctl_set_sctp_path_pf_threshold(0);  // RFC 7829: the first time-out diverts
-	raw_buffer_grow(RAW_BUFFER);
-	running = true;
-}
-
-// Only when nothing is left of the old association; else the library goes on as it is.
-static void library_stop(void)
-{
-	if (running && usrsctp_finish() == 0)
-		running = false;
-}
-
 static struct link_stack *stack_open(struct loop *loop, const struct link_socket_params *p,
 				     link_ready_fn ready, void *ctx, struct err *err)
 {
 	struct link_stack *st;
 
-	if (raw_check(p->link->local[0].family == 4 ? AF_INET : AF_INET6, err) < 0)
+	if (usrsctp_check(p->link->local[0].family == 4 ? AF_INET : AF_INET6, err) < 0)
 		return NULL;
 	if (wake_fd < 0)
 		wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -191,7 +96,7 @@ static void stack_close(struct link_stack *st)
 	}
 	loop_fd_del(&st->wake);
 	free(st);
-	library_stop();
+	usrsctp_library_stop();
 }
 
 // ---- sockets ------------------------------------------------------------------------------------
@@ -269,9 +174,9 @@ static struct link_sock *sock_create(struct link_stack *st, struct err *err)
 	const struct link_params *l = st->p->link;
 	uint8_t list[SOCKADDR_LIST_MAX];
 
-	if (addresses_present(l, err) < 0)
+	if (usrsctp_addresses_present(l, err) < 0)
 		return NULL;
-	library_start(st->p);
+	usrsctp_library_start(st->p);
 	struct socket *so = usrsctp_socket(l->local[0].family == 4 ? AF_INET : AF_INET6,
 					   SOCK_STREAM, IPPROTO_SCTP, NULL, NULL, 0, NULL);
 

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define THREADS_MAX    16
 #define THREADS_CHOSEN 4     // more only compete with the workers
 #define DONE_BUDGET_US 2000  // of one loop callback; the rest waits for the next turn
+#define HELPER_NICE    5     // behind the control thread and its hellos when they share a core
 
 struct task_list {  // linked through task->queue
 	struct ike_task *first, *last;
@@ -68,6 +70,7 @@ static void *helper_main(void *arg)
 {
 	struct ike_pool *p = arg;
 
+	(void)setpriority(PRIO_PROCESS, 0, HELPER_NICE);  // Linux: of this thread
 	pthread_mutex_lock(&p->lock);
 	while (!p->stopping) {
 		struct ike_task *t = list_pop(&p->todo);

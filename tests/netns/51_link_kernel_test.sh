@@ -15,7 +15,7 @@ guest_start g h gp veth,af_packet,sctp
 in_guest g sh -c 'ip link set vec0 up
 	for a in 10.0.0.2 10.0.0.3 10.1.0.2 10.1.0.3; do ip addr add $a/24 dev vec0; done'
 
-common=(hb=200 rto-min=100 rto-max=1000 path=3 assoc=8 secret=$LINK_KEY)
+common=(hb=200 rto-min=100 rto-max=1000 path=3 assoc=8 "secret=$LINK_KEY")
 # guest_link NAME NETNS|- PARAMETER...: an end in the guest, its log where the host's ends have theirs
 guest_link() {
 	local name=$1 in=$2

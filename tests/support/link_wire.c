@@ -59,7 +59,7 @@ static void fired(void *ctx, int fd, unsigned events)
 			if (s == list[i])
 				break;
 		}
-		if (s)
+		if (s && s->stack)
 			s->stack->ready(s->stack->ctx, s);
 	}
 }

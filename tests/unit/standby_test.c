@@ -1,0 +1,451 @@
+// The standby groups of the daemon on made-up ports: what a role does to port and kernel and in
+// which order, what a switchover may ask and is told, groups that leave, key chains, IPv6 groups.
+// Time, event loop, data plane and kernel are this file's.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "cli.h"
+#include "hsrp_frame.h"
+#include "standby.h"
+
+#define PORT 7
+
+struct gateway gateway;
+
+// ---- the world -------------------------------------------------------------------------------
+static uint64_t now_ms;
+static struct loop_timer *timer;
+static char events[4096];  // what was done, in order
+static unsigned sent;
+static uint8_t last[HSRP_FRAME_MAX];
+static size_t last_len;
+static struct if_state port_state = {.port = PORT, .kernel_if = "gi0-1"};
+static bool line_up = true;
+static struct config *config;
+
+static void event(const char *fmt, ...)
+{
+	size_t at = strlen(events);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(events + at, sizeof(events) - at, fmt, ap);
+	va_end(ap);
+}
+uint64_t loop_clock_us(void)
+{
+	return now_ms * 1000;
+}
+static int64_t wall_s = 1800000000;
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	*t = (struct timespec){.tv_sec = wall_s + (time_t)(now_ms / 1000)};
+	return 0;
+}
+uint64_t loop_now_ms(const struct loop *l)
+{
+	return now_ms;
+}
+void loop_timer_init(struct loop_timer *t, struct loop *l, const char *name, loop_timer_fn fn,
+		     void *ctx)
+{
+	*t = (struct loop_timer){.fn = fn, .ctx = ctx};
+	timer = t;
+}
+void loop_timer_start(struct loop_timer *t, uint32_t delay_ms)
+{
+	t->due_ms = now_ms + delay_ms;
+}
+void loop_timer_stop(struct loop_timer *t)
+{
+	t->due_ms = 0;
+}
+void loop_timer_fini(struct loop_timer *t)
+{
+	t->due_ms = 0;
+}
+int loop_turn(struct loop *l, unsigned timeout_ms)
+{
+	return 0;
+}
+int loop_defer(struct loop *l, void (*fn)(void *ctx), void *ctx)
+{
+	return 0;
+}
+bool dp_running(void)
+{
+	return true;
+}
+int dp_port_info(uint32_t port, struct dp_port_info *out)
+{
+	*out = (struct dp_port_info){.port = port, .mac = {2, 0, 0, 0, 0, 1}};
+	return 0;
+}
+int dp_frame_send(uint32_t port, const uint8_t *frame, size_t len)
+{
+	struct hsrp_frame f;
+
+	assert_int_equal(port, PORT);
+	sent++;
+	memcpy(last, frame, len);
+	last_len = len;
+	hsrp_frame_parse(frame, len, &f);
+	if (f.kind == HSRP_FRAME_HELLO && f.payload[0] == 0)
+		event("%s ", hsrp_op_name((enum hsrp_op)f.payload[1]));
+	else if (f.kind == HSRP_FRAME_ARP_REQUEST)
+		event("arp ");
+	return 0;
+}
+int dp_port_mac_add(uint32_t port, const uint8_t mac[6])
+{
+	event("mac+%02x ", mac[5]);
+	return 0;
+}
+int dp_port_mac_del(uint32_t port, const uint8_t mac[6])
+{
+	event("mac-%02x ", mac[5]);
+	return 0;
+}
+int kernel_addr_add(struct kernel *k, const char *name, const struct ip_prefix *addr, bool *ours,
+		    struct err *err)
+{
+	char text[PREFIX_STR_MAX];
+
+	event("+%s ", prefix_format(addr, text, sizeof(text)));
+	return 0;
+}
+int kernel_addr_del(struct kernel *k, const char *name, const struct ip_prefix *addr,
+		    struct err *err)
+{
+	char text[PREFIX_STR_MAX];
+
+	event("-%s ", prefix_format(addr, text, sizeof(text)));
+	return 0;
+}
+struct if_state *interface_state(const struct gateway *g, const char *name)
+{
+	return &port_state;
+}
+void interface_line(const struct gateway *g, const char *name, bool *line, bool *ip)
+{
+	*line = *ip = line_up;
+}
+bool interface_leaves(const struct gateway *g, const struct config *c, const char *name)
+{
+	const struct interface_config *i = config_interface(c, name);
+
+	return !i || i->shutdown;
+}
+struct ip_addr tunnel_virtual_address(const struct config *c, const char *name)
+{
+	return addr_none();
+}
+int crypto_role_apply(struct gateway *g, struct err *err)
+{
+	return 0;
+}
+static char warned[1024];
+void apply_warn(struct gateway *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(warned, sizeof(warned), fmt, ap);
+	va_end(ap);
+}
+void apply_warnings_clear(struct gateway *g)
+{
+}
+
+// Runs the timer of the groups as often as it comes due.
+static void run(uint64_t ms)
+{
+	uint64_t end = now_ms + ms;
+
+	while (timer->due_ms && timer->due_ms <= end) {
+		now_ms = timer->due_ms > now_ms ? timer->due_ms : now_ms;
+		timer->due_ms = 0;
+		timer->fn(timer->ctx, now_ms);
+	}
+	now_ms = end;
+}
+
+// ---- configuration ---------------------------------------------------------------------------
+static void add(const char *lines)
+{
+	char text[2048];
+	unsigned errors = 0;
+
+	config_destroy(config);
+	config = config_create();
+	snprintf(text, sizeof(text),
+		 "key chain K\n key 1\n  key-string one\n"
+		 "  accept-lifetime 00:00:00 Jan 1 2001 infinite\n"
+		 "interface GigabitEthernet0/1\n device vdev net_af_packet0,iface=x\n"
+		 " ip address 10.0.0.2 255.255.255.0\n%s\n",
+		 lines);
+	assert_int_equal(config_load_text(config, text, NULL, NULL, &errors), 0);
+	assert_int_equal(errors, 0);
+}
+
+static void apply(const char *lines)
+{
+	struct err err = {0};
+
+	add(lines);
+	warned[0] = '\0';
+	standby_leave(&gateway, config);
+	assert_int_equal(standby_apply(&gateway, config, &err), 0);
+}
+
+#define GROUP                                                            \
+	" standby 1 ip 10.0.0.100\n standby 1 ip 10.0.0.101 secondary\n" \
+	" standby 1 timers 1 4\n standby 1 preempt\n standby 1 name OUT\n"
+
+// A message of another router into the port.
+static void hear(enum hsrp_op op, enum hsrp_state state, uint8_t priority)
+{
+	struct ip_addr src = addr_from_v4(0x0a000009), dst = hsrp_multicast(1, 4);
+	struct hsrp_auth auth = {.kind = HSRP_AUTH_TEXT, .text = "cisco"};
+	static const uint8_t wire[] = {0, 1, 2, 4, 8, 16}, mac[6] = {2, 0, 0, 0, 0, 9};
+	uint8_t p[20] = {0, (uint8_t)op, wire[state], 1, 4, priority, 1}, frame[HSRP_FRAME_MAX];
+
+	memcpy(p + 8, auth.text, 8);
+	memcpy(p + 16, addr_from_v4(0x0a000064).bytes, 4);
+	size_t n = hsrp_frame_hello(frame, sizeof(frame), mac, &src, &dst, p, sizeof(p));
+	assert_true(standby_frame(&gateway, PORT, frame, n));
+}
+
+static struct standby_view look(void)
+{
+	struct standby_view v;
+
+	assert_true(standby_view("OUT", &v));
+	return v;
+}
+
+static void become_standby(void)
+{
+	hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 200);
+	for (int i = 0; i < 20 && look().state != HSRP_STATE_STANDBY; i++) {
+		run(1000);
+		hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 200);
+	}
+	assert_int_equal(look().state, HSRP_STATE_STANDBY);
+}
+
+// ---- tests -----------------------------------------------------------------------------------
+static int begin(void **state)
+{
+	struct err err = {0};
+
+	now_ms = 100000;
+	line_up = true;
+	events[0] = '\0';
+	sent = 0;
+	gateway.loop = (struct loop *)&gateway;
+	gateway.track = track_create(NULL, NULL, NULL);
+	standby_hooks_set(NULL);
+	return standby_start(&gateway, &err);
+}
+
+static int end(void **state)
+{
+	standby_stop(&gateway);
+	track_destroy(gateway.track);
+	config_destroy(config);
+	config = NULL;
+	standby_hold(NULL, false);
+	standby_gate("OUT", false);
+	return 0;
+}
+
+// MAC and addresses come before the hello that announces the role, ARP behind it; and go before the
+// resign: nothing is answered any more for what another router may take.
+static void test_order(void **state)
+{
+	apply(GROUP);
+	run(20000);
+	assert_true(standby_active("OUT"));
+	assert_string_equal(strstr(events, "mac+"),
+			    strstr(events, "mac+01 +10.0.0.100/24 +10.0.0.101/24 "
+					   "hello arp arp "));
+	events[0] = '\0';
+	line_up = false;
+	standby_links_changed(&gateway);
+	assert_string_equal(events, "-10.0.0.100/24 -10.0.0.101/24 mac-01 resign ");
+	assert_false(standby_active("OUT"));
+}
+
+// `shutdown`, and a group that is taken away: the resign is said while the port is there.
+static void test_leave(void **state)
+{
+	struct err err = {0};
+
+	apply(GROUP);
+	run(20000);
+	add(GROUP " shutdown");
+	events[0] = '\0';
+	standby_leave(&gateway, config);
+	assert_non_null(strstr(events, "resign "));
+	// The commit failed further on and is taken back.
+	add(GROUP);
+	standby_leave(&gateway, config);
+	run(20000);
+	assert_true(standby_active("OUT"));
+	add("");
+	events[0] = '\0';
+	standby_leave(&gateway, config);
+	assert_non_null(strstr(events, "resign "));
+	assert_int_equal(standby_apply(&gateway, config, &err), 0);
+	assert_null(strstr(strstr(events, "resign ") + 1, "resign "));
+	assert_true(TAILQ_EMPTY(&standby_all));
+}
+
+static unsigned claims, changes;
+static bool claim_preempt;
+static void on_claim(void *ctx, const char *name, bool preempt)
+{
+	assert_string_equal(name, "OUT");
+	claims++;
+	claim_preempt = preempt;
+}
+static void on_change(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
+		      enum hsrp_event why)
+{
+	changes++;
+	event("[%s-%s] ", hsrp_state_name(from), hsrp_state_name(to));
+}
+
+static void test_switchover(void **state)
+{
+	const struct standby_hooks h = {.claim = on_claim, .change = on_change};
+
+	claims = changes = 0;
+	standby_hooks_set(&h);
+	// Before there is such a group.
+	assert_int_equal(standby_gate("OUT", true), 0);
+	apply(GROUP);
+	become_standby();
+	struct standby_view v = look();
+	assert_true(v.gated && v.other_active && v.other_known);
+	assert_int_equal(addr_to_v4(&v.other), 0x0a000009);
+	assert_int_equal(v.other_priority, 200);
+	run(3000);
+	assert_int_equal(look().other_heard_ms, 3000);
+	assert_int_equal(claims, 0);
+	run(1500);
+	assert_int_equal(claims, 1);
+	assert_false(claim_preempt);
+	assert_int_equal(look().state, HSRP_STATE_STANDBY);
+	standby_claimed("OUT", false);
+	run(3500);
+	assert_int_equal(look().state, HSRP_STATE_STANDBY);
+	run(600);
+	assert_int_equal(claims, 2);
+	events[0] = '\0';
+	standby_claimed("OUT", true);
+	// Told before anything is done or said.
+	assert_ptr_equal(strstr(events, "[Standby-Active] "), events);
+	assert_true(standby_active("OUT"));
+	assert_false(standby_yield("OUT"));  // to nobody
+	hear(HSRP_OP_HELLO, HSRP_STATE_STANDBY, 90);
+	events[0] = '\0';
+	assert_true(standby_yield("OUT"));
+	assert_ptr_equal(strstr(events, "[Active-Speak] "), events);
+	assert_non_null(strstr(events, "mac-01 resign "));
+	assert_true(look().resigned);
+	hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 90);
+	assert_int_equal(look().state, HSRP_STATE_SPEAK);  // not taken back
+	standby_gate("OUT", false);
+	standby_reclaim("OUT");
+	assert_true(standby_active("OUT"));
+	assert_false(standby_view("IN", &v));
+	assert_false(standby_yield("IN"));
+}
+
+static void test_hold(void **state)
+{
+	assert_int_equal(standby_hold(NULL, true), 0);
+	apply(GROUP);
+	hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 50);
+	for (int i = 0; i < 20; i++) {
+		run(1000);
+		hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 50);
+	}
+	assert_true(look().held);
+	assert_int_equal(look().state, HSRP_STATE_STANDBY);
+	standby_hold(NULL, false);
+	assert_true(standby_active("OUT"));
+}
+
+// Without a key the group does not run: nobody would hear it.
+static void test_key_chain(void **state)
+{
+	apply(GROUP " standby 1 authentication md5 key-chain NONE");
+	assert_non_null(strstr(warned, "there is no key chain NONE"));
+	run(30000);
+	assert_int_equal(sent, 0);
+	assert_true(TAILQ_EMPTY(&standby_all));
+	apply(GROUP " standby 1 authentication md5 key-chain K\n standby 1 replay-protection");
+	assert_string_equal(warned, "");
+	run(30000);
+	assert_true(sent > 0);
+	apply(GROUP " standby 1 authentication text abc\n standby 1 replay-protection");
+	assert_non_null(strstr(warned, "needs authentication md5"));
+	apply(GROUP " standby bfd");
+	assert_non_null(strstr(warned, "bfd"));
+}
+
+static void test_ipv6(void **state)
+{
+	struct ip_addr vip, from;
+	uint8_t frame[HSRP_FRAME_MAX];
+
+	apply(" standby version 2\n standby 2 ipv6 autoconfig\n standby 2 ipv6 2001:db8::/64\n"
+	      " standby 2 ipv6 2001:db8::99/64\n standby 2 timers 1 4");
+	run(20000);
+	assert_non_null(strstr(events, "mac+02 +fe80::5:73ff:fea0:2/128 "
+				       "+2001:db8::5:73ff:fea0:2/128 +2001:db8::99/128 "));
+	// The host's own advertisement is mended, that of its own address is not.
+	assert_int_equal(addr_parse("2001:db8::99", &vip), 0);
+	assert_int_equal(addr_parse("fe80::44", &from), 0);
+	static const uint8_t own[6] = {2, 0, 0, 0, 0, 1}, vmac[6] = {0, 5, 0x73, 0xa0, 0, 2};
+	size_t n = hsrp_frame_na(frame, sizeof(frame), own, &vip, own, &from);
+	standby_host_frame(PORT, frame, n);
+	assert_memory_equal(frame + 80, vmac, 6);
+	n = hsrp_frame_na(frame, sizeof(frame), own, &from, own, &vip);
+	standby_host_frame(PORT, frame, n);
+	assert_memory_equal(frame + 80, own, 6);
+}
+
+static void test_host_device(void **state)
+{
+	add(GROUP);
+	config_interface(config, "GigabitEthernet0/1")->device = IF_DEV_HOST;
+	struct err err = {0};
+	assert_int_equal(standby_apply(&gateway, config, &err), 0);
+	assert_non_null(strstr(warned, "device host"));
+	assert_true(TAILQ_EMPTY(&standby_all) || !TAILQ_FIRST(&standby_all)->group);
+}
+
+int main(void)
+{
+#define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_order),     T(test_leave), T(test_switchover),  T(test_hold),
+		T(test_key_chain), T(test_ipv6),  T(test_host_device),
+	};
+	struct err err = {0};
+
+	if (cli_init(&err))
+		return 1;
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+	cli_fini();
+	return rc;
+}
