@@ -86,6 +86,15 @@ static int op_tell(void *ctx, const struct ha_word *w)
 	return redundancy_tell(w);
 }
 
+static void status_say(const struct redundancy_group *r, const char *from, const char *to)
+{
+	char text[ADDR_STR_MAX];
+
+	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
+		  "IPsec SAs of %s (group %s), if any, go from %s to %s",
+		  addr_format(&r->virtual, text, sizeof(text)), r->name, from, to);
+}
+
 static void op_activate(void *ctx, unsigned group)
 {
 	struct redundancy_group *r = redundancy_get(group);
@@ -93,8 +102,7 @@ static void op_activate(void *ctx, unsigned group)
 	if (!r || r->working)
 		return;
 	r->working = true;
-	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
-		  "IPsec SAs of group %s, if any, change from STANDBY to ACTIVE", r->name);
+	status_say(r, "STANDBY", "ACTIVE");
 	work_begin(group);
 	r->claiming = false;
 	standby_reclaim(r->name);
@@ -110,8 +118,7 @@ static void op_deactivate(void *ctx, unsigned group)
 	if (!r || !r->working)
 		return;
 	r->working = false;
-	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
-		  "IPsec SAs of group %s, if any, change from ACTIVE to STANDBY", r->name);
+	status_say(r, "ACTIVE", "STANDBY");
 	redundancy_gate_clear(r->number);
 	work_end(group);  // agent_stopped() follows
 	work_role_changed();
@@ -217,7 +224,8 @@ static void hello_look(struct redundancy_group *r)
 
 	if (standby_view(r->name, &v)) {
 		h.self_active = v.state == HSRP_STATE_ACTIVE;
-		h.other_active = v.other_active && !h.self_active;
+		// a claiming group still names the router that it misses
+		h.other_active = v.other_active && !h.self_active && v.other_heard_ms < v.hold_ms;
 		h.priority = v.priority;
 		h.hello_ms = v.hello_ms;
 		h.hold_ms = v.hold_ms;

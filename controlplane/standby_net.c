@@ -140,7 +140,8 @@ static void crypto_announce(const struct standby *s, const struct ip_addr *virtu
 	const struct interface_config *i;
 	char text[ADDR_STR_MAX];
 
-	if (!s->name[0] || !addr_is_set(virtual) || !commit_running())
+	if (!s->name[0] || !addr_is_set(virtual) || !commit_running() ||
+	    redundancy_group_of(s->name))  // replicated: redundancy.c says it
 		return;
 	TAILQ_FOREACH (i, &commit_running()->interfaces, link) {
 		if (strcmp(i->redundancy, s->name) != 0)

@@ -92,6 +92,7 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
 	if (partner) {
 		p->in_session = p->peer_hot = true;
+		p->peer.role = HA_ROLE_STANDBY;  // that is what it granted
 		p->session_at = p->now;
 		p->snap = SNAP_SENT;
 		p->made = p->acked = p->snap_end = 0;
@@ -245,10 +246,22 @@ void claim_acked(struct pair *p)
 		grant_dead(p, &p->held);
 }
 
+// A gateway process that hangs says no hellos either, and would answer no HA_PREPARE. When it wakes
+// up, what it still sends is below the ceiling that the other box begins above.
+static bool gateway_hangs(const struct pair *p)
+{
+	uint64_t sent = word_get(p, MIRROR_HELLO_SENT);
+	return sent != 0 && p->now > sent + hello_us(p) && silent_too_long(p);
+}
+
 static void claim_active(struct pair *p, const struct pair_msg *m)
 {
 	if (p->yield || p->plan >= PLAN_STOPPING)
 		return;  // GRANT, or nothing, follows
+	if (p->working && gateway_hangs(p)) {
+		say(p, "the gateway process hangs");
+		p->working = false;
+	}
 	if (p->working) {
 		uint64_t patience = hold_us(p) ? hold_us(p) : HOLD_DEFAULT_US;
 		bool lost = !p->hello.self_active &&
