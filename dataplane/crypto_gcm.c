@@ -106,6 +106,7 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 							   struct crypto_op *ops, uint32_t n,
 							   aes_gcm_enc_dec_t enc, size_t key_size)
 {
+	bool keys = ops[0].key != ops[n - 1].key;  // many, or so it looks
 	uint8_t aad[16];
 	uint64_t aad_len;
 
@@ -114,7 +115,8 @@ static inline __attribute__((always_inline)) void gcm_seal(struct crypto_ctx *ct
 		uint8_t *data = op->esp + 16;
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
-		key_prefetch(ops, i, n, key_size);
+		if (keys)
+			key_prefetch(ops, i, n, key_size);
 		enc(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, data + op->len,
 		    op->icv_len);
 		op->ok = 1;
@@ -125,6 +127,7 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 							   struct crypto_op *ops, uint32_t n,
 							   aes_gcm_enc_dec_t dec, size_t key_size)
 {
+	bool keys = ops[0].key != ops[n - 1].key;
 	uint8_t aad[16];
 	uint64_t aad_len;
 
@@ -133,7 +136,8 @@ static inline __attribute__((always_inline)) void gcm_open(struct crypto_ctx *ct
 		uint8_t *data = op->esp + 16;
 		const uint8_t *a = make_aad(op, aad, &aad_len);
 
-		key_prefetch(ops, i, n, key_size);
+		if (keys)
+			key_prefetch(ops, i, n, key_size);
 		dec(op->key, &ctx->gcm, data, data, op->len, op->nonce, a, aad_len, op->tag,
 		    op->icv_len);
 	}

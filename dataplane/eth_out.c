@@ -136,7 +136,19 @@ struct way {
 	const struct sa *sa;  // NULL: none, or not straight
 	struct link link;
 	uint32_t port, mtu;
+	uint16_t hop;
+	uint8_t family;
+	bool gateway;  // good for whatever goes by this hop
 };
+
+// Another SA with the same gateway.
+static inline bool way_shared(const struct way *way, const struct pkt *p, uint32_t generation)
+{
+	const struct sa_outer *o = __atomic_load_n(&p->sa->outer, __ATOMIC_ACQUIRE);
+
+	return way->sa && way->gateway && o->hop_generation == generation && o->hop == way->hop &&
+	       p->family == way->family;
+}
 
 static inline struct way way_of(struct rte_mbuf *m, const struct pkt *p, uint32_t generation)
 {
@@ -155,6 +167,9 @@ static inline struct way way_of(struct rte_mbuf *m, const struct pkt *p, uint32_
 	way.link = link_of(n, p->family);
 	way.port = a->port;
 	way.mtu = port->mtu;
+	way.hop = o->hop;
+	way.family = p->family;
+	way.gateway = !a->attached;
 	return way;
 }
 
@@ -167,8 +182,12 @@ void esp_send(struct worker *w, struct burst *in, struct burst *rest)
 		struct rte_mbuf *m = in->pkt[i];
 		const struct pkt *p = pkt_of(m);
 
-		if (unlikely(p->sa != way.sa))
-			way = way_of(m, p, generation);
+		if (p->sa != way.sa) {
+			if (way_shared(&way, p, generation))
+				way.sa = p->sa;
+			else
+				way = way_of(m, p, generation);
+		}
 		if (likely(way.sa && rte_pktmbuf_pkt_len(m) <= way.mtu &&
 			   m->data_off >= RTE_ETHER_HDR_LEN))
 			frame_send(w, m, way.link, way.port);

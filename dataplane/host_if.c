@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <rte_ether.h>
@@ -193,7 +195,13 @@ void host_if_set_carrier(struct host_if *h, bool on)
 int host_if_running(const char *name)
 {
 	struct ifreq r = request(name);
+	struct ethtool_value carrier = {.cmd = ETHTOOL_GLINK};
 	int rc = if_ioctl(SIOCGIFFLAGS, &r);
 
-	return rc ? rc : (r.ifr_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
+	if (rc || (r.ifr_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING))
+		return rc;
+	// The kernel sets the flag up to a second late (it looks at links that change often once a
+	// second); the driver knows. One without such a question has the flag only.
+	r.ifr_data = (char *)&carrier;
+	return if_ioctl(SIOCETHTOOL, &r) || carrier.data;
 }

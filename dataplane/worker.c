@@ -21,7 +21,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#define RX_BURST     32
+#define RX_BURST     48  // more save less per packet than they lose to the cache
 #define HANDOFF_RING 4096
 #define TX_RING      2048
 #define INJECT_RING  2048

@@ -96,6 +96,7 @@ int child_sa_encode(struct child_sa *c, struct wbuf *w)
 	bool asleep = c->ha.asleep;
 	struct record_times t = {
 		.wall_ms = ike->env.wall_ms ? ike->env.wall_ms(ike->env.ctx) : 0,
+		.begun_ms = ike->now_ms - c->begun_ms,
 		.age_ms = c->up ? ike->now_ms - c->up_ms : 0,
 		.hard_ms = c->up ? record_left(ike, c->hard_ms) : RECORD_NEVER,
 		.renew_ms = record_timer_left(ike, &c->soft, asleep, c->wake_soft_ms),

@@ -395,6 +395,12 @@ void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms)
 	child_sa_up(c);
 }
 
+void child_sa_settle(struct child_sa *c, uint64_t settle_ms)
+{
+	c->settling = ike_timer_set(&c->ike->timers, &c->settle, c->ike->now_ms + settle_ms) == 0;
+	child_sa_rebind(c->ike, c->policy, &c->sel);
+}
+
 static void grave_free(struct ike_dead *d)
 {
 	struct child_sa *c = (struct child_sa *)((char *)d - offsetof(struct child_sa, grave));

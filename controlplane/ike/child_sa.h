@@ -74,6 +74,8 @@ void child_sa_up(struct child_sa *c);
 // The same for the end that sent the last message of the exchange: nothing is sent over the new
 // pair for settle_ms, until the peer has had time to install it. The one before goes on.
 void child_sa_up_settle(struct child_sa *c, uint64_t settle_ms);
+// The same for one that is up already.
+void child_sa_settle(struct child_sa *c, uint64_t settle_ms);
 // tell: send a Delete if there is an IKE SA to send it on. reason: for notices and logs.
 void child_sa_delete(struct child_sa *c, const char *reason, bool tell);
 // Of the pairs of the policy with these selectors the best one sends.

@@ -125,8 +125,8 @@ static void record_apply(struct child_sa *c, const struct ha_sa *in, struct chil
 	c->lifetime_s = r->lifetime_s;
 	c->lifetime_kb = r->lifetime_kb;
 	c->transform = r->transform;
-	c->up_ms = ike->now_ms > r->times.age_ms ? ike->now_ms - r->times.age_ms : 0;
-	c->begun_ms = c->up ? c->up_ms : ike->now_ms;
+	c->up_ms = record_since(ike, r->times.age_ms);
+	c->begun_ms = record_since(ike, r->times.begun_ms);
 	c->hard_ms = record_due(ike, r->times.hard_ms);
 	c->wake_soft_ms = record_due(ike, r->times.renew_ms);
 	c->wake_overlap_ms = record_due(ike, r->times.replaced_ms);

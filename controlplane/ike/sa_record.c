@@ -19,6 +19,7 @@ void record_times_put(struct wbuf *w, const struct record_times *t)
 	size_t at = replica_begin_tlv(w, TLV_TIMES);
 
 	wbuf_put_u64(w, t->wall_ms);
+	wbuf_put_u64(w, t->begun_ms);
 	wbuf_put_u64(w, t->age_ms);
 	wbuf_put_u64(w, t->hard_ms);
 	wbuf_put_u64(w, t->renew_ms);
@@ -36,9 +37,9 @@ int record_times_get(const struct replica_tlvs *tlv, struct record_times *t)
 	struct rbuf b;
 
 	replica_rbuf(tlv, TLV_TIMES, &b);
-	if (rbuf_get_u64(&b, &t->wall_ms) < 0 || rbuf_get_u64(&b, &t->age_ms) < 0 ||
-	    rbuf_get_u64(&b, &t->hard_ms) < 0 || rbuf_get_u64(&b, &t->renew_ms) < 0 ||
-	    rbuf_get_u64(&b, &t->replaced_ms) < 0)
+	if (rbuf_get_u64(&b, &t->wall_ms) < 0 || rbuf_get_u64(&b, &t->begun_ms) < 0 ||
+	    rbuf_get_u64(&b, &t->age_ms) < 0 || rbuf_get_u64(&b, &t->hard_ms) < 0 ||
+	    rbuf_get_u64(&b, &t->renew_ms) < 0 || rbuf_get_u64(&b, &t->replaced_ms) < 0)
 		return -EBADMSG;
 	return plausible(t->hard_ms) && plausible(t->renew_ms) && plausible(t->replaced_ms)
 		       ? 0
@@ -62,11 +63,17 @@ void record_times_age(const struct ike *ike, struct record_times *t)
 	take_off(&t->renew_ms, passed);
 	take_off(&t->replaced_ms, passed);
 	t->age_ms += passed;
+	t->begun_ms += passed;
 }
 
 uint64_t record_left(const struct ike *ike, uint64_t due_ms)
 {
 	return due_ms > ike->now_ms ? due_ms - ike->now_ms : 0;
+}
+
+uint64_t record_since(const struct ike *ike, uint64_t age_ms)
+{
+	return ike->now_ms > age_ms ? ike->now_ms - age_ms : 0;
 }
 
 uint64_t record_due(const struct ike *ike, uint64_t left_ms)
@@ -130,10 +137,8 @@ static void basics_put(struct wbuf *w, const struct ike_sa *sa)
 	replica_end_tlv(w, at);
 	at = replica_begin_tlv(w, TLV_DPD);
 	wbuf_put_u32(w, sa->dpd.seq_out);
-	wbuf_put_u32(w, sa->dpd.seq_first);
 	wbuf_put_u32(w, sa->dpd.seq_in);
 	wbuf_put_u8(w, sa->dpd.seq_in_known);
-	wbuf_put_u8(w, (uint8_t)sa->dpd.tries);
 	replica_end_tlv(w, at);
 }
 
@@ -142,6 +147,7 @@ int ike_sa_encode(struct ike_sa *sa, struct wbuf *w)
 	const struct ike *ike = sa->ike;
 	struct record_times t = {
 		.wall_ms = ike->env.wall_ms ? ike->env.wall_ms(ike->env.ctx) : 0,
+		.begun_ms = ike->now_ms - sa->created_ms,
 		.age_ms = sa->established ? ike->now_ms - sa->established_ms : 0,
 		.hard_ms = sa->established ? record_left(ike, sa->expires_ms) : RECORD_NEVER,
 		.renew_ms = record_timer_left(ike, &sa->rekey, sa->ha.asleep, sa->wake_rekey_ms),
@@ -192,9 +198,8 @@ static int basics_get(struct ike_record *r)
 	    rbuf_get_u64(&b, &r->rcookie) < 0 || suite_get(&b, &r->suite) < 0)
 		return -EBADMSG;
 	replica_rbuf(&r->tlv, TLV_DPD, &b);
-	if (rbuf_get_u32(&b, &r->dpd_out) < 0 || rbuf_get_u32(&b, &r->dpd_first) < 0 ||
-	    rbuf_get_u32(&b, &r->dpd_in) < 0 || replica_get_bool(&b, &r->dpd_in_known) < 0 ||
-	    rbuf_get_u8(&b, &r->dpd_tries) < 0)
+	if (rbuf_get_u32(&b, &r->dpd_out) < 0 || rbuf_get_u32(&b, &r->dpd_in) < 0 ||
+	    replica_get_bool(&b, &r->dpd_in_known) < 0)
 		return -EBADMSG;
 	if (r->version != ikev1_version.number)
 		return -EPROTONOSUPPORT;
@@ -244,11 +249,10 @@ static void record_apply(struct ike_sa *sa, struct ike_record *r)
 	memcpy(sa->local_id, r->local_id, sizeof(sa->local_id));
 	memcpy(sa->remote_id, r->remote_id, sizeof(sa->remote_id));
 	sa->dpd.seq_out = r->dpd_out;
-	sa->dpd.seq_first = r->dpd_first;
 	sa->dpd.seq_in = r->dpd_in;
 	sa->dpd.seq_in_known = r->dpd_in_known;
-	sa->established_ms = ike->now_ms > r->times.age_ms ? ike->now_ms - r->times.age_ms : 0;
-	sa->created_ms = sa->established_ms;
+	sa->established_ms = record_since(ike, r->times.age_ms);
+	sa->created_ms = record_since(ike, r->times.begun_ms);
 	sa->expires_ms = record_due(ike, r->times.hard_ms);
 	sa->wake_rekey_ms = record_due(ike, r->times.renew_ms);
 	sa->wake_linger_ms = record_due(ike, r->times.replaced_ms);

@@ -8,6 +8,7 @@
 #define RECORD_NEVER UINT64_MAX
 struct record_times {
 	uint64_t wall_ms;      // when it was made, 0 = not known
+	uint64_t begun_ms;     // since its exchange began
 	uint64_t age_ms;       // since it came up
 	uint64_t hard_ms;      // until it ends
 	uint64_t renew_ms;     // until it is rekeyed
@@ -19,6 +20,7 @@ BUF_MUST int record_times_get(const struct replica_tlvs *tlv, struct record_time
 void record_times_age(const struct ike *ike, struct record_times *t);
 uint64_t record_left(const struct ike *ike, uint64_t due_ms);  // from a moment
 uint64_t record_due(const struct ike *ike, uint64_t left_ms);  // ... and back
+uint64_t record_since(const struct ike *ike, uint64_t age_ms);
 uint64_t record_timer_left(const struct ike *ike, const struct ike_timer *t, bool asleep,
 			   uint64_t saved_ms);  // of one that runs, or of a sleeping object
 
@@ -31,9 +33,8 @@ struct ike_record {
 	struct ip_addr local, remote;
 	char local_id[128], remote_id[128];
 	struct record_times times;
-	uint32_t dpd_out, dpd_first, dpd_in;
+	uint32_t dpd_out, dpd_in;
 	bool dpd_in_known;
-	uint8_t dpd_tries;
 	struct replica_tlvs tlv;
 };
 BUF_MUST int ike_record_get(const uint8_t *payload, size_t len, struct ike_record *out);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/child_sa.h"
 #include "ikev1/fsm.h"
 #include "log.h"
 #include "rand.h"
@@ -65,6 +66,19 @@ static uint64_t retry_delay(unsigned tries)
 	return ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
 }
 
+// The other box need not be able to repeat it any longer either.
+static void linger_over(struct v1_exchange *x)
+{
+	struct ike_sa *sa = x->sa;
+	struct child_sa *c = x->child ? child_sa_by_id(sa->ike, x->child) : NULL;
+
+	if (c && x->tx.len)
+		replica_touch(sa->ike, &c->ha);
+	if (x->message_id == 0)
+		replica_touch(sa->ike, &sa->ha);
+	v1_exchange_kill(x);
+}
+
 static void timer_due(void *obj)
 {
 	struct v1_exchange *x = obj;
@@ -73,7 +87,7 @@ static void timer_due(void *obj)
 	if (replica_held(ike, &x->sa->ha, &x->timer))
 		return;
 	if (x->state == V1_DONE) {
-		v1_exchange_kill(x);
+		linger_over(x);
 		return;
 	}
 	if (x->tries >= RETRY_LIMIT) {

@@ -255,6 +255,8 @@ int quick_mode_i2(struct v1_rx *r)
 		return rc;
 	ike_sa_heard(sa);
 	ike_sa_moved(sa, r->meta);
+	replica_touch(sa->ike, &sa->ha);
+	replica_touch(sa->ike, &c->ha);
 	rc = accept_answer(r, c, flow->tunnel);
 	if (rc == 0 && (c->pfs_group != 0) != (ke != NULL))
 		rc = -EBADMSG;

@@ -14,6 +14,7 @@
 #include "ike/child_sa.h"
 #include "rand.h"
 
+#define SETTLE_MS 500
 #define REPEAT_MS 500  // requests under way are repeated within that time of a take-over
 
 // ---- writing -----------------------------------------------------------------------------------
@@ -264,11 +265,17 @@ int v1_child_take(struct ike_sa *sa, struct child_sa *c, struct chunk body)
 		rc = secret_take(&x->gxy, r.gxy);
 	if (rc == 0)
 		rc = secret_take(&x->dh_private, r.dh_private);
-	if (rc < 0)
+	if (rc < 0) {
 		v1_exchange_kill(x);
-	else
-		v1_exchange_resume(x, rand_below(REPEAT_MS));
-	return rc;
+		return rc;
+	}
+	v1_exchange_resume(x, rand_below(REPEAT_MS));
+	if (x->state == V1_DONE && x->initiator && c->up) {
+		// Did message 3 arrive? The pair before goes on until the peer has had time.
+		child_sa_settle(c, SETTLE_MS);
+		v1_exchange_resend(x);
+	}
+	return 0;
 }
 
 void v1_child_forget(struct ike_sa *sa, const struct child_sa *c)

@@ -67,7 +67,7 @@ static void packet_queue(struct bed *bed, struct bed_end *to, const struct dp_ud
 
 static int env_send(void *ctx, const struct dp_udp *meta, const uint8_t *payload, size_t len)
 {
-	struct bed_end *e = ctx, *to = e == &e->bed->a ? &e->bed->b : &e->bed->a;
+	struct bed_end *e = ctx, *to = e == &e->bed->b ? e->bed->holder : &e->bed->b;
 	struct bed *bed = e->bed;
 	struct dp_udp m = {.local = meta->remote,
 			   .remote = meta->local,
@@ -76,6 +76,8 @@ static int env_send(void *ctx, const struct dp_udp *meta, const uint8_t *payload
 
 	e->sent++;
 	e->sent_bytes += len;
+	if (e->before_send)
+		e->before_send(e);
 	if (len == 1 && *payload == 0xff)  // a NAT keepalive never reaches IKE
 		return 0;
 	if (e->natted) {
@@ -140,6 +142,7 @@ static int env_sa_add(void *ctx, const struct dp_sa *p, uint32_t *sa, struct err
 		memset(&e->sas[i], 0, sizeof(e->sas[i]));
 		e->sas[i].alive = true;
 		e->sas[i].p = *p;
+		e->sas[i].stats.seq = p->dir == DP_OUT ? p->next - 1 : p->edge;
 		if (p->dir == DP_IN) {
 			assert_true(e->spis > 0);
 			e->spis--;
@@ -183,6 +186,10 @@ static int env_sa_del(void *ctx, uint32_t sa)
 
 static int env_sa_set_lim(void *ctx, uint32_t sa, uint64_t lim)
 {
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	s->p.lim = lim;
 	return 0;
 }
 
@@ -243,6 +250,91 @@ static void env_life(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart
 	*restart = 5;
 }
 
+// ---- stateful switchover -----------------------------------------------------------------------
+static uint16_t env_group_of(void *ctx, const struct ip_addr *local)
+{
+	struct bed_end *e = ctx;
+
+	return addr_equal(local, &e->addr) ? e->group : 0;
+}
+
+static void env_group_life(void *ctx, uint16_t group, struct ike_life *out)
+{
+	*out = ((struct bed_end *)ctx)->life;
+}
+
+static uint32_t env_group_spi_alloc(void *ctx, uint16_t group)
+{
+	struct bed_end *e = ctx;
+
+	e->spis++;
+	return e->life.slot << 31 | 0x10000000u | bed_random(e->bed, 0x6fffffff);
+}
+
+static int env_spi_take(void *ctx, uint32_t spi)
+{
+	struct bed_end *e = ctx;
+
+	for (unsigned i = 0; i < BED_SAS; i++)
+		assert_false(e->sas[i].alive && e->sas[i].p.dir == DP_IN && e->sas[i].p.spi == spi);
+	e->spis++;
+	return 0;
+}
+
+static int env_sa_set_next(void *ctx, uint32_t sa, uint64_t next)
+{
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	assert_int_equal(s->p.dir, DP_OUT);
+	s->p.next = next;
+	s->stats.seq = next - 1;
+	return 0;
+}
+
+static int env_sa_set_edge(void *ctx, uint32_t sa, uint64_t edge)
+{
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	assert_int_equal(s->p.dir, DP_IN);
+	if (edge > s->stats.seq)
+		s->stats.seq = edge;
+	return 0;
+}
+
+static int env_sa_set_life(void *ctx, uint32_t sa, uint64_t iv_prefix)
+{
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	s->p.iv_prefix = iv_prefix;
+	return 0;
+}
+
+static int env_sa_set_margin(void *ctx, uint32_t sa, uint64_t margin)
+{
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	s->p.lim_low_margin = margin;
+	return 0;
+}
+
+static int env_sa_set_state(void *ctx, uint32_t sa, enum dp_sa_state state)
+{
+	struct bed_sa *s = sa_get(ctx, sa);
+
+	assert_non_null(s);
+	s->p.state = state;
+	return 0;
+}
+
+static uint64_t env_wall(void *ctx)
+{
+	return 1700000000000ull + ((struct bed_end *)ctx)->bed->now_ms;
+}
+
 static void on_notice(void *ctx, const struct ike_notice *n)
 {
 	struct bed_end *e = ctx;
@@ -256,7 +348,7 @@ static void on_notice(void *ctx, const struct ike_notice *n)
 }
 
 // ---- life --------------------------------------------------------------------------------------
-static void engine_start(struct bed_end *e)
+void bed_engine_start(struct bed_end *e)
 {
 	struct ike_env env = {
 		.ctx = e,
@@ -276,6 +368,16 @@ static void engine_start(struct bed_end *e)
 		.policies_changed = env_policies_changed,
 		.sa_identity = env_identity,
 		.life = env_life,
+		.group_of = env_group_of,
+		.group_life = env_group_life,
+		.group_spi_alloc = env_group_spi_alloc,
+		.spi_take = env_spi_take,
+		.sa_set_next = env_sa_set_next,
+		.sa_set_edge = env_sa_set_edge,
+		.sa_set_life = env_sa_set_life,
+		.sa_set_margin = env_sa_set_margin,
+		.sa_set_state = env_sa_set_state,
+		.wall_ms = env_wall,
 	};
 
 	e->due_ms = UINT64_MAX;
@@ -296,7 +398,9 @@ void bed_init(struct bed *bed, uint64_t seed, const struct bed_params *p)
 	bed->seed = seed * 2654435761u + 1;
 	bed->now_ms = 1000;
 	bed->delay_ms = 10;
-	bed->a.bed = bed->b.bed = bed;
+	bed->a.bed = bed->b.bed = bed->second.bed = bed;
+	bed->holder = &bed->a;
+	bed->second.due_ms = UINT64_MAX;
 	bed->a.name = "a";
 	bed->b.name = "b";
 	rand_set_source(seeded_random, bed);
@@ -312,7 +416,7 @@ void bed_init(struct bed *bed, uint64_t seed, const struct bed_params *p)
 				   p->psk_b, true);
 }
 
-static void tunnels_make(struct bed_end *e)
+void bed_tunnels_make(struct bed_end *e)
 {
 	struct tunnels *t = tunnels_build(e->config, e->tunnels, NULL, NULL, NULL, NULL);
 
@@ -325,15 +429,15 @@ static void tunnels_make(struct bed_end *e)
 
 void bed_start(struct bed *bed)
 {
-	tunnels_make(&bed->a);
-	tunnels_make(&bed->b);
-	engine_start(&bed->a);
-	engine_start(&bed->b);
+	bed_tunnels_make(&bed->a);
+	bed_tunnels_make(&bed->b);
+	bed_engine_start(&bed->a);
+	bed_engine_start(&bed->b);
 }
 
 void bed_reconfigure(struct bed_end *e)
 {
-	tunnels_make(e);
+	bed_tunnels_make(e);
 }
 
 void bed_reboot(struct bed_end *e)
@@ -345,7 +449,7 @@ void bed_reboot(struct bed_end *e)
 	e->dead = dead;
 	memset(e->bound, 0, sizeof(e->bound));
 	memset(e->bindings, 0, sizeof(e->bindings));
-	engine_start(e);
+	bed_engine_start(e);
 }
 
 static void task_finish(struct bed *bed, struct bed_task *bt)
@@ -370,6 +474,8 @@ void bed_fini(struct bed *bed)
 {
 	end_fini(&bed->a);
 	end_fini(&bed->b);
+	if (bed->second.config)
+		end_fini(&bed->second);
 	// Tasks outlive their engines.
 	while (!TAILQ_EMPTY(&bed->tasks))
 		task_finish(bed, TAILQ_FIRST(&bed->tasks));
@@ -416,6 +522,8 @@ static uint64_t next_event(const struct bed *bed)
 		next = bed->a.due_ms;
 	if (bed->b.due_ms < next)
 		next = bed->b.due_ms;
+	if (bed->second.due_ms < next)
+		next = bed->second.due_ms;
 	return next;
 }
 
@@ -435,6 +543,7 @@ static void step(struct bed *bed)
 		packet_deliver(bed, TAILQ_FIRST(&bed->net));
 	end_tick(&bed->a);
 	end_tick(&bed->b);
+	end_tick(&bed->second);
 }
 
 void bed_run(struct bed *bed, uint64_t ms)

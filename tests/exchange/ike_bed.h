@@ -46,6 +46,10 @@ struct bed_end {
 	bool dead;  // its network cable is out
 	const char *last_reason;
 	bool refuse_install;
+	// Stateful switchover (ike_pair_bed.h): one of two boxes with the same address.
+	uint16_t group;
+	struct ike_life life;
+	void (*before_send)(struct bed_end *e);
 };
 
 struct bed_packet {
@@ -67,6 +71,9 @@ struct bed_task {
 struct bed {
 	uint64_t now_ms, seed;
 	struct bed_end a, b;
+	struct bed_end
+		second;  // another box with a's address; has no engine unless a test makes one
+	struct bed_end *holder;       // of a's address: &a or &second
 	unsigned loss, dup, reorder;  // percent
 	unsigned delay_ms;
 	TAILQ_HEAD(, bed_packet) net;
@@ -81,6 +88,8 @@ void bed_init(struct bed *bed, uint64_t seed, const struct bed_params *p);
 void bed_start(struct bed *bed);  // builds tunnels and engines from the configurations
 void bed_fini(struct bed *bed);   // destroys; asserts that nothing leaked
 void bed_reconfigure(struct bed_end *e);
+void bed_engine_start(struct bed_end *e);
+void bed_tunnels_make(struct bed_end *e);
 void bed_reboot(struct bed_end *e);  // loses everything without a word
 void bed_run(struct bed *bed, uint64_t ms);
 // Runs until cond or the limit; returns whether cond held.

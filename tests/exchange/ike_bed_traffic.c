@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ike_bed.h"
+#include "ike_replica.h"
 
 // cmocka wants these before it.
 #include <setjmp.h>
@@ -52,6 +53,12 @@ static bool ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint
 		 struct bed_sa *out, const struct selector *packet)
 {
 	bed->pings++;
+	if (out && out->p.group &&
+	    (out->p.state == DP_SA_STANDBY || out->stats.seq >= out->p.lim ||
+	     !ike_group_works(from->ike, out->p.group))) {
+		bed->lost++;
+		return false;
+	}
 	if (!out) {
 		struct dp_event ev = {.type = DP_EVENT_ACQUIRE, .policy = policy};
 
@@ -75,6 +82,12 @@ static bool ping(struct bed *bed, struct bed_end *from, struct bed_end *to, uint
 		assert_int_equal(in->p.mode, out->p.mode);
 		assert_int_equal(in->p.udp_encap, out->p.udp_encap);
 		assert_true(selector_equal(&seen, &out->p.sel[0]));
+		out->stats.seq++;
+		if (out->stats.seq <= in->stats.seq || in->p.state == DP_SA_STANDBY) {
+			bed->lost++;  // a number that was seen before
+			return false;
+		}
+		in->stats.seq = out->stats.seq;
 		out->stats.packets++;
 		out->stats.bytes += 100;
 		in->stats.packets++;
