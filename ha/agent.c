@@ -26,6 +26,7 @@ void agent_destroy(struct agent *a)
 	ids_clear(&a->dirty);
 	ids_clear(&a->raises);
 	ids_clear(&a->edges);
+	ids_clear(&a->fed);
 	ids_clear(&a->next_in);
 	ids_clear(&a->next_out);
 	free(a->limit);
@@ -99,6 +100,9 @@ void agent_attach(struct agent *a, bool attached, uint64_t now)
 	a->owed |= AGENT_OWES_ATTACH;
 	if (a->hello_known)
 		a->owed |= AGENT_OWES_HELLO;
+	// a switchover that was under way went down with the other process
+	if (!a->working && a->stopping != STOPPING_NO && a->hello.self_active)
+		a->claiming = true;
 	if (a->claiming)
 		a->owed |= AGENT_OWES_CLAIM;
 	record_resync(a);
@@ -106,14 +110,6 @@ void agent_attach(struct agent *a, bool attached, uint64_t now)
 }
 
 // ---- words of the standby process ---------------------------------------------------------------
-static void remove_all(struct agent *a)
-{
-	uint64_t cursor = 0, id;
-
-	while (a->ops.each(a->ops.ctx, a->group, &cursor, &id))
-		a->ops.remove(a->ops.ctx, id);
-}
-
 static void taint(struct agent *a, uint64_t one, bool on)
 {
 	uint64_t cursor = 0, id;
@@ -167,11 +163,11 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 	case HA_FEED: record_feed(a, &w->sa); break;
 	case HA_FEED_DELETE:
 		if (w->id == 0)
-			remove_all(a);
+			record_feed_all(a, w->a != 0);
 		else if (!a->working)
 			a->ops.remove(a->ops.ctx, w->id);
 		break;
-	case HA_FEED_END: a->ops.feed_done(a->ops.ctx, a->group); break;
+	case HA_FEED_END: record_feed_end(a); break;
 	case HA_APPLIED: record_applied(a, w->a); break;
 	case HA_LIMIT: record_limit(a, w->id, w->a); break;
 	case HA_LIMITS: limits(a, w); break;

@@ -53,6 +53,8 @@ struct agent {
 	uint32_t limit_first, limits, limits_max;
 	struct ids raises;  // a = wanted, 0 = there; b = when asked
 	struct ids edges;   // a = edge; the ring was full
+	bool feeding;
+	struct ids fed;  // while everything is fed: the others go at its end
 
 	// agent_switch.c
 	enum stopping stopping;
@@ -69,6 +71,8 @@ bool record_pump(struct agent *a);
 void record_applied(struct agent *a, uint64_t seq);
 void record_limit(struct agent *a, uint64_t id, uint64_t lim);
 void record_feed(struct agent *a, const struct ha_sa *sa);
+void record_feed_all(struct agent *a, bool keep_fed);
+void record_feed_end(struct agent *a);
 void record_tick(struct agent *a);
 uint64_t agent_record_due(const struct agent *a);
 // agent_switch.c

@@ -175,10 +175,44 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 {
 	struct ha_sa ours;
 
-	if (!a->working && a->stopping == STOPPING_NO)
-		(void)a->ops.install(a->ops.ctx, sa);
-	else if (a->ops.encode(a->ops.ctx, sa->id, &ours))
-		(void)change(a, sa->id, true);
+	if (a->working || a->stopping != STOPPING_NO) {
+		if (a->ops.encode(a->ops.ctx, sa->id, &ours))
+			(void)change(a, sa->id, true);
+		return;
+	}
+	if (a->feeding)
+		(void)ids_add(&a->fed, sa->id, 0, 0);
+	// what it knew of its numbers does not count: rule 10
+	if (a->ops.install(a->ops.ctx, sa) == 0)
+		a->ops.sequence(a->ops.ctx, sa->id, sa->ceiling + 1, sa->edge);
+}
+
+static void remove_but(struct agent *a, const struct ids *keep)
+{
+	uint64_t cursor = 0, id;
+
+	while (a->ops.each(a->ops.ctx, a->group, &cursor, &id)) {
+		if (!keep || !ids_has(keep, id))
+			a->ops.remove(a->ops.ctx, id);
+	}
+}
+
+// All go now, or at the end of the feed those that it did not name.
+void record_feed_all(struct agent *a, bool keep_fed)
+{
+	ids_clear(&a->fed);
+	a->feeding = keep_fed;
+	if (!keep_fed)
+		remove_but(a, NULL);
+}
+
+void record_feed_end(struct agent *a)
+{
+	if (a->feeding && !a->working && a->stopping == STOPPING_NO)
+		remove_but(a, &a->fed);
+	a->feeding = false;
+	ids_clear(&a->fed);
+	a->ops.feed_done(a->ops.ctx, a->group);
 }
 
 // ---- limits, checkpoints

@@ -79,7 +79,7 @@ void session_leave(struct pair *p)
 {
 	p->in_session = p->peer_hot = p->offered = p->claim_held = p->bulk = p->sift = false;
 	p->snap = SNAP_NONE;
-	p->state_owed = false;
+	p->state_owed = p->late = p->sweep_late = false;
 }
 
 // ---- life
@@ -303,6 +303,7 @@ bool pair_pump(struct pair *p)
 	if (p->state_owed && p->link && !p->blocked)
 		(void)state_send(p);
 	more |= grant_pump(p);
+	role_tell(p);
 	more |= feed_pump(p);
 	more |= snapshot_pump(p);
 	more |= join_pump(p);
@@ -311,7 +312,7 @@ bool pair_pump(struct pair *p)
 	more |= sweep_pump(p);
 	applied_send(p);
 	checks(p);
-	role_tell(p);
+	role_tell(p);  // what all this has changed
 	return more;
 }
 
@@ -359,7 +360,7 @@ uint64_t pair_due(const struct pair *p)
 		       p->plan == PLAN_STOPPED || (p->sweep && !p->activate && !p->blocked_gw);
 	bool receiving = p->sift && !p->bulk;
 	bool telling = p->gw && !p->blocked_gw &&
-		       (p->feeding || p->feed_end_owed || p->owed || p->activate ||
+		       (p->feeding || p->resetting || p->feed_end_owed || p->owed || p->activate ||
 			p->applied_seq != p->applied_seq_told || p->told_late);
 	if ((sending && !p->blocked) || receiving || telling)
 		return p->now;

@@ -160,6 +160,8 @@ void claim_word(struct pair *p)
 			refuse(p, HA_REFUSED_ACTIVE);
 		else if (p->working)
 			tell_owed(p, OWED_ACTIVATE);
+		else if (!p->activate && !p->confirm_until)
+			reactivate(p);
 		break;
 	case HA_ROLE_NONE:
 		if (p->wait || (p->link && !p->peer.known))
@@ -242,7 +244,8 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 
 void claim_acked(struct pair *p)
 {
-	if (p->claim_held && role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
+	if (p->claim_held && p->acked == p->made && !p->late && !p->sweep_late &&
+	    role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
 		grant_dead(p, &p->held);
 }
 
@@ -280,8 +283,7 @@ static void claim_active(struct pair *p, const struct pair_msg *m)
 	}
 	p->held = *m;
 	p->claim_held = true;
-	if (p->acked == p->made)
-		grant_dead(p, m);
+	claim_acked(p);
 }
 
 // Rule 13: fresh beats stale, then the lower slot; slots of two lineages may be the same.

@@ -30,7 +30,6 @@ static void dirty(struct pair *p, uint64_t id)
 	if (ids_count(&p->dirty) < DIRTY_MAX && ids_add(&p->dirty, id, 0, 0) == 0)
 		return;
 	ids_clear(&p->dirty);
-	tell_owed(p, OWED_CLEAR);
 	feed_begin(p);
 }
 
@@ -90,6 +89,32 @@ void feed_begin(struct pair *p)
 	p->feeding = p->gw;
 	p->feed_cursor = 0;
 	p->feed_end_owed = p->gw;
+	tell_owed(p, OWED_BEGIN);
+}
+
+// Its workers have stopped for good: for a take-over only what the mirror says counts (rule 10).
+void reset_begin(struct pair *p)
+{
+	p->resetting = p->gw;
+	p->reset_cursor = 0;
+}
+
+static int reset_slice(struct pair *p)
+{
+	uint64_t cursor = p->reset_cursor;
+	struct ha_set sets[HA_BATCH];
+	struct ha_sa sa;
+	unsigned n = 0;
+
+	while (n < HA_BATCH && mirror_next(p->m, p->group, &cursor, &sa))
+		sets[n++] = (struct ha_set){.id = sa.id, .next = sa.ceiling + 1, .edge = sa.edge};
+	struct ha_word w = {.type = HA_SETS,
+			    .len = (uint32_t)(n * sizeof(sets[0])),
+			    .payload = (const uint8_t *)sets};
+	if (n && tell(p, &w) == -EAGAIN)
+		return -EAGAIN;
+	p->reset_cursor = cursor;
+	return n == HA_BATCH;
 }
 
 static int feed_slice(struct pair *p)
@@ -114,6 +139,10 @@ static int owed_tell(struct pair *p, enum owed what)
 
 	switch (what) {
 	case OWED_CLEAR: w.type = HA_FEED_DELETE; break;
+	case OWED_BEGIN:
+		w.type = HA_FEED_DELETE;
+		w.a = 1;
+		break;
 	case OWED_TAINT:
 		w.type = HA_TAINT;
 		w.a = 1;
@@ -178,7 +207,8 @@ void activate_begin(struct pair *p)
 
 static void activate_look(struct pair *p)
 {
-	if (!p->activate || p->feeding || p->feed_end_owed || ids_count(&p->dirty) || p->owed)
+	if (!p->activate || p->feeding || p->resetting || p->feed_end_owed ||
+	    ids_count(&p->dirty) || p->owed)
 		return;
 	// feeding took its time: rule 11 holds at this moment, not when it began
 	if (p->recheck && !p->confirmed && protected_now(p) && silent_too_long(p)) {
@@ -215,6 +245,13 @@ bool feed_pump(struct pair *p)
 		if (tell(p, &w) == -EAGAIN)
 			return false;
 		p->feed_end_owed = false;
+	}
+	if (p->resetting && !p->feeding) {
+		int rc = reset_slice(p);
+		if (rc < 0)
+			return false;
+		p->resetting = rc > 0;
+		more |= rc > 0;
 	}
 	activate_look(p);
 	applied_tell(p);

@@ -25,11 +25,13 @@ static void restart_check(struct pair *p)
 
 // Role active in the mirror, but this gateway process does not work: on with it, if the other box
 // has not gone on in its place.
-static void reactivate(struct pair *p)
+void reactivate(struct pair *p)
 {
 	p->confirmed = false;
 	p->confirm_until = 0;
 	activate_begin(p);
+	sweep_begin(p, RAISE_STEP);
+	reset_begin(p);
 	p->recheck = true;
 	if (!protected_now(p) || !silent_too_long(p))
 		return;
@@ -78,10 +80,9 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	// it works with SAs of a state that is gone (rule 5), or of one that counts no more
 	if (w->b != HA_ROLE_NONE && role == HA_ROLE_NONE)
 		tell_owed(p, OWED_CLEAR);
-	if (role == HA_ROLE_ACTIVE && !p->yield) {
+	// one that has stopped by itself asks when HSRP wants it to work
+	if (role == HA_ROLE_ACTIVE && w->b == HA_ROLE_NONE && !p->yield)
 		reactivate(p);
-		sweep_begin(p, RAISE_STEP);
-	}
 }
 
 void hello_word(struct pair *p, const struct ha_word *w)
@@ -110,19 +111,16 @@ void hello_word(struct pair *p, const struct ha_word *w)
 		p->hello_owed = true;
 }
 
-// Unasked: it lost the active role in HSRP, the other box may be active. As after a crash.
+// Unasked: it lost the active role in HSRP, the other box may be active. As after a crash: the role
+// stays, so that our counters go to the other box before anybody uses the SAs again (rule 16).
 static void stopped_unasked(struct pair *p)
 {
 	if (role_of(p) != HA_ROLE_ACTIVE || p->activate)
 		return;
-	p->working = false;
-	word_set(p, MIRROR_FRESH_UNTIL, 0);
-	word_set(p, MIRROR_HOT, 1);
-	word_set(p, MIRROR_ROLE, HA_ROLE_STANDBY);
-	session_leave(p);
-	gate_open_all(p);
-	say(p, "stopped, standby");
+	p->working = p->sweep = false;
+	say(p, "stopped: not active in HSRP");
 	p->hello_owed = p->link;
+	claim_acked(p);
 }
 
 void stopped_word(struct pair *p)
@@ -140,7 +138,7 @@ void pair_gateway_lost(struct pair *p, uint64_t now)
 	p->now = now;
 	p->gw = p->working = p->activate = false;
 	p->confirm_until = 0;
-	p->feeding = p->feed_end_owed = false;
+	p->feeding = p->feed_end_owed = p->resetting = false;
 	p->owed = 0;
 	p->sweep = false;
 	ids_clear(&p->dirty);

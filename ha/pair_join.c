@@ -247,6 +247,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	p->was_hot = p->sweep = p->activate = p->working = false;
 	p->peer.role = m->role;
 	ids_clear(&p->seen);
+	memset(p->gone, 0, sizeof(p->gone));  // what it has counts
 	p->sift = same;
 	p->sift_cursor = 0;
 	uint64_t term = term_us(p);

@@ -91,7 +91,9 @@ void ping_receive(struct pair *p, const struct pair_msg *m)
 	// it was standby in our session when it sent this: nobody took over (rule 11)
 	p->confirmed = true;
 	term_learn(p, m);
-	if (p->snap != SNAP_SENT || !protected_now(p) || p->plan >= PLAN_STOPPED)
+	// a lease comes behind every record; one that is owed is in the mirror already
+	if (p->snap != SNAP_SENT || p->late || p->sweep_late || !protected_now(p) ||
+	    p->plan >= PLAN_STOPPED)
 		return;
 	lease_note(p);
 	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM));
@@ -141,8 +143,8 @@ void go_alone(struct pair *p)
 
 static uint64_t alone_at(const struct pair *p)
 {
-	if (!protected_now(p) || p->plan >= PLAN_STOPPED || p->yield)
-		return PAIR_NEVER;
+	if (!protected_now(p) || p->plan >= PLAN_STOPPED || p->yield || !p->working)
+		return PAIR_NEVER;  // one that does not work may have been replaced
 	if (p->link && p->peer.known && p->peer.role == HA_ROLE_NONE && !p->in_session)
 		return p->now;
 	uint64_t sent = word_get(p, MIRROR_LEASE_SENT), at = sent ? sent + alone_us(p) : 0;

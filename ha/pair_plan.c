@@ -165,6 +165,7 @@ static void grant(struct pair *p)
 	p->ping_at = 0;
 	p->plan = PLAN_NONE;
 	nexts_free(p);
+	reset_begin(p);
 	gate_open_all(p);
 	p->count.grants++;
 	p->grant_owed = true;

@@ -28,13 +28,14 @@ enum yield { YIELD_NONE, YIELD_STOPPING, YIELD_LISTING, YIELD_ASKED };
 // order of these bits.
 enum owed {
 	OWED_CLEAR = 1 << 0,   // HA_FEED_DELETE of all
-	OWED_FORGET = 1 << 1,  // HA_NEXT of none: those of a switchover before are void
-	OWED_TAINT = 1 << 2,
-	OWED_RESUME = 1 << 3,
-	OWED_ACTIVATE = 1 << 4,
-	OWED_REFUSED = 1 << 5,
-	OWED_PREPARE = 1 << 6,
-	OWED_YIELD = 1 << 7,
+	OWED_BEGIN = 1 << 1,   // of all that is not fed from here on
+	OWED_FORGET = 1 << 2,  // HA_NEXT of none: those of a switchover before are void
+	OWED_TAINT = 1 << 3,
+	OWED_RESUME = 1 << 4,
+	OWED_ACTIVATE = 1 << 5,
+	OWED_REFUSED = 1 << 6,
+	OWED_PREPARE = 1 << 7,
+	OWED_YIELD = 1 << 8,
 };
 
 struct pair_peer {
@@ -70,6 +71,7 @@ struct pair {
 	uint64_t made, acked;            // LSN: we send
 	uint64_t applied, applied_told;  // LSN: we receive
 	enum snap snap;
+	bool late, sweep_late;  // something is in the mirror that could not be sent yet
 	uint64_t snap_cursor, snap_end;
 	bool state_owed, peer_hot;
 	uint8_t state_nonce[16];
@@ -119,6 +121,8 @@ struct pair {
 	// feed
 	bool feeding, feed_end_owed;
 	uint64_t feed_cursor;
+	bool resetting;  // it was active: ceilings and edges of the mirror count from now on
+	uint64_t reset_cursor;
 	struct ids dirty;  // changed while the ring was full
 
 	// going through all ceilings
@@ -275,6 +279,7 @@ void feed_record(struct pair *p, uint64_t id);
 void feed_delete(struct pair *p, uint64_t id);
 void feed_sets(struct pair *p, const struct ha_set *sets, unsigned n);
 void feed_begin(struct pair *p);
+void reset_begin(struct pair *p);
 bool feed_pump(struct pair *p);
 void activate_begin(struct pair *p);
 void role_fill(const struct pair *p, struct ha_role *out);
@@ -284,4 +289,5 @@ void role_tell(struct pair *p);
 void attach_word(struct pair *p, const struct ha_word *w);
 void hello_word(struct pair *p, const struct ha_word *w);
 void stopped_word(struct pair *p);
+void reactivate(struct pair *p);
 void confirm_look(struct pair *p);  // rule 11: may it go on without taint?

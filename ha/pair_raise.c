@@ -53,7 +53,8 @@ int raise_word(struct pair *p, const struct ha_word *w)
 		pair_msg_put_item(&o.b, TLV_LIMITS, &(struct pair_item){.id = w->id, .value = r});
 		pair_msg_list_end(&o.b, mark);
 		int rc = out_send(p, &o, 1);
-		if (rc == -EAGAIN)
+		p->late = rc == -EAGAIN;
+		if (p->late)
 			return rc;
 	}
 	if (!bound(p))
@@ -124,6 +125,7 @@ static int sweep_batch(struct pair *p)
 	if (session) {
 		pair_msg_list_end(&o.b, mark);
 		int rc = out_send(p, &o, 1);
+		p->sweep_late = rc == -EAGAIN;
 		if (rc)
 			return rc;
 	}

@@ -112,8 +112,7 @@ void applied_receive(struct pair *p, const struct pair_msg *m)
 	}
 	gate_acked(p);
 	plan_acked(p);
-	if (p->acked == p->made)
-		claim_acked(p);
+	claim_acked(p);
 }
 
 // ---- words --------------------------------------------------------------------------------------
@@ -188,7 +187,8 @@ int record_word(struct pair *p, const struct ha_word *w)
 	case HA_CHECKPOINT: rc = checkpoint(p, w->id, w->a); break;
 	default: break;
 	}
-	if (rc == -EAGAIN)
+	p->late = rc == -EAGAIN;
+	if (p->late)
 		return rc;
 	gate_note(p, w->seq);
 	return 0;

@@ -59,9 +59,7 @@ void yield_off(struct pair *p, bool taint)
 		tell_owed(p, OWED_RESUME);
 		return;
 	}
-	activate_begin(p);
-	p->recheck = true;
-	sweep_begin(p, RAISE_STEP);
+	reactivate(p);
 }
 
 // JOIN in parts, each with some of our counters.

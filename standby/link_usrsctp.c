@@ -28,6 +28,7 @@ struct link_stack {
 	link_ready_fn ready;
 	void *ctx;
 	struct loop_fd wake;
+	bool stopped;                        // the library, once, for addresses it did not know
 	struct link_sock sock[SOCKETS_MAX];  // stay in place: a wake-up may be on its way
 };
 
@@ -96,7 +97,6 @@ static void stack_close(struct link_stack *st)
 	}
 	loop_fd_del(&st->wake);
 	free(st);
-	usrsctp_library_stop();
 }
 
 // ---- sockets ------------------------------------------------------------------------------------
@@ -169,10 +169,27 @@ static int socket_set(struct socket *so, const struct link_socket_params *p)
 	return ret;
 }
 
-static struct link_sock *sock_create(struct link_stack *st, struct err *err)
+// An address that was added to the box after the library's start is unknown to it. A new start
+// takes up to 0.2 s, so only then, and only once: the next attempt is a second away.
+static int sock_bind(struct link_stack *st, struct socket *so, struct err *err)
 {
 	const struct link_params *l = st->p->link;
 	uint8_t list[SOCKADDR_LIST_MAX];
+
+	(void)sockaddr_list(list, l->local, l->locals, l->local_port);
+	if (usrsctp_bindx(so, (struct sockaddr *)(void *)list, (int)l->locals,
+			  SCTP_BINDX_ADD_ADDR) == 0)
+		return 0;
+	int ret = -errno;
+
+	err_set(err, ret, "cannot bind the local addresses, port %u: %s", l->local_port,
+		strerror(-ret));
+	return ret;
+}
+
+static struct link_sock *sock_create(struct link_stack *st, struct err *err)
+{
+	const struct link_params *l = st->p->link;
 
 	if (usrsctp_addresses_present(l, err) < 0)
 		return NULL;
@@ -186,19 +203,21 @@ static struct link_sock *sock_create(struct link_stack *st, struct err *err)
 	}
 	int ret = socket_set(so, st->p);
 
-	(void)sockaddr_list(list, l->local, l->locals, l->local_port);
 	if (ret < 0)
 		err_set(err, ret, "SCTP does not take the parameters: %s", strerror(-ret));
-	else if (usrsctp_bindx(so, (struct sockaddr *)(void *)list, (int)l->locals,
-			       SCTP_BINDX_ADD_ADDR) < 0)
-		ret = err_set(err, -errno, "cannot bind the local addresses, port %u: %s",
-			      l->local_port, strerror(errno));
+	else
+		ret = sock_bind(st, so, err);
 	struct link_sock *s = ret < 0 ? NULL : slot_take(st, so);
 
-	if (!s)
+	if (!s) {
 		usrsctp_close(so);
-	else
-		usrsctp_set_upcall(so, upcall, NULL);
+		if (ret == -EADDRNOTAVAIL && !st->stopped) {
+			st->stopped = true;
+			usrsctp_library_stop();
+		}
+		return NULL;
+	}
+	usrsctp_set_upcall(so, upcall, NULL);
 	return s;
 }
 

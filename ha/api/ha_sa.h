@@ -57,7 +57,8 @@ enum ha_word_type {
 	// standby process to gateway process
 	HA_ROLE = 64,    // payload: struct ha_role; at each change
 	HA_FEED,         // `sa`: install or change it (state standby, unless the group is active)
-	HA_FEED_DELETE,  // id; 0 = all of the group
+	HA_FEED_DELETE,  // id; 0 = all of the group, with a = 1: all that HA_FEED does not name
+			 // from here to HA_FEED_END
 	HA_FEED_END,     // group: the whole mirror has been fed
 	HA_APPLIED,      // group, a = seq: all up to it may take effect outside (rules 7, 18)
 	HA_LIMIT,        // id, a = lim: may send up to it

@@ -14,6 +14,7 @@
 
 #include "corpus_ike.h"
 #include "ike.h"
+#include "ike_env.h"
 #include "ikev1/proposal.h"
 
 #define TASKS_MAX    64
@@ -66,81 +67,14 @@ static void env_offload(void *ctx, struct ike_task *t)
 	r->tasks[r->task_count++] = t;
 }
 
-static uint32_t env_spi_alloc(void *ctx)
-{
-	return 0x10000001;
-}
-
-static void env_spi_free(void *ctx, uint32_t spi)
-{
-}
-
-static int env_sa_add(void *ctx, const struct dp_sa *p, uint32_t *sa, struct err *err)
-{
-	return err_set(err, -ENOSPC, "this data plane holds nothing");
-}
-
-static int env_sa_del(void *ctx, uint32_t sa)
-{
-	return 0;
-}
-
-static int env_sa_set_lim(void *ctx, uint32_t sa, uint64_t lim)
-{
-	return 0;
-}
-
-static int env_sa_set_remote(void *ctx, uint32_t sa, const struct ip_addr *remote, uint16_t port)
-{
-	return 0;
-}
-
-static int env_sa_stats(void *ctx, uint32_t sa, struct dp_sa_stats *out)
-{
-	return -ENOENT;
-}
-
-static int env_policy_bind(void *ctx, uint32_t policy, uint32_t sa)
-{
-	return 0;
-}
-
-static void env_flush_held(void *ctx, uint32_t policy)
-{
-}
-
-static uint64_t env_identity(void *ctx)
-{
-	return 1;
-}
-
-static void env_life(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart)
-{
-	*slot = 0;
-	*join = 1;
-	*restart = 1;
-}
-
 static int responder_init(struct responder *r)
 {
-	const struct ike_env env = {
-		.ctx = r,
-		.now_ms = env_now,
-		.timer = env_timer,
-		.send = env_send,
-		.offload = env_offload,
-		.spi_alloc = env_spi_alloc,
-		.spi_free = env_spi_free,
-		.sa_add = env_sa_add,
-		.sa_del = env_sa_del,
-		.sa_set_lim = env_sa_set_lim,
-		.sa_set_remote = env_sa_set_remote,
-		.sa_stats = env_sa_stats,
-		.policy_bind = env_policy_bind,
-		.policy_flush_held = env_flush_held,
-		.sa_identity = env_identity,
-		.life = env_life,
-	};
+	struct ike_env env = ike_env_stand_in(r);
+
+	env.now_ms = env_now;
+	env.timer = env_timer;
+	env.send = env_send;
+	env.offload = env_offload;
 
 	memset(r, 0, sizeof(*r));
 	r->now_ms = 1000000;

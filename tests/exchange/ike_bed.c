@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "ike_env.h"
 #include "rand.h"
 
 uint32_t bed_random(struct bed *bed, uint32_t below)
@@ -238,18 +239,6 @@ static void env_policies_changed(void *ctx)
 	((struct bed_end *)ctx)->policy_changes++;
 }
 
-static uint64_t env_identity(void *ctx)
-{
-	return bed_random(((struct bed_end *)ctx)->bed, 0x7fffffff);
-}
-
-static void env_life(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart)
-{
-	*slot = 1;
-	*join = 7;
-	*restart = 5;
-}
-
 // ---- stateful switchover -----------------------------------------------------------------------
 static uint16_t env_group_of(void *ctx, const struct ip_addr *local)
 {
@@ -350,35 +339,32 @@ static void on_notice(void *ctx, const struct ike_notice *n)
 // ---- life --------------------------------------------------------------------------------------
 void bed_engine_start(struct bed_end *e)
 {
-	struct ike_env env = {
-		.ctx = e,
-		.now_ms = env_now,
-		.timer = env_timer,
-		.send = env_send,
-		.offload = env_offload,
-		.spi_alloc = env_spi_alloc,
-		.spi_free = env_spi_free,
-		.sa_add = env_sa_add,
-		.sa_del = env_sa_del,
-		.sa_set_lim = env_sa_set_lim,
-		.sa_set_remote = env_sa_set_remote,
-		.sa_stats = env_sa_stats,
-		.policy_bind = env_policy_bind,
-		.policy_flush_held = env_flush_held,
-		.policies_changed = env_policies_changed,
-		.sa_identity = env_identity,
-		.life = env_life,
-		.group_of = env_group_of,
-		.group_life = env_group_life,
-		.group_spi_alloc = env_group_spi_alloc,
-		.spi_take = env_spi_take,
-		.sa_set_next = env_sa_set_next,
-		.sa_set_edge = env_sa_set_edge,
-		.sa_set_life = env_sa_set_life,
-		.sa_set_margin = env_sa_set_margin,
-		.sa_set_state = env_sa_set_state,
-		.wall_ms = env_wall,
-	};
+	struct ike_env env = ike_env_stand_in(e);
+
+	env.now_ms = env_now;
+	env.timer = env_timer;
+	env.send = env_send;
+	env.offload = env_offload;
+	env.spi_alloc = env_spi_alloc;
+	env.spi_free = env_spi_free;
+	env.sa_add = env_sa_add;
+	env.sa_del = env_sa_del;
+	env.sa_set_remote = env_sa_set_remote;
+	env.sa_stats = env_sa_stats;
+	env.policy_bind = env_policy_bind;
+	env.policy_flush_held = env_flush_held;
+	env.policies_changed = env_policies_changed;
+	env.group_of = env_group_of;
+	env.group_life = env_group_life;
+	env.group_spi_alloc = env_group_spi_alloc;
+	env.spi_take = env_spi_take;
+	env.sa_set_lim = env_sa_set_lim;
+	env.sa_set_next = env_sa_set_next;
+	env.sa_set_edge = env_sa_set_edge;
+	env.sa_set_life = env_sa_set_life;
+	env.sa_set_margin = env_sa_set_margin;
+	env.sa_set_state = env_sa_set_state;
+	env.wall_ms = env_wall;
 
 	e->due_ms = UINT64_MAX;
 	e->ike = ike_create(&env, NULL);

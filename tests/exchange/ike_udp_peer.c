@@ -20,6 +20,7 @@
 #include "ike.h"
 #include "ike/ike_pool.h"
 #include "ike_bed_config.h"
+#include "ike_env.h"
 #include "log.h"
 #include "loop.h"
 #include "rand.h"
@@ -74,15 +75,6 @@ static void env_offload(void *ctx, struct ike_task *t)
 	ike_pool_submit(peer.pool, t);
 }
 
-static uint32_t env_spi_alloc(void *ctx)
-{
-	return 0x1000 + rand_below(0x7fffffff);
-}
-
-static void env_spi_free(void *ctx, uint32_t spi)
-{
-}
-
 static int env_sa_add(void *ctx, const struct dp_sa *p, uint32_t *sa, struct err *err)
 {
 	for (uint32_t i = 0; i < SAS; i++) {
@@ -105,16 +97,6 @@ static int env_sa_del(void *ctx, uint32_t sa)
 	return 0;
 }
 
-static int env_sa_set_lim(void *ctx, uint32_t sa, uint64_t lim)
-{
-	return 0;
-}
-
-static int env_sa_set_remote(void *ctx, uint32_t sa, const struct ip_addr *a, uint16_t port)
-{
-	return 0;
-}
-
 static int env_sa_stats(void *ctx, uint32_t sa, struct dp_sa_stats *out)
 {
 	if (sa == 0 || sa > SAS || !peer.sas[sa - 1].alive)
@@ -132,18 +114,6 @@ static int env_policy_bind(void *ctx, uint32_t policy, uint32_t sa)
 static void env_flush_held(void *ctx, uint32_t policy)
 {
 	printf("flushed\n");
-}
-
-static uint64_t env_identity(void *ctx)
-{
-	return rand_u64();
-}
-
-static void env_life(void *ctx, unsigned *slot, uint32_t *join, uint8_t *restart)
-{
-	*slot = 0;
-	*join = 0;
-	*restart = 1;
 }
 
 static void on_notice(void *ctx, const struct ike_notice *n)
@@ -299,23 +269,7 @@ static struct config *config_from(int argc, char **argv, const struct ip_addr *r
 
 int main(int argc, char **argv)
 {
-	struct ike_env env = {
-		.now_ms = env_now,
-		.timer = env_timer,
-		.send = env_send,
-		.offload = env_offload,
-		.spi_alloc = env_spi_alloc,
-		.spi_free = env_spi_free,
-		.sa_add = env_sa_add,
-		.sa_del = env_sa_del,
-		.sa_set_lim = env_sa_set_lim,
-		.sa_set_remote = env_sa_set_remote,
-		.sa_stats = env_sa_stats,
-		.policy_bind = env_policy_bind,
-		.policy_flush_held = env_flush_held,
-		.sa_identity = env_identity,
-		.life = env_life,
-	};
+	struct ike_env env = ike_env_stand_in(NULL);
 	struct ip_addr remote;
 	struct err err = {0};
 
@@ -324,6 +278,15 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	setlinebuf(stdout);
+	env.now_ms = env_now;
+	env.timer = env_timer;
+	env.send = env_send;
+	env.offload = env_offload;
+	env.sa_add = env_sa_add;
+	env.sa_del = env_sa_del;
+	env.sa_stats = env_sa_stats;
+	env.policy_bind = env_policy_bind;
+	env.policy_flush_held = env_flush_held;
 	peer.loop = loop_create(&err);
 	peer.pool = peer.loop ? ike_pool_create(peer.loop, 1, &err) : NULL;
 	peer.ike = peer.pool ? ike_create(&env, &err) : NULL;

@@ -5,6 +5,7 @@
 //                            hb
 //   send STREAM COUNT SIZE   numbered messages, as fast as the link takes them
 //   info                     what link_get_info says
+//   again [LOCAL REMOTE]     a new link in the same process
 //   quit
 // A message carries its number and the time it was given to the link; the receiver checks the order
 // on each stream and tells when a run of COUNT is complete.
@@ -31,6 +32,7 @@ static struct {
 	uint64_t first_us, bytes;
 } got[LINK_STREAMS];
 static struct loop_fd input;
+static struct link_params params = {.local_port = 5000, .remote_port = 5000};
 static char at_up[256];
 static bool no_input;
 
@@ -147,14 +149,27 @@ static void info_print(void)
 	       (uintmax_t)i.refused, i.trouble);
 }
 
+static unsigned addresses(char *list, struct ip_addr *out);
+static bool link_open(void);
+
 static void command(char *line)
 {
+	char local[128], remote[128];
 	unsigned stream, count, size;
 
 	if (strcmp(line, "quit") == 0) {
 		loop_stop(loop);
 	} else if (strcmp(line, "info") == 0) {
 		info_print();
+	} else if (strncmp(line, "again", 5) == 0) {
+		if (sscanf(line, "again %127s %127s", local, remote) == 2) {
+			params.locals = addresses(local, params.local);
+			params.remotes = addresses(remote, params.remote);
+		}
+		link_destroy(the_link);
+		memset(run, 0, sizeof(run));
+		if (!link_open())
+			loop_stop(loop);
 	} else if (sscanf(line, "send %u %u %u", &stream, &count, &size) == 3 &&
 		   stream < LINK_STREAMS && size >= HEAD && size <= LINK_MESSAGE_MAX) {
 		run[stream] = (struct run){.count = count, .size = size, .active = true};
@@ -239,26 +254,31 @@ static void parameter(struct link_params *p, const char *key, char *v)
 		fprintf(stderr, "parameter %s\n", key);
 }
 
-int main(int argc, char **argv)
+static bool link_open(void)
 {
 	static const struct link_ops ops = {
 		.up = on_up, .down = on_down, .message = on_message, .writable = on_writable};
-	struct link_params p = {.local_port = 5000, .remote_port = 5000};
 	struct err err = {0};
 
+	the_link = link_create(loop, &params, &ops, &err);
+	if (!the_link)
+		printf("no link: %s\n", err.msg);
+	return the_link != NULL;
+}
+
+int main(int argc, char **argv)
+{
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int i = 1; i < argc; i++) {
 		char *v = strchr(argv[i], '=');
 
 		if (v) {
 			*v = '\0';
-			parameter(&p, argv[i], v + 1);
+			parameter(&params, argv[i], v + 1);
 		}
 	}
-	loop = loop_create(&err);
-	the_link = loop ? link_create(loop, &p, &ops, &err) : NULL;
-	if (!the_link) {
-		printf("no link: %s\n", err.msg);
+	loop = loop_create(NULL);
+	if (!loop || !link_open()) {
 		loop_destroy(loop);
 		return 1;
 	}
