@@ -22,42 +22,11 @@
 #define LEAVE_TURNS 400  // of 5 ms: a planned switchover at an orderly end
 #define LEAVE_TURN  5
 
-struct redundancy redundancy;
-
 uint64_t redundancy_now(void)
 {
 	struct timespec ts;
 	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-struct redundancy_group *redundancy_get(unsigned number)
-{
-	return number >= 1 && number <= HA_GROUPS_MAX && redundancy.group[number].number
-		       ? &redundancy.group[number]
-		       : NULL;
-}
-
-static struct redundancy_group *group_named(const char *name)
-{
-	for (unsigned n = 1; name && n <= HA_GROUPS_MAX; n++) {
-		struct redundancy_group *r = &redundancy.group[n];
-		if (r->number && strcmp(r->name, name) == 0)
-			return r;
-	}
-	return NULL;
-}
-
-uint16_t redundancy_group_of(const char *name)
-{
-	const struct redundancy_group *r = group_named(name);
-	return r ? r->number : 0;
-}
-
-bool redundancy_working(const char *name)
-{
-	const struct redundancy_group *r = group_named(name);
-	return !r || r->working;
 }
 
 static void history_add(uint16_t group, const char *text)
@@ -240,7 +209,7 @@ static void hello_look(struct redundancy_group *r)
 
 static void hook_claim(void *ctx, const char *name, bool preempt)
 {
-	struct redundancy_group *r = group_named(name);
+	struct redundancy_group *r = redundancy_named(name);
 
 	if (!r || !redundancy_port_running()) {
 		// without the standby process nobody can say that it is unsafe, nor that it is
@@ -265,7 +234,7 @@ static void hook_claim(void *ctx, const char *name, bool preempt)
 static void hook_change(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
 			enum hsrp_event why)
 {
-	struct redundancy_group *r = group_named(name);
+	struct redundancy_group *r = redundancy_named(name);
 
 	if (!r)
 		return;
@@ -410,7 +379,7 @@ static void intervals_take(const struct config *c)
 	const struct interface_config *i;
 
 	TAILQ_FOREACH (i, &c->interfaces, link) {
-		struct redundancy_group *r = i->stateful ? group_named(i->redundancy) : NULL;
+		struct redundancy_group *r = i->stateful ? redundancy_named(i->redundancy) : NULL;
 		const struct crypto_map *m = r ? config_crypto_map(c, i->crypto_map, false) : NULL;
 		if (!m)
 			continue;

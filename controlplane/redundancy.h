@@ -52,7 +52,9 @@ extern struct redundancy redundancy;
 uint64_t redundancy_now(void);  // CLOCK_BOOTTIME, microseconds
 
 // ---- redundancy.c -----------------------------------------------------------------------------
-struct redundancy_group *redundancy_get(unsigned number);
+// redundancy_table.c
+struct redundancy_group *redundancy_get(unsigned number);     // NULL = not in use
+struct redundancy_group *redundancy_named(const char *name);  // the same
 void redundancy_word(struct gateway *g, const struct ha_word *w);
 void redundancy_attached(struct gateway *g, bool attached, bool first);
 void redundancy_writable(struct gateway *g);

@@ -1,0 +1,53 @@
+# stateful.sh - the pair of pair.sh with stateful switchover. Source it after pair.sh.
+# The replication link is `rep` (10.0.0.1, 10.0.0.2); PAIR_STATEFUL_EXTRA adds lines to the association.
+
+stateful_config() { # stateful_config NODE: its configuration
+	local own=10.0.0.1 peer=10.0.0.2
+	[ "$1" = a ] || { own=10.0.0.2 peer=10.0.0.1; }
+	PAIR_EXTRA="redundancy inter-device
+	 scheme standby HSRP
+	ipc zone default
+	 association 1
+	  no shutdown
+	  ${PAIR_STATEFUL_EXTRA:-security psk a-long-random-string}
+	  protocol sctp
+	   local-port 5000
+	    local-ip $own
+	    retransmit-timeout 100 400
+	    path-retransmit 2
+	    assoc-retransmit 3
+	   remote-port 5000
+	    remote-ip $peer
+	${PAIR_EXTRA:-}" \
+		PAIR_OUT_EXTRA="crypto map MAP2 redundancy HSRP stateful
+	 ${PAIR_OUT_EXTRA:-}" \
+		pair_config "$1"
+}
+stateful_start() {
+	local n
+	for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
+	pair_start "$TMP/a.cfg" "$TMP/b.cfg"
+}
+
+# rf NODE JQ-FILTER: of `show redundancy states`
+rf() { clij "$1" "show redundancy states" "$2"; }
+# hot ACTIVE: that box works, the other one is STANDBY HOT and fresh, and both say so
+hot() {
+	local o
+	o=$(pair_other "$1")
+	[ "$(rf "$1" '.my_state + "," + .peer_state')" = "ACTIVE,STANDBY HOT" ] &&
+		[ "$(rf "$o" '.my_state + "," + .peer_state + "," + (.fresh | tostring)')" = "STANDBY HOT,ACTIVE,true" ]
+}
+# what a renegotiation would change: SPIs of the IPsec SAs and cookies of the IKE SA, as the spoke has
+# them
+spoke_sas() {
+	peer sas spk | grep -aoE '[0-9a-f]{16}_i\*? [0-9a-f]{16}_r\*?|[0-9a-f]{8}_[io]' | tr -d '*' | sort | xargs
+}
+# invariants_hold NODE...: none was found broken
+invariants_hold() {
+	local n
+	for n; do
+		[ -z "${GW_PID[$n]:-}" ] || ! gateway_alive "$n" || ! cli "$n" "show redundancy counters" | grep -a BROKEN ||
+			fail "an invariant at $n"
+	done
+}
