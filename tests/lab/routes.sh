@@ -8,6 +8,7 @@
 . "$REPO/tests/lab/hello.sh"
 . "$REPO/tests/lab/many.sh"
 COUNT=${1:-10000} ROUNDS=${2:-2}
+GW_WAIT=120 # thousands of lines to read, twice
 
 since() { echo "   $1: $(($(now_ms) - T)) ms"; } # since WHAT: from T to now
 reaches() { # reaches WHAT CONDITION...: waits for it, prints when
