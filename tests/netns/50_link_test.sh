@@ -125,7 +125,7 @@ link_quit a
 eq "associations so far" "$(link_ups a)/$(link_ups b)" 8/8
 
 step "strangers: an address that is not configured, packets from nowhere"
-a_start secret=$LINK_KEY
+a_start secret=$LINK_KEY hb=500 # the flood takes processor time too
 both_up 9 9
 link_start x x local=9.2.0.9 remote=10.0.0.2 driver=user secret=$LINK_KEY
 wait_event 10 link_has b 'LINK_REFUSED.*9.2.0.9 is not one of'
