@@ -17,7 +17,7 @@ bench=${TANDEM_BUILD:-build}/bench/tandem-bench
 read -ra sizes <<<"${*:-64 256 576 1400}"
 read -ra windows <<<"${WINDOWS:-0 1024}"
 read -ra engines <<<"${ENGINES:-ipsecmb native}"
-packets=12800 # a pass: as many as one measurement of tandem-bench
+packets=12800 # a pass: about as many as one measurement of tandem-bench
 key=000102030405060708090a0b0c0d0e0f
 vpp_pid=
 declare -A best
