@@ -3,7 +3,8 @@
 // They start at a steady rate, whatever the gateway answers; what it achieved is counted.
 //
 // All initiators live in this process and share one socket for UDP 500: their addresses have to be
-// local (`ip route add local 10.1.0.0/16 dev lo`) and routed here.
+// local (`ip route add local 10.1.0.0/16 dev lo`) and routed here. With IKE_DEBUG in the
+// environment every step of the engine is logged.
 #include "bench_ike.h"
 
 #include <arpa/inet.h>

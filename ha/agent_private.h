@@ -64,6 +64,12 @@ struct agent {
 	bool resign_owed;
 };
 
+// What it knows of its SAs is newer than the mirror: it works, or has yet to tell where it stopped.
+static inline bool agent_busy(const struct agent *a)
+{
+	return a->working || (a->stopping != STOPPING_NO && a->stopping != STOPPING_TOLD);
+}
+
 int agent_tell(struct agent *a, struct ha_word *w);
 // agent_record.c
 void record_resync(struct agent *a);

@@ -25,7 +25,7 @@ bool agent_open(const struct agent *a, uint64_t seq)
 	if (seq == 0 || seq <= a->applied)
 		return true;
 	// a gateway process that never heard of a group state waits for nobody
-	return !a->working && a->stopping == STOPPING_NO;
+	return !agent_busy(a) && a->stopping == STOPPING_NO;
 }
 
 void record_applied(struct agent *a, uint64_t seq)
@@ -126,7 +126,7 @@ static uint64_t change(struct agent *a, uint64_t id, bool gone)
 {
 	const struct ids_item item = {.id = id, .a = gone};
 
-	if (!a->working && a->stopping == STOPPING_NO)
+	if (!agent_busy(a))
 		return 0;
 	// not attached: everything is told anew, and what the mirror has too many is deleted
 	if (a->attached && !a->owed && ids_count(&a->dirty) == 0 &&
@@ -162,7 +162,7 @@ void record_resync(struct agent *a)
 	a->limit_first = a->limits = 0;
 	ids_clear(&a->dirty);
 	ids_clear(&a->edges);
-	if (a->working || a->stopping != STOPPING_NO) {
+	if (agent_busy(a)) {
 		while (a->ops.each(a->ops.ctx, a->group, &cursor, &id))
 			a->lost |= ids_add(&a->dirty, id, 0, 0) != 0;
 	}
@@ -175,7 +175,7 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 {
 	struct ha_sa ours;
 
-	if (a->working || a->stopping != STOPPING_NO) {
+	if (agent_busy(a)) {
 		if (a->ops.encode(a->ops.ctx, sa->id, &ours))
 			(void)change(a, sa->id, true);
 		return;
@@ -208,7 +208,7 @@ void record_feed_all(struct agent *a, bool keep_fed)
 
 void record_feed_end(struct agent *a)
 {
-	if (a->feeding && !a->working && a->stopping == STOPPING_NO)
+	if (a->feeding && !agent_busy(a))
 		remove_but(a, &a->fed);
 	a->feeding = false;
 	ids_clear(&a->fed);
@@ -254,9 +254,9 @@ void agent_checkpoint(struct agent *a, uint64_t id, uint64_t edge)
 {
 	struct ha_word w = {.type = HA_CHECKPOINT, .id = id, .a = edge};
 
-	if (!a->attached || (!a->working && a->stopping == STOPPING_NO))
+	if (!a->attached || !agent_busy(a))
 		return;
-	if (a->owed || ids_count(&a->dirty) || agent_tell(a, &w))
+	if (a->owed || ids_count(&a->dirty) || ids_count(&a->edges) || agent_tell(a, &w))
 		(void)ids_add(&a->edges, id, edge, 0);
 }
 

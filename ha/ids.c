@@ -95,6 +95,14 @@ bool ids_first(const struct ids *s, struct ids_item *out)
 	return true;
 }
 
+bool ids_at(const struct ids *s, uint32_t n, struct ids_item *out)
+{
+	if (n >= ids_count(s))
+		return false;
+	*out = s->item[s->first + n];
+	return true;
+}
+
 void ids_pop(struct ids *s)
 {
 	if (s->first < s->count && ++s->first == s->count)

@@ -23,5 +23,6 @@ struct ids_item *ids_get(const struct ids *s, uint64_t id);
 bool ids_has(const struct ids *s, uint64_t id);
 uint32_t ids_count(const struct ids *s);
 bool ids_first(const struct ids *s, struct ids_item *out);
-void ids_pop(struct ids *s);  // the first one goes
+bool ids_at(const struct ids *s, uint32_t n, struct ids_item *out);  // n-th, 0 = first
+void ids_pop(struct ids *s);                                         // the first one goes
 void ids_clear(struct ids *s);

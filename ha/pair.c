@@ -79,7 +79,8 @@ void session_leave(struct pair *p)
 {
 	p->in_session = p->peer_hot = p->offered = p->claim_held = p->bulk = p->sift = false;
 	p->snap = SNAP_NONE;
-	p->state_owed = p->late = p->sweep_late = false;
+	ids_clear(&p->edges);
+	p->lease_owed = p->ping_owed = p->state_owed = p->late = p->sweep_late = false;
 }
 
 // ---- life
@@ -112,6 +113,7 @@ void pair_destroy(struct pair *p)
 		return;
 	ids_clear(&p->seen);
 	ids_clear(&p->dirty);
+	ids_clear(&p->edges);
 	free(p->next);
 	free(p);
 }
@@ -300,6 +302,7 @@ bool pair_pump(struct pair *p)
 	confirm_look(p);
 	if (p->hello_owed && p->link && !p->blocked)
 		(void)hello_send(p);
+	lease_pump(p);
 	if (p->state_owed && p->link && !p->blocked)
 		(void)state_send(p);
 	more |= grant_pump(p);
@@ -364,6 +367,8 @@ uint64_t pair_due(const struct pair *p)
 			p->applied_seq != p->applied_seq_told || p->told_late);
 	if ((sending && !p->blocked) || receiving || telling)
 		return p->now;
+	if (ids_count(&p->edges) && !p->blocked)
+		due = earlier(due, p->edges_at);
 	if (p->claim)
 		due = earlier(due, p->claim_until);
 	if (p->wait)

@@ -58,6 +58,7 @@ static void found(struct pair *p)
 	word_set(p, MIRROR_SESSION_SEEN, seen);
 	word_set(p, MIRROR_LINEAGE, lineage | 1);
 	word_set(p, MIRROR_JOIN0, 1);
+	word_set(p, MIRROR_RESTART_SEEN, 1);
 	session_new(p);
 	word_set(p, MIRROR_ALONE, 1);
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
@@ -244,8 +245,10 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 
 void claim_acked(struct pair *p)
 {
-	if (p->claim_held && p->acked == p->made && !p->late && !p->sweep_late &&
-	    role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
+	if (p->claim_held)
+		edges_pump(p);
+	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
+	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
 		grant_dead(p, &p->held);
 }
 

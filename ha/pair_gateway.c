@@ -14,8 +14,8 @@ static void restart_check(struct pair *p)
 {
 	uint64_t restart = word_get(p, MIRROR_RESTART), seen = word_get(p, MIRROR_RESTART_SEEN);
 
-	if (restart > seen) {
-		word_set(p, MIRROR_RESTART_SEEN, restart);
+	if (restart + 1 > seen) {
+		word_set(p, MIRROR_RESTART_SEEN, restart + 1);
 		return;
 	}
 	if (restart < UINT8_MAX)

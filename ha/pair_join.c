@@ -75,9 +75,11 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 		say(p, "split brain: both boxes are active");
 	}
 	p->split = both;
-	// it is in another session than the one it was in with us
-	if (p->in_session && !p->wait && !session_is(p, &q->session) && q->session.number &&
-	    q->session.number >> 1 > word_get(p, MIRROR_SESSION) >> 1)
+	// it went on in another session than the one it was in with us. What it said before it came
+	// into ours has an older number, and does not say that it is active.
+	bool newer = q->session.number >> 1 > word_get(p, MIRROR_SESSION) >> 1;
+	if (p->in_session && !p->wait && q->session.number && !session_is(p, &q->session) &&
+	    (newer || q->role == HA_ROLE_ACTIVE))
 		session_leave(p);
 	peer_look(p);
 }
@@ -207,8 +209,8 @@ static void life_take(struct pair *p, const struct pair_msg *m)
 	word_set(p, MIRROR_JOIN0, m->join[0]);
 	word_set(p, MIRROR_JOIN1, m->join[1]);
 	// a new life by the join number; only now may restarts count from nothing again
-	word_set(p, MIRROR_RESTART_SEEN, 0);
 	word_set(p, MIRROR_RESTART, 0);
+	word_set(p, MIRROR_RESTART_SEEN, p->gw);
 }
 
 void state_receive(struct pair *p, const struct pair_msg *m)

@@ -1,6 +1,8 @@
 // Leases (rules 8 and 9): a standby is fresh while its lease runs; an active that has sent one goes
 // on alone only when that has run out for certain, or the other box holds no copy.
 
+#include <errno.h>
+
 #include "pair_private.h"
 
 uint64_t hold_us(const struct pair *p)
@@ -73,7 +75,7 @@ static void ping_send(struct pair *p)
 	o.m.stamp = p->now;
 	o.m.term = term_us(p);
 	pair_msg_begin(&o.b, &o.m);
-	(void)out_send(p, &o, 0);
+	p->ping_owed = out_send(p, &o, 0) == -EAGAIN;
 }
 
 static uint64_t ping_every(const struct pair *p)
@@ -82,28 +84,47 @@ static uint64_t ping_every(const struct pair *p)
 	return every < 5000 ? 5000 : every > 1000000 ? 1000000 : every;
 }
 
-void ping_receive(struct pair *p, const struct pair_msg *m)
+// It comes behind every record; one that is in the mirror and could not be sent holds it up.
+static void lease_send(struct pair *p)
 {
 	struct outgoing o;
 
+	edges_pump(p);
+	if (p->late || p->sweep_late || p->blocked || ids_count(&p->edges))
+		return;
+	lease_note(p);
+	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM));
+	o.m.lsn = p->made;
+	o.m.stamp = p->lease_stamp;
+	o.m.sum[0] = p->records;
+	o.m.sum[1] = p->ceilings;
+	pair_msg_begin(&o.b, &o.m);
+	int rc = out_send(p, &o, 0);
+	p->lease_owed = rc == -EAGAIN;
+	p->count.leases += rc == 0;
+}
+
+void ping_receive(struct pair *p, const struct pair_msg *m)
+{
 	if (!p->in_session || role_of(p) != HA_ROLE_ACTIVE)
 		return;
 	// it was standby in our session when it sent this: nobody took over (rule 11)
 	p->confirmed = true;
 	term_learn(p, m);
-	// a lease comes behind every record; one that is owed is in the mirror already
-	if (p->snap != SNAP_SENT || p->late || p->sweep_late || !protected_now(p) ||
-	    p->plan >= PLAN_STOPPED)
-		return;
-	lease_note(p);
-	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM));
-	o.m.lsn = p->made;
-	o.m.stamp = m->stamp;
-	o.m.sum[0] = p->records;
-	o.m.sum[1] = p->ceilings;
-	pair_msg_begin(&o.b, &o.m);
-	if (out_send(p, &o, 0) == 0)
-		p->count.leases++;
+	p->lease_owed = true;
+	p->lease_stamp = m->stamp;
+}
+
+// Before anything else that wants to be sent: a busy link must not cost the standby its lease.
+void lease_pump(struct pair *p)
+{
+	if (p->now >= p->edges_at)
+		edges_pump(p);
+	if (p->ping_owed && p->in_session && !p->blocked && role_of(p) == HA_ROLE_STANDBY)
+		ping_send(p);
+	if (p->lease_owed && p->in_session && p->snap == SNAP_SENT && protected_now(p) &&
+	    p->plan < PLAN_STOPPED)
+		lease_send(p);
 }
 
 void lease_receive(struct pair *p, const struct pair_msg *m)

@@ -233,7 +233,8 @@ bool pair_msg_item(const struct pair_msg *m, struct rbuf *it, struct pair_item *
 		return false;
 	if ((m->has & HAS(TLV_HELD)) && rbuf_get_u8(it, &taint))
 		return false;
-	item->taint = taint;
+	item->taint = taint & 1;
+	item->gone = taint >> 1 & 1;
 	return true;
 }
 
@@ -281,7 +282,7 @@ void pair_msg_put_item(struct wbuf *b, enum pair_tlv tlv, const struct pair_item
 	if (tlv == TLV_EDGES || tlv == TLV_NEXTS || tlv == TLV_HELD)
 		wbuf_put_u64(b, item->edge);
 	if (tlv == TLV_HELD)
-		wbuf_put_u8(b, item->taint);
+		wbuf_put_u8(b, (uint8_t)(item->taint | item->gone << 1));
 }
 
 void pair_msg_list_end(struct wbuf *b, size_t mark)

@@ -103,10 +103,10 @@ struct pair_msg {
 };
 
 // One entry of TLV_IDS (id), LIMITS (id, value), EDGES (id, edge), NEXTS (id, value, edge), HELD
-// (id, value, edge, taint).
+// (id, value, edge, taint | gone << 1).
 struct pair_item {
 	uint64_t id, value, edge;
-	bool taint;
+	bool taint, gone;  // gone: deleted while both boxes were active
 };
 
 // 0; -EBADMSG malformed; -EPROTONOSUPPORT other version; -ENOMSG a type of another release.

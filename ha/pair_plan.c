@@ -180,6 +180,9 @@ bool plan_pump(struct pair *p)
 	for (int i = 0; i < 16; i++) {
 		if (p->blocked)
 			return false;
+		edges_pump(p);
+		if (ids_count(&p->edges))
+			return false;
 		if (p->nexts_sent == p->nexts) {
 			grant(p);
 			return true;

@@ -18,7 +18,7 @@
 #define HOLD_DEFAULT_US  10000000
 #define HELLO_DEFAULT_US 3000000
 #define GATE_MAX         1024  // a power of two
-#define GONE_MAX         4096
+#define GONE_MAX         4096  // a power of two
 
 enum snap { SNAP_NONE, SNAP_RUN, SNAP_SENT };  // of what we send in this session
 enum plan { PLAN_NONE, PLAN_OFFERED, PLAN_STOPPING, PLAN_STOPPED };
@@ -71,11 +71,14 @@ struct pair {
 	uint64_t made, acked;            // LSN: we send
 	uint64_t applied, applied_told;  // LSN: we receive
 	enum snap snap;
+	struct ids edges;  // checkpoints to be sent: a = edge
+	uint64_t edges_at;
 	bool late, sweep_late;  // something is in the mirror that could not be sent yet
 	uint64_t snap_cursor, snap_end;
 	bool state_owed, peer_hot;
 	uint8_t state_nonce[16];
-	uint64_t lease_lsn;  // what the last LEASE stood for, for displays
+	bool lease_owed, ping_owed;
+	uint64_t lease_stamp;
 
 	// joining: we ask
 	bool wait, bulk;
@@ -220,6 +223,7 @@ bool silent_too_long(const struct pair *p);  // rule 11
 void ping_receive(struct pair *p, const struct pair_msg *m);
 void lease_receive(struct pair *p, const struct pair_msg *m);
 void lease_tick(struct pair *p);
+void lease_pump(struct pair *p);
 uint64_t lease_due(const struct pair *p);
 void go_alone(struct pair *p);
 
@@ -252,6 +256,7 @@ int record_put(struct pair *p, const struct ha_sa *sa);
 int record_del(struct pair *p, uint64_t id);
 void record_ceiling(struct pair *p, uint64_t id, uint64_t r);
 void record_sum(struct pair *p);  // counts anew
+void edges_pump(struct pair *p);
 int record_word(struct pair *p, const struct ha_word *w);
 void gate_note(struct pair *p, uint64_t seq);
 void gate_acked(struct pair *p);

@@ -43,6 +43,8 @@ int raise_word(struct pair *p, const struct ha_word *w)
 
 	if (role_of(p) != HA_ROLE_ACTIVE || !mirror_get(p->m, w->id, &sa) || sa.group != p->group)
 		return 0;
+	if (!p->late)
+		lease_pump(p);
 	if (p->in_session && p->blocked)
 		return -EAGAIN;
 	record_ceiling(p, w->id, w->a);

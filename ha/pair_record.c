@@ -153,38 +153,66 @@ static int delete (struct pair *p, uint64_t id)
 	return out_send(p, &o, 1);
 }
 
+// ---- checkpoints (rule 20)
+// ------------------------------------------------------------------------ Never held up by a busy
+// link: only the latest of each SA goes out, many in one message.
 static int checkpoint(struct pair *p, uint64_t id, uint64_t edge)
 {
-	struct outgoing o;
-
-	if (mirror_set_edge(p->m, id, edge) || !p->in_session || p->snap == SNAP_NONE)
+	if (role_of(p) != HA_ROLE_ACTIVE || mirror_set_edge(p->m, id, edge))
 		return 0;
 	p->count.checkpoints++;
-	out_begin(p, &o, PAIR_CKPT, HAS(TLV_LSN));
-	pair_msg_begin(&o.b, &o.m);
-	size_t mark = pair_msg_list_begin(&o.b, TLV_EDGES);
-	pair_msg_put_item(&o.b, TLV_EDGES, &(struct pair_item){.id = id, .edge = edge});
-	pair_msg_list_end(&o.b, mark);
-	return out_send(p, &o, 1);
+	if (p->in_session && p->snap != SNAP_NONE) {
+		if (ids_count(&p->edges) == 0)
+			p->edges_at = p->now + 1000;
+		(void)ids_add(&p->edges, id, edge, 0);
+	}
+	return 0;
 }
 
-// HA_UPSERT, HA_DELETE, HA_CHECKPOINT, HA_FLUSH. Taken again after -EAGAIN: all of them may be.
+void edges_pump(struct pair *p)
+{
+	struct ids_item item;
+	struct outgoing o;
+
+	while (ids_count(&p->edges) && p->in_session && !p->blocked) {
+		out_begin(p, &o, PAIR_CKPT, HAS(TLV_LSN));
+		pair_msg_begin(&o.b, &o.m);
+		size_t mark = pair_msg_list_begin(&o.b, TLV_EDGES);
+		uint32_t n = 0;
+		for (; n < SLICE && ids_at(&p->edges, n, &item); n++)
+			pair_msg_put_item(&o.b, TLV_EDGES,
+					  &(struct pair_item){.id = item.id, .edge = item.a});
+		pair_msg_list_end(&o.b, mark);
+		if (out_send(p, &o, 1))
+			return;
+		while (n--)
+			ids_pop(&p->edges);
+	}
+}
+
+// ---- words of records
+// ----------------------------------------------------------------------------- HA_UPSERT,
+// HA_DELETE, HA_CHECKPOINT, HA_FLUSH. Taken again after -EAGAIN: all of them may be.
 int record_word(struct pair *p, const struct ha_word *w)
 {
 	int rc = 0;
 
+	if (w->type == HA_CHECKPOINT)
+		return checkpoint(p, w->id, w->a);
 	if (role_of(p) != HA_ROLE_ACTIVE) {
 		// of a time when this box was active: the other box's word counts now
 		p->count.rx_refused++;
 		gate_note(p, w->seq);
 		return 0;
 	}
+	// a lease that is owed goes before the next record: on a busy link there always is one
+	if (!p->late)
+		lease_pump(p);
 	if (p->in_session && p->blocked)
 		return -EAGAIN;
 	switch (w->type) {
 	case HA_UPSERT: rc = upsert(p, w); break;
 	case HA_DELETE: rc = delete (p, w->id); break;
-	case HA_CHECKPOINT: rc = checkpoint(p, w->id, w->a); break;
 	default: break;
 	}
 	p->late = rc == -EAGAIN;

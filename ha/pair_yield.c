@@ -62,22 +62,46 @@ void yield_off(struct pair *p, bool taint)
 	reactivate(p);
 }
 
+#define HELD_GONE (1ull << 63)  // cursor: past the records
+
+// The next of what we have, then of what we have deleted lately: the other box may still have it,
+// and not know what we sent on it.
+static unsigned held_list(struct pair *p, uint64_t *cursor, struct pair_item items[SLICE])
+{
+	struct ha_sa sa;
+	unsigned n = 0;
+
+	while (n < SLICE && !(*cursor & HELD_GONE)) {
+		if (mirror_next(p->m, p->group, cursor, &sa))
+			items[n++] = (struct pair_item){.id = sa.id,
+							.value = sa.ceiling,
+							.edge = sa.edge,
+							.taint = sa.taint};
+		else
+			*cursor = HELD_GONE;
+	}
+	while (n < SLICE && *cursor != (HELD_GONE | GONE_MAX)) {
+		uint64_t id = p->gone[*cursor & (GONE_MAX - 1)];
+		++*cursor;
+		if (id)
+			items[n++] = (struct pair_item){.id = id, .taint = true, .gone = true};
+	}
+	return n;
+}
+
 // JOIN in parts, each with some of our counters.
 bool yield_pump(struct pair *p)
 {
 	uint64_t cursor = p->held_cursor;
 	struct pair_item items[SLICE];
 	struct outgoing o;
-	struct ha_sa sa;
-	unsigned n = 0;
+	unsigned n;
 
 	if (p->yield != YIELD_LISTING || p->blocked || !p->link)
 		return false;
 	if (cursor == 0)
 		p->ops.random(p->ops.ctx, p->join_nonce, sizeof(p->join_nonce));
-	while (n < SLICE && mirror_next(p->m, p->group, &cursor, &sa))
-		items[n++] = (struct pair_item){
-			.id = sa.id, .value = sa.ceiling, .edge = sa.edge, .taint = sa.taint};
+	n = held_list(p, &cursor, items);
 	out_begin(p, &o, PAIR_JOIN, HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_MORE) | HAS(TLV_TERM));
 	memcpy(o.m.nonce, p->join_nonce, sizeof(o.m.nonce));
 	o.m.role = HA_ROLE_ACTIVE;
@@ -113,6 +137,11 @@ void held_merge(struct pair *p, const struct pair_msg *m)
 	while (pair_msg_item(m, &it, &item)) {
 		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
 			continue;
+		if (item.gone) {
+			mirror_set_taint(p->m, item.id, true);
+			feed_record(p, item.id);
+			continue;
+		}
 		record_ceiling(p, item.id, item.value);
 		mirror_set_edge(p->m, item.id, item.edge);
 		if (!item.taint && sa.taint)

@@ -405,8 +405,8 @@ struct link *link_create_on(struct loop *loop, const struct link_params *p,
 	l->socket = (struct link_socket_params){
 		.link = &l->p,
 		.rto_initial_ms = l->p.rto_min_ms,
-		.sndbuf = 512u << 10,
-		.rcvbuf = 2u << 20,
+		.sndbuf = LINK_SNDBUF,
+		.rcvbuf = 2 * LINK_SNDBUF,
 	};
 	if (link_open(l, err) < 0) {
 		link_destroy(l);

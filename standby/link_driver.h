@@ -74,7 +74,8 @@ extern const struct link_driver_ops link_kernel, link_usrsctp;
 bool link_kernel_works(void);
 
 // Both drivers: what SCTP itself is told beside the configured values.
-#define LINK_SACK_DELAY_MS 10  // below every reasonable RTO of the other box
+#define LINK_SNDBUF        (512u << 10)  // what one stream can put before the others
+#define LINK_SACK_DELAY_MS 10            // below every reasonable RTO of the other box
 #define LINK_BACKLOG       8
 #define LINK_COOKIE_MS     10000
 static inline uint32_t link_path_heartbeat_ms(const struct link_params *p)

@@ -10,7 +10,9 @@
 #include "link_sockaddr.h"
 #include "link_usrsctp.h"
 
-#define RAW_BUFFER (8 << 20)
+// Twice what can be in flight (LINK_SNDBUF); more would only let a flood of forged packets delay
+// the real ones.
+#define RAW_BUFFER (1 << 20)
 
 static bool running;
 

@@ -259,6 +259,8 @@ int child_sa_take(struct ike *ike, const struct ha_sa *in, struct err *err)
 
 	if (r)
 		rc = child_record_get(in, r);
+	if (rc == 0 && replica_group(ike, &r->local) != in->group)
+		rc = -EADDRNOTAVAIL;  // not the group's address here
 	if (rc == 0)
 		rc = take(ike, in, r, &why);
 	free(r);

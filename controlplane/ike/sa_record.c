@@ -306,6 +306,8 @@ int ike_sa_install(struct ike *ike, const struct ha_sa *in, struct err *err)
 
 	if (r)
 		rc = ike_record_get(in->payload, in->len, r);
+	if (rc == 0 && replica_group(ike, &r->local) != in->group)
+		rc = -EADDRNOTAVAIL;  // not the group's address here
 	if (rc == 0 && known &&
 	    (!sa || known->group != in->group || sa->icookie != r->icookie ||
 	     sa->rcookie != r->rcookie || !addr_equal(&sa->local, &r->local)))

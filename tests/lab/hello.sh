@@ -4,7 +4,7 @@
 hello_watch() {
 	ip netns exec "$(nsname "$2")" nice -n -10 tcpdump -Z root -i "$3" -n -s 64 -B 4096 --immediate-mode -U \
 		-w "$TMP/hello-$1.pcap" 'udp port 1985' 2>"$TMP/capture-hello-$1.log" &
-	CAPTURE_PID[hello-$1]=$!
+	CAPTURE_PID["hello-$1"]=$!
 	SPAWNED+=($!)
 	wait_event 5 grep -q 'listening on' "$TMP/capture-hello-$1.log"
 }

@@ -64,12 +64,12 @@ pair_topology() {
 
 # ---- configuration ---------------------------------------------------------------------------
 # pair_config NODE: prints its configuration. Overrides by environment:
-#  PAIR_WORKERS PAIR_DPD PAIR_TIMERS (of both groups) PAIR_PRIO_A PAIR_PRIO_B PAIR_PREEMPT (empty:
-#  without) PAIR_TRACK_ROUTE (not empty: the route to the inside host counts like a link: a gateway
-#  that hears nothing from the inside router is no candidate) PAIR_RRI (line in the map's entry) PAIR_EXTRA (lines before the interfaces)
-#  PAIR_IN_EXTRA PAIR_OUT_EXTRA (lines below an interface)
+#  PAIR_WORKERS PAIR_DPD PAIR_TIMERS (of both groups) PAIR_PRIO_A PAIR_PRIO_B PAIR_PREEMPT (default
+#  preempt; empty: without) PAIR_TRACK_ROUTE (not empty: the route to the inside host counts like a
+#  link: a gateway that hears nothing from the inside router is no candidate) PAIR_RRI (line in the
+#  map's entry) PAIR_EXTRA (lines before the interfaces) PAIR_IN_EXTRA PAIR_OUT_EXTRA (below one)
 pair_config() {
-	local node=$1 o prio
+	local node=$1 o prio preempt=${PAIR_PREEMPT-preempt}
 	o=$(pair_octet "$node")
 	[ "$node" = a ] && prio=${PAIR_PRIO_A:-110} || prio=${PAIR_PRIO_B:-100}
 	cat <<-C
@@ -111,7 +111,7 @@ pair_config() {
 	 standby 1 ip 6.6.146.100
 	 standby 1 timers ${PAIR_TIMERS:-msec 50 msec 150}
 	 standby 1 priority $prio
-	 ${PAIR_PREEMPT-standby 1 preempt}
+	 ${preempt:+standby 1 $preempt}
 	 standby 1 name INSIDE
 	 standby 1 track 3 decrement 30
 	 ${PAIR_IN_EXTRA:-}
@@ -121,7 +121,7 @@ pair_config() {
 	 standby 2 ip 6.6.156.100
 	 standby 2 timers ${PAIR_TIMERS:-msec 50 msec 150}
 	 standby 2 priority $prio
-	 ${PAIR_PREEMPT-standby 2 preempt}
+	 ${preempt:+standby 2 $preempt}
 	 standby 2 name HSRP
 	 standby 2 track 3 decrement 30
 	 crypto map MAP2 redundancy HSRP
@@ -208,6 +208,7 @@ pair_routers() {
 }
 # pair_start [CONFIG_A CONFIG_B]: routers, then both gateways at the same moment; returns when both
 # answer. Default: pair_config.
+# shellcheck disable=SC2120
 pair_start() {
 	local n
 	PAIR_CFG=([a]=${1:-$TMP/a.cfg} [b]=${2:-$TMP/b.cfg})
@@ -317,16 +318,19 @@ pair_timeline() {
 # ---- routes at the inside router -------------------------------------------------------------
 rin_json() { frr vtysh fr -c "$1 json"; }
 # rin_ospf [PREFIX]: next hops of the OSPF route, space separated, nothing without one
+# shellcheck disable=SC2120
 rin_ospf() {
 	rin_json "show ip route ${1:-6.6.2.0/24}" | jq -r '[.[]?[]? | select(.protocol == "ospf")
 		| .nexthops[] | select(.ip != null) | .ip] | unique | join(" ")'
 }
 # rin_bgp [PREFIX]: the BGP neighbours that tell it
+# shellcheck disable=SC2120
 rin_bgp() {
 	rin_json "show bgp ipv4 unicast ${1:-6.6.2.0/24}" |
 		jq -r '[.paths[]?.peer.peerId] | sort | join(" ")'
 }
 # rin_kernel [PREFIX]: the route that forwards: its gateway
+# shellcheck disable=SC2120
 rin_kernel() { ns_ip rin -j route show "${1:-6.6.2.0/24}" | jq -r '[.[] | .gateway // (.nexthops[]?.gateway)] | join(" ")'; }
 # rin_routes_are NODE: OSPF and BGP know that box alone, the kernel goes by the virtual address
 rin_routes_are() {

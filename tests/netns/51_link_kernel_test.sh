@@ -15,7 +15,7 @@ guest_start g h gp veth,af_packet,sctp
 in_guest g sh -c 'ip link set vec0 up
 	for a in 10.0.0.2 10.0.0.3 10.1.0.2 10.1.0.3; do ip addr add $a/24 dev vec0; done'
 
-common=(hb=200 rto-min=100 rto-max=1000 path=3 assoc=8 "secret=$LINK_KEY")
+common=(hb=400 rto-min=100 rto-max=1000 path=3 assoc=8 "secret=$LINK_KEY")
 # guest_link NAME NETNS|- PARAMETER...: an end in the guest, its log where the host's ends have theirs
 guest_link() {
 	local name=$1 in=$2
@@ -25,10 +25,10 @@ guest_link() {
 		"$name" "$LINK_PEER" stdin=no "${common[@]}" "$@"
 }
 guest_kill() { in_guest g kill -9 "$(cat "$TMP/$1.pid")"; }
-runs='send 1 5000 900;send 16 200 32768;info'
+runs='send 1 2000 900;send 16 100 32768;info'
 complete() { # complete NAME [TIMES]: all that the other end sends when it comes up
-	link_has "$1" '^received stream=1 count=5000 ' "${2:-1}" &&
-		link_has "$1" '^received stream=16 count=200 ' "${2:-1}"
+	link_has "$1" '^received stream=1 count=2000 ' "${2:-1}" &&
+		link_has "$1" '^received stream=16 count=100 ' "${2:-1}"
 }
 
 step "kernel listens, user space connects"
@@ -68,11 +68,11 @@ in_guest g bash -c '. tests/lab/lablib.sh; ns_make ka kb 2>/dev/null
 	veth ka e0 10.2.0.1/24 kb e0 10.2.0.2/24
 	veth ka e1 10.3.0.1/24 kb e1 10.3.0.2/24'
 guest_link kb kb local=10.2.0.2,10.3.0.2 remote=10.2.0.1,10.3.0.1 "up=$runs"
-guest_link ka ka local=10.2.0.1,10.3.0.1 remote=10.2.0.2,10.3.0.2 "up=send 1 5000 900;send 16 200 32768"
+guest_link ka ka local=10.2.0.1,10.3.0.1 remote=10.2.0.2,10.3.0.2 "up=send 1 2000 900;send 16 100 32768"
 wait_event 20 complete ka
 wait_event 20 complete kb
 in_guest g ip -n ka link set e0 down
-in_guest g sleep 2 # ten heartbeats: time enough to be missed
+in_guest g sleep 3 # more heartbeats than may be missed
 in_guest g ip -n ka link set e1 down
 wait_event 20 link_has ka '^down: the other box is silent'
 eq "associations" "$(link_ups ka)/$(link_ups kb)" 1/1

@@ -123,7 +123,7 @@ gateway_launch() {
 	GW_PID[$name]=$!
 }
 gateway_wait() {
-	wait_for 30 gateway_answers "$1" || {
+	wait_for "${GW_WAIT:-30}" gateway_answers "$1" || {
 		tail -20 "$TMP/$1.log" >&2
 		fail "gateway $1 did not start"
 	}
