@@ -1,13 +1,14 @@
 // Datagrams into a live pair of engines: an initiator and a responder in one process, with state at
 // every point of main mode, quick mode and established. The input is a script of steps: run the
 // clock, start something, deliver a message changed by the input, or one made of it, at the end
-// that the step names. Nothing may crash, leak, or grow beyond the limits.
+// that the step names. One end may be a gateway with a dynamic map. Nothing may crash, leak, or
+// grow beyond the limits.
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "buf.h"
-#include "ike_bed.h"
+#include "ike_dynamic_bed.h"
 #include "log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -70,11 +71,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len > 4096)
 		return 0;
 	rbuf_init(&script, data, len);
-	bed_init(&bed, len, &p);
+	if (len & 4)
+		dyn_start(&bed, &p, NULL);
+	else
+		bed_init(&bed, len, &p);
 	bed_start(&bed);
 	bed.tap = tap;
 	while (rbuf_get_u8(&script, &op) == 0) {
 		struct bed_end *e = op & 0x80 ? &bed.b : &bed.a;
+		bed.b.tunnels->id_hint =
+			1;  // the bed knows 63 policies: ids are used again at once
 		struct dp_event ev = {.type = DP_EVENT_SOFT_EXPIRE, .sa = e->bound[1]};
 
 		switch (op & 7) {
