@@ -226,7 +226,11 @@ static int group_apply(struct gateway *g, struct standby *s, const struct config
 	if (!standby_conf(g, s, c, ifc, conf, &hc))
 		return 0;
 	s->wanted = true;
-	snprintf(s->name, sizeof(s->name), "%s", conf->name);
+	if (strcmp(s->name, conf->name) != 0) {
+		// Crypto maps were applied before: they asked for a name that was not here yet.
+		snprintf(s->name, sizeof(s->name), "%s", conf->name);
+		standby_role_changed(g);
+	}
 	if (s->group && s->port != st->port) {
 		// another device: nothing of the old one is left
 		hsrp_group_link(s->group, false, now, &a);

@@ -140,5 +140,25 @@ wait_event 10 ping_works hin 6.6.2.4
 step "without the group's name the map falls back to the interface's own address"
 cli a "configure terminal" "interface GigabitEthernet0/1" "no standby 2 name" "end" >"$TMP/fall" 2>&1
 grep -q 'no standby group HSRP' "$TMP/fall" || fail "no warning: $(cat "$TMP/fall")"
-wait_event 5 eval '[ "$(clij a "show crypto ipsec sa" "[.sas[] | select(.local_endpoint == \"6.6.156.100\")] | length")" = 0 ]'
+at_address() { # at_address ADDRESS: SAs that end there
+	clij a "show crypto ipsec sa" "[.sas[] | select(.local_endpoint == \"$1\")] | length"
+}
+wait_event 5 eval '[ "$(at_address 6.6.156.100)" = 0 ]'
+
+step "with the name again it is the virtual address; when that changes, the SAs go"
+gateway_stop b
+cli a "configure terminal" "interface GigabitEthernet0/1" "standby 2 name HSRP" "end" >/dev/null
+wait_event 5 role_is a 2 Active
+wait_event 20 tunnel_again
+wait_event 5 eval '[ "$(at_address 6.6.156.100)" -ge 1 ]'
+cli a "configure terminal" "interface GigabitEthernet0/1" "standby 2 ip 6.6.156.101" "end" >/dev/null
+wait_event 5 eval '[ "$(at_address 6.6.156.100)" = 0 ]'
+wait_event 10 role_is a 2 Active
+wait_event 5 ping_works rt 6.6.156.101
+
+step "without an address the group stops and the map falls back"
+cli a "configure terminal" "interface GigabitEthernet0/1" "no standby 2 ip" "end" >"$TMP/gone" 2>&1
+grep -q 'no effect without an ip line' "$TMP/gone" || fail "no warning: $(cat "$TMP/gone")"
+grep -q 'no standby group HSRP' "$TMP/gone" || fail "no warning: $(cat "$TMP/gone")"
+wait_event 5 eval '! ping_works rt 6.6.156.101'
 gateways_stop
