@@ -74,7 +74,7 @@ static void op_activate(void *ctx, unsigned group)
 	status_say(r, "STANDBY", "ACTIVE");
 	work_begin(group);
 	r->claiming = false;
-	standby_reclaim(r->name);
+	standby_reclaim(redundancy.groups > 1 ? r->name : NULL);
 	standby_claimed(r->name, true);
 	work_role_changed();
 	history_add(r->number, "active");
@@ -145,8 +145,10 @@ static void op_resign(void *ctx, unsigned group)
 
 	if (!r)
 		return;
+	// the groups of the other interfaces go along, or traffic would enter at the wrong box (H5)
 	r->yielding = true;
-	(void)standby_yield(r->name);
+	if (redundancy.groups > 1 || !standby_yield(NULL))
+		(void)standby_yield(r->name);
 	r->yielding = false;
 }
 

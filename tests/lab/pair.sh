@@ -241,6 +241,7 @@ pair_poweroff() {
 	pids=$(ip netns pids "$(nsname "gw$1")")
 	# shellcheck disable=SC2086
 	kill -9 $pids
+	rm -f "$TMP/run-$1/mirror" # memory does not survive
 	pair_links "$1" down
 	wait "${GW_PID[$1]}" 2>/dev/null || true
 	unset "GW_PID[$1]"

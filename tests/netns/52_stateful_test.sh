@@ -21,7 +21,7 @@ after() { # after NODE WHAT
 # together ACTIVE: both boxes are there again and could change at any moment
 together() { wait_event 20 hot "$1"; }
 
-PAIR_PREEMPT="" PAIR_PRIO_A=100
+PAIR_PRIO_A=100
 pair_topology
 step "both boot, the spoke connects"
 stateful_start
@@ -41,26 +41,62 @@ capture_start wire-b wan wb
 traffic_start 300
 tcp_start 120 2
 
-for round in 1 2; do
-	for what in kill freeze poweroff; do
-		step "$what of $act, round $round"
-		std=$(pair_other $act)
-		at=$(now_ms)
-		case $what in
-		kill) pair_kill $act ;;
-		freeze) pair_freeze $act ;;
-		poweroff) pair_poweroff $act ;;
-		esac
-		after $std "$what"
-		echo "   back after $(($(now_ms) - at)) ms at most"
-		case $what in
-		kill) pair_launch $act ;;
-		freeze) pair_thaw $act ;;
-		poweroff) pair_poweron $act && pair_launch $act ;;
-		esac
-		gateway_wait $act
-		act=$std
-		together $act
-		after $act "$what, rejoined"
-	done
+# fault WHAT NODE, mend WHAT NODE
+fault() {
+	case $1 in
+	kill) pair_kill "$2" ;;
+	freeze) pair_freeze "$2" ;;
+	poweroff) pair_poweroff "$2" ;;
+	cut-*) pair_cut "${1#cut-}" "$2" ;;
+	esac
+}
+mend() {
+	case $1 in
+	kill) pair_launch "$2" && gateway_wait "$2" ;;
+	freeze) pair_thaw "$2" ;;
+	poweroff) pair_poweron "$2" && pair_launch "$2" && gateway_wait "$2" ;;
+	cut-*) pair_heal "${1#cut-}" "$2" ;;
+	esac
+}
+for what in kill freeze cut-outside poweroff cut-inside kill; do
+	step "$what of $act"
+	std=$(pair_other $act)
+	at=$(now_ms)
+	fault $what $act
+	after "$std" "$what"
+	echo "   pings pass after $(($(now_ms) - at)) ms"
+	mend $what $act
+	# whoever works when both are there again
+	wait_event 20 eval "hot a || hot b"
+	act=a
+	hot a || act=b
+	after $act "$what, rejoined"
 done
+
+for round in 1 2 3; do
+	step "planned switchover $round"
+	cli $act "redundancy force-switchover"
+	act=$(pair_other $act)
+	after $act "the planned switchover"
+	together $act
+done
+
+step "the replication link alone fails"
+pair_cut replication a
+wait_event 10 eval '[ "$(rf $act .alone)" = true ]'
+after $act "the loss of the replication link"
+pair_heal replication a
+together $act
+
+step "traffic over all of it"
+tcp=$(tcp_end)
+num "TCP, Mbit/s" "${tcp%.*}" -ge 1
+traffic_stop
+for d in in out; do
+	echo "   $d: lost $(traffic_get $d lost) of $(traffic_get $d sent), duplicated $(traffic_get $d duplicated), longest silence $(traffic_get $d gap_ms) ms"
+	eq "duplicates $d" "$(traffic_get $d duplicated)" 0
+done
+capture_stop wire-a
+capture_stop wire-b
+for n in a b; do eq "clear packets outside at $n" "$(capture_clear wire-$n)" 0; done
+same "everything"
