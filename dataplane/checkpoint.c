@@ -15,7 +15,7 @@
 #define AGAIN_MAX 8192
 
 static uint32_t again[AGAIN_MAX];
-static unsigned agains;
+static unsigned again_count;
 static struct worker *noters[WORKER_MAX];
 
 void checkpoint_worker_set(unsigned id, struct worker *w)
@@ -49,16 +49,16 @@ static bool edge_tell(struct sa *sa, dp_checkpoint_fn fn, void *ctx)
 	return true;
 }
 
-static unsigned agains_poll(dp_checkpoint_fn fn, void *ctx)
+static unsigned again_poll(dp_checkpoint_fn fn, void *ctx)
 {
 	unsigned told = 0;
 
-	for (unsigned i = 0; i < agains; i++) {
+	for (unsigned i = 0; i < again_count; i++) {
 		struct sa *sa = sad_get(again[i]);
 
 		told += sa && edge_tell(sa, fn, ctx);
 	}
-	agains = 0;
+	again_count = 0;
 	return told;
 }
 
@@ -67,14 +67,14 @@ static unsigned worker_poll(struct worker *w, dp_checkpoint_fn fn, void *ctx, un
 	unsigned told = 0;
 	uint32_t handle;
 
-	while (told < max && agains < AGAIN_MAX &&
+	while (told < max && again_count < AGAIN_MAX &&
 	       rte_ring_sc_dequeue_elem(w->noted, &handle, sizeof(handle)) == 0) {
 		struct sa *sa = sad_get(handle);
 
 		if (!sa)
 			continue;
 		__atomic_store_n(&sa->noted, 0, __ATOMIC_SEQ_CST);
-		again[agains++] = handle;
+		again[again_count++] = handle;
 		told += edge_tell(sa, fn, ctx);
 	}
 	return told;
@@ -82,7 +82,7 @@ static unsigned worker_poll(struct worker *w, dp_checkpoint_fn fn, void *ctx, un
 
 unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max)
 {
-	unsigned told = agains_poll(fn, ctx);
+	unsigned told = again_poll(fn, ctx);
 
 	for (unsigned i = 0; i < WORKER_MAX && told < max; i++)
 		if (noters[i] && noters[i]->noted)

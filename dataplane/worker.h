@@ -78,7 +78,7 @@ struct worker {
 	struct rte_ring *inject;             // SPSC from the control thread
 	struct rte_ring *punt;               // SPSC to the control thread: mbufs
 	struct rte_ring *events;             // SPSC to the control thread: struct dp_event records
-	struct rte_ring *noted;              // SPSC to the control thread: SA handles, see checkpoint.c
+	struct rte_ring *noted;  // SPSC to the control thread: SA handles, see checkpoint.c
 
 	struct rx_set *rx_set;  // c: wo (release), w: ro; old one freed by RCU
 

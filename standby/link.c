@@ -317,8 +317,12 @@ static void kick_fired(void *ctx, int fd, unsigned events)
 static void beat_expired(void *ctx, uint64_t now_ms)
 {
 	struct link *l = ctx;
+	struct conn *c = l->cur;
 
-	if (!l->cur)
+	// what waits is heard before silence is counted: timers come first in a turn
+	if (c)
+		conn_run(l, c);
+	if (!c || l->cur != c)
 		return;
 	if (conn_silence(l->cur) > conn_silence_max(l->cur)) {
 		(void)cur_end(l, "the other box is silent", false);

@@ -13,7 +13,7 @@ test_packages=(
 	dpdk iproute2 nftables kmod iputils-ping iputils-arping iperf3 ethtool tcpdump tshark python3-scapy jq socat bc
 	expect procps psmisc util-linux openssl
 	strongswan-charon strongswan-swanctl strongswan-starter libstrongswan-standard-plugins
-	libstrongswan-extra-plugins libcharon-extra-plugins user-mode-linux frr frr-pythontools mandoc
+	libstrongswan-extra-plugins libcharon-extra-plugins user-mode-linux frr frr-pythontools mandoc spin
 )
 lint_packages=(clang clang-format clang-tidy codespell shellcheck mandoc)
 fuzz_packages=(clang llvm)

@@ -101,7 +101,7 @@ struct tunnels {
 	struct tunnel **instances;  // in no order
 	unsigned instance_count, instance_cap;
 	unsigned instance_max;  // TUNNEL_INSTANCES_MAX; tests lower it
-	uint8_t *ids;  // tunnel_dynamic.c: policy ids in use
+	uint8_t *ids;           // tunnel_dynamic.c: policy ids in use
 	uint32_t id_hint;
 };
 

@@ -154,7 +154,7 @@ static int env_sa_add(void *ctx, const struct dp_sa *p, uint32_t *sa, struct err
 	return err_set(err, -ENOSPC, "the test's table is full");
 }
 
-static struct bed_sa *sa_get(struct bed_end *e, uint32_t sa)
+struct bed_sa *bed_sa_get(struct bed_end *e, uint32_t sa)
 {
 	return sa >= 1 && sa <= BED_SAS && e->sas[sa - 1].alive ? &e->sas[sa - 1] : NULL;
 }
@@ -177,7 +177,7 @@ static int env_sa_del(void *ctx, uint32_t sa)
 {
 	struct bed_end *e = ctx;
 
-	assert_non_null(sa_get(e, sa));
+	assert_non_null(bed_sa_get(e, sa));
 	e->sas[sa - 1].alive = false;
 	for (unsigned i = 0; i < 64; i++)
 		if (bed_unbind(e, i, sa))
@@ -187,7 +187,7 @@ static int env_sa_del(void *ctx, uint32_t sa)
 
 static int env_sa_set_lim(void *ctx, uint32_t sa, uint64_t lim)
 {
-	struct bed_sa *s = sa_get(ctx, sa);
+	struct bed_sa *s = bed_sa_get(ctx, sa);
 
 	assert_non_null(s);
 	s->p.lim = lim;
@@ -196,7 +196,7 @@ static int env_sa_set_lim(void *ctx, uint32_t sa, uint64_t lim)
 
 static int env_sa_set_remote(void *ctx, uint32_t sa, const struct ip_addr *remote, uint16_t port)
 {
-	struct bed_sa *s = sa_get(ctx, sa);
+	struct bed_sa *s = bed_sa_get(ctx, sa);
 
 	assert_non_null(s);
 	s->p.remote = *remote;
@@ -206,7 +206,7 @@ static int env_sa_set_remote(void *ctx, uint32_t sa, const struct ip_addr *remot
 
 static int env_sa_stats(void *ctx, uint32_t sa, struct dp_sa_stats *out)
 {
-	struct bed_sa *s = sa_get(ctx, sa);
+	struct bed_sa *s = bed_sa_get(ctx, sa);
 
 	if (!s)
 		return -ENOENT;
@@ -224,8 +224,8 @@ static int env_policy_bind(void *ctx, uint32_t policy, uint32_t sa)
 		e->bound[policy] = 0;
 		return 0;
 	}
-	assert_non_null(sa_get(e, sa));
-	assert_int_equal(sa_get(e, sa)->p.dir, DP_OUT);
+	assert_non_null(bed_sa_get(e, sa));
+	assert_int_equal(bed_sa_get(e, sa)->p.dir, DP_OUT);
 	return bed_bind(e, policy, sa);
 }
 
@@ -237,91 +237,6 @@ static void env_flush_held(void *ctx, uint32_t policy)
 static void env_policies_changed(void *ctx)
 {
 	((struct bed_end *)ctx)->policy_changes++;
-}
-
-// ---- stateful switchover -----------------------------------------------------------------------
-static uint16_t env_group_of(void *ctx, const struct ip_addr *local)
-{
-	struct bed_end *e = ctx;
-
-	return addr_equal(local, &e->addr) ? e->group : 0;
-}
-
-static void env_group_life(void *ctx, uint16_t group, struct ike_life *out)
-{
-	*out = ((struct bed_end *)ctx)->life;
-}
-
-static uint32_t env_group_spi_alloc(void *ctx, uint16_t group)
-{
-	struct bed_end *e = ctx;
-
-	e->spis++;
-	return e->life.slot << 31 | 0x10000000u | bed_random(e->bed, 0x6fffffff);
-}
-
-static int env_spi_take(void *ctx, uint32_t spi)
-{
-	struct bed_end *e = ctx;
-
-	for (unsigned i = 0; i < BED_SAS; i++)
-		assert_false(e->sas[i].alive && e->sas[i].p.dir == DP_IN && e->sas[i].p.spi == spi);
-	e->spis++;
-	return 0;
-}
-
-static int env_sa_set_next(void *ctx, uint32_t sa, uint64_t next)
-{
-	struct bed_sa *s = sa_get(ctx, sa);
-
-	assert_non_null(s);
-	assert_int_equal(s->p.dir, DP_OUT);
-	s->p.next = next;
-	s->stats.seq = next - 1;
-	return 0;
-}
-
-static int env_sa_set_edge(void *ctx, uint32_t sa, uint64_t edge)
-{
-	struct bed_sa *s = sa_get(ctx, sa);
-
-	assert_non_null(s);
-	assert_int_equal(s->p.dir, DP_IN);
-	if (edge > s->stats.seq)
-		s->stats.seq = edge;
-	return 0;
-}
-
-static int env_sa_set_life(void *ctx, uint32_t sa, uint64_t iv_prefix)
-{
-	struct bed_sa *s = sa_get(ctx, sa);
-
-	assert_non_null(s);
-	s->p.iv_prefix = iv_prefix;
-	return 0;
-}
-
-static int env_sa_set_margin(void *ctx, uint32_t sa, uint64_t margin)
-{
-	struct bed_sa *s = sa_get(ctx, sa);
-
-	assert_non_null(s);
-	s->p.lim_low_margin = margin;
-	return 0;
-}
-
-static int env_sa_set_state(void *ctx, uint32_t sa, enum dp_sa_state state)
-{
-	struct bed_sa *s = sa_get(ctx, sa);
-
-	assert_non_null(s);
-	s->p.state = state;
-	return 0;
-}
-
-static uint64_t env_wall(void *ctx)
-{
-	return 1700000000000ull + ((struct bed_end *)ctx)->bed->now_ms;
 }
 
 static void on_notice(void *ctx, const struct ike_notice *n)
@@ -354,17 +269,8 @@ void bed_engine_start(struct bed_end *e)
 	env.policy_bind = env_policy_bind;
 	env.policy_flush_held = env_flush_held;
 	env.policies_changed = env_policies_changed;
-	env.group_of = env_group_of;
-	env.group_life = env_group_life;
-	env.group_spi_alloc = env_group_spi_alloc;
-	env.spi_take = env_spi_take;
+	bed_env_pair(&env);
 	env.sa_set_lim = env_sa_set_lim;
-	env.sa_set_next = env_sa_set_next;
-	env.sa_set_edge = env_sa_set_edge;
-	env.sa_set_life = env_sa_set_life;
-	env.sa_set_margin = env_sa_set_margin;
-	env.sa_set_state = env_sa_set_state;
-	env.wall_ms = env_wall;
 
 	e->due_ms = UINT64_MAX;
 	e->ike = ike_create(&env, NULL);

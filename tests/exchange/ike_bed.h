@@ -89,6 +89,8 @@ void bed_start(struct bed *bed);  // builds tunnels and engines from the configu
 void bed_fini(struct bed *bed);   // destroys; asserts that nothing leaked
 void bed_reconfigure(struct bed_end *e);
 void bed_engine_start(struct bed_end *e);
+struct bed_sa *bed_sa_get(struct bed_end *e, uint32_t sa);  // NULL: gone
+void bed_env_pair(struct ike_env *env);                     // ike_bed_group.c
 void bed_tunnels_make(struct bed_end *e);
 void bed_reboot(struct bed_end *e);  // loses everything without a word
 void bed_run(struct bed *bed, uint64_t ms);

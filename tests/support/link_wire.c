@@ -18,7 +18,8 @@ struct link_sock {
 	LIST_ENTRY(link_sock) link;
 	struct link_stack *stack;  // NULL: raw
 	struct link_sock *other;   // NULL: closed by it
-	bool client, listening, accepted, closed_told;
+	bool client, listening, accepted;
+	bool lost;  // its other end went while the wire was cut: nobody told it
 	struct ip_addr peer;
 	uint16_t peer_port;
 	STAILQ_HEAD(, item) rx;
@@ -106,8 +107,10 @@ static void sock_abort(struct link_sock *s)
 		STAILQ_REMOVE_HEAD(&s->rx, link);
 		free(i);
 	}
-	if (s->other)
+	if (s->other) {
 		s->other->other = NULL;
+		s->other->lost = wire.cut;
+	}
 	wake();
 	LIST_REMOVE(s, link);
 	free(s);
@@ -217,7 +220,7 @@ int wire_send(struct link_sock *s, unsigned stream, uint32_t ppid, const void *b
 	enum wire_verdict v = WIRE_PASS;
 
 	if (!s->other)
-		return -EPIPE;
+		return s->lost ? 0 : -EPIPE;
 	if (s->other->waiting > 0 &&
 	    s->other->waiting + len > (wire.capacity ? wire.capacity : 512u << 10))
 		return -EAGAIN;
@@ -262,7 +265,7 @@ static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_
 {
 	struct item *i = STAILQ_FIRST(&s->rx);
 
-	if (!i && s->other)
+	if (!i && (s->other || s->lost))
 		return -EAGAIN;
 	if (!i) {
 		rx->kind = LINK_RX_CLOSED;

@@ -1,0 +1,49 @@
+// ha-schedules: runs schedules of the fail-over protocol under a seeded adversary.
+//   ha-schedules [--seeds N] [--first S] [--trace]
+// Prints the seed of the first one that fails, and why; --trace tells what happened in it.
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sched.h"
+
+static const char *const names[] = {"take-overs", "stale",   "planned", "split brains",
+				    "faults",     "SAs",     "packets", "reuse in split brains",
+				    "alone",      "restarts"};
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {{"seeds", required_argument, NULL, 'n'},
+					      {"first", required_argument, NULL, 'f'},
+					      {"trace", no_argument, NULL, 't'},
+					      {NULL, 0, NULL, 0}};
+	uint64_t seeds = 2000, first = 1, total[16] = {0}, bad = 0;
+	bool tracing = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "n:f:t", longs, NULL)) != -1) {
+		switch (c) {
+		case 'n': seeds = strtoull(optarg, NULL, 0); break;
+		case 'f': first = strtoull(optarg, NULL, 0); break;
+		case 't': tracing = true; break;
+		default:
+			fprintf(stderr, "usage: ha-schedules [--seeds N] [--first S] [--trace]\n");
+			return 2;
+		}
+	}
+	for (uint64_t s = first; s < first + seeds; s++) {
+		if (schedule_run(s, tracing)) {
+			printf("seed %ju: %s\n", (uintmax_t)s, world.why);
+			if (++bad == 10)
+				break;
+		}
+		for (unsigned i = 0; i < 16; i++)
+			total[i] += world.stats[i];
+	}
+	printf("%ju schedules, %ju failed;", (uintmax_t)seeds, (uintmax_t)bad);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		printf(" %s %ju", names[i], (uintmax_t)total[i]);
+	printf("\n");
+	return bad != 0;
+}

@@ -1,0 +1,157 @@
+// Schedules: two boxes in one process, each a mirror in plain memory, a pair, an agent and a small
+// gateway, under a seeded adversary; shared by sched_*.c. Time is simulated, in microseconds.
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "mirror.h"
+#include "pair.h"
+
+#define BOXES     2
+#define SAS       24   // identities of one schedule
+#define SPANS     512  // intervals of numbers used, of one schedule
+#define HELLO_MS  50
+#define HOLD_MS   150
+#define TICK_US   1000
+#define FIRST_LIM 65536
+
+struct queued {
+	struct queued *next;
+	uint64_t at;  // when it may be delivered
+	struct ha_word w;
+	uint32_t len;
+	uint8_t bytes[];
+};
+struct queue {
+	struct queued *first, **last;
+	unsigned count;
+};
+
+struct fake_sa {  // what a gateway process has of an SA
+	bool there, taint;
+	uint64_t next, lim, ceiling, edge;
+	uint64_t life, ctr;  // of the IV
+	uint32_t birth[2];
+};
+
+struct box {
+	unsigned n;
+	bool up, standby_up, gateway_up;  // power; processes
+	uint64_t standby_pause, gateway_pause, boot_at, standby_at, gateway_at;
+	uint8_t *mem;
+	struct mirror_id id;
+	struct mirror *mirror;
+	struct pair *pair;
+	struct agent *agent;
+	bool attached, was_started;
+	struct queue to_standby, to_gateway;
+	bool full_standby, full_gateway, full_link;
+	// HSRP
+	bool active, claiming;
+	uint64_t heard, claim_at, hello_at, self_at;
+	unsigned priority;
+	struct ha_hello told;
+	// IKE and data plane
+	bool working, stopping;
+	uint64_t drained_at;
+	struct fake_sa sa[SAS];
+	uint64_t made[SAS], unmade[SAS];  // gate of what the peer is to be told, 0 = nothing
+	bool stale;                       // the pair has said that its copy may be old
+	unsigned activation;
+	uint64_t states, healed;  // served, split brains that ended, last looked at
+	uint64_t broken;
+};
+
+struct peer_sa {  // what the IKE peer has
+	bool established, gone, asked;
+	uint64_t lineage;
+	bool excused;  // made or unmade in a split brain
+	uint64_t in_seq;
+	uint64_t hi, hi_at[64];  // highest accepted by anybody, and when it grew
+	uint64_t hi_then[64];
+	unsigned hi_n;
+};
+
+struct span {
+	uint8_t sa, box;
+	bool iv, split, open;
+	unsigned activation;
+	uint64_t life, from, to;
+};
+
+struct world {
+	uint64_t now, seed, rng;
+	struct box box[BOXES];
+	// link
+	bool wire, alive, end[BOXES];
+	uint64_t up_at[BOXES], down_at[BOXES], retry_at;
+	struct queue to[BOXES];
+	unsigned delay_us, window, ring;
+	bool pauses;  // processes that hang keep checkpoints back
+	bool hears[BOXES];
+	// truth
+	struct peer_sa peer[SAS];
+	unsigned sas;
+	bool split;
+	uint64_t heal_at;  // numbers are used once again from then on
+	struct span span[SPANS];
+	unsigned spans;
+	// outcome
+	bool failed, trace;
+	char why[256];
+	uint64_t stats[16];
+};
+enum stat {
+	STAT_TAKEOVERS,
+	STAT_STALE,
+	STAT_PLANNED,
+	STAT_SPLITS,
+	STAT_FAULTS,
+	STAT_SAS,
+	STAT_PACKETS,
+	STAT_REUSE_IN_SPLIT,
+	STAT_ALONE,
+	STAT_RESTARTS,
+};
+extern struct world world;
+
+uint64_t rnd(uint64_t below);
+bool one_in(unsigned n);
+void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+// 0 = held. Seeds, and simulated milliseconds of faults and of peace.
+int schedule_run(uint64_t seed, bool tracing);
+
+// sched_queue.c
+void queue_put(struct queue *q, uint64_t at, const struct ha_word *w, const uint8_t *bytes,
+	       uint32_t len);
+struct queued *queue_due(struct queue *q, uint64_t now);  // to be freed
+void queue_clear(struct queue *q);
+void link_break(unsigned late);
+void link_step(void);
+int link_put(struct box *b, const uint8_t *bytes, size_t len);
+
+// sched_gateway.c
+void gateway_start(struct box *b);
+void gateway_end(struct box *b);
+void gateway_step(struct box *b);
+void gateway_restart_link(struct box *b);
+void gateway_detach(struct box *b);
+
+// sched_box.c
+void box_power(struct box *b, bool on);
+void standby_start(struct box *b);
+void standby_crash(struct box *b);
+void box_step(struct box *b);
+
+// sched_check.c
+void check_reset(void);
+void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to);
+void check_begin(struct box *b);
+void check_accept(unsigned sa, uint64_t seq);
+void check_pairs(void);
+bool check_stable(void);
+bool diverged(const struct box *b);

@@ -1,0 +1,167 @@
+// One box: power, the standby process with its pair, words between its two processes.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched.h"
+
+static size_t mirror_bytes(void)
+{
+	return mirror_min_size() + 256 * 512;
+}
+
+// ---- the pair's surroundings
+// ------------------------------------------------------------------------
+static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
+{
+	return link_put(ctx, bytes, len);
+}
+
+static int op_tell(void *ctx, const struct ha_word *w)
+{
+	struct box *b = ctx;
+
+	if (!b->attached)
+		return -ENOTCONN;
+	if (b->to_gateway.count >= world.ring) {
+		b->full_gateway = true;
+		return -EAGAIN;
+	}
+	bool sa = w->type == HA_FEED;
+	queue_put(&b->to_gateway, world.now + rnd(300), w, sa ? w->sa.payload : w->payload,
+		  sa ? w->sa.len : w->len);
+	return 0;
+}
+
+static void op_random(void *ctx, void *buf, size_t len)
+{
+	uint8_t *p = buf;
+
+	while (len--)
+		*p++ = (uint8_t)rnd(256);
+}
+
+static void on_event(void *ctx, unsigned group, const char *text)
+{
+	struct box *b = ctx;
+
+	trace("box %u: %s", b->n, text);
+	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
+		b->stale = true;
+	if (text[0] == 'I' && text[1] >= '0' && text[1] <= '9')
+		fail("box %u: %s", b->n, text);
+}
+
+static const uint8_t digest[32] = "configuration";
+
+void standby_start(struct box *b)
+{
+	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
+	struct err err;
+	bool made;
+
+	b->mirror = mirror_attach(b->mem, mirror_bytes(), &b->id, &made, &err);
+	b->pair = b->mirror ? pair_create(1, b->mirror, &ops, world.now) : NULL;
+	if (!b->pair)
+		abort();
+	b->standby_up = true;
+	b->states = b->healed = 0;
+	pair_observe(b->pair, on_event, b);
+	pair_digest(b->pair, digest);
+}
+
+void standby_crash(struct box *b)
+{
+	trace("box %u: standby process dies", b->n);
+	pair_destroy(b->pair);
+	b->pair = NULL;
+	b->standby_up = false;
+	world.end[b->n] = false;
+	gateway_detach(b);
+	queue_clear(&b->to_gateway);
+	link_break(30000);
+	mirror_close(b->mirror);
+	b->mirror = NULL;
+}
+
+void box_power(struct box *b, bool on)
+{
+	if (!b->mem)
+		b->mem = calloc(1, mirror_bytes());
+	if (!b->mem)
+		abort();
+	if (on) {
+		trace("box %u: power on", b->n);
+		b->up = true;
+		for (unsigned i = 0; i < sizeof(b->id.boot); i++)
+			b->id.boot[i] = (uint8_t)rnd(256);
+		b->was_started = false;
+		standby_start(b);
+		gateway_start(b);
+		return;
+	}
+	trace("box %u: power off", b->n);
+	if (b->gateway_up)
+		gateway_end(b);
+	if (b->standby_up)
+		standby_crash(b);
+	queue_clear(&b->to_standby);
+	b->up = false;
+	world.split = false;
+}
+
+// Words of the gateway process reach the pair in order; what it cannot take stays first.
+static void words_step(struct box *b)
+{
+	for (int i = 0; i < 64; i++) {
+		struct queued *m = b->to_standby.first;
+		if (!m || m->at > world.now)
+			return;
+		if (m->w.type == HA_UPSERT)
+			m->w.sa.payload = m->bytes;
+		else
+			m->w.payload = m->bytes;
+		if (pair_word(b->pair, &m->w, world.now) == -EAGAIN)
+			return;
+		free(queue_due(&b->to_standby, world.now));
+		if (b->full_standby && b->agent) {
+			b->full_standby = false;
+			if (agent_writable(b->agent, world.now))
+				b->full_standby = true;
+		}
+	}
+}
+
+static void messages_step(struct box *b)
+{
+	struct queued *m;
+
+	for (int i = 0; i < 64; i++) {
+		if (!world.end[b->n] || !(m = queue_due(&world.to[b->n], world.now)))
+			return;
+		if (pair_receive(b->pair, m->bytes, m->len, world.now))
+			fail("box %u cannot read a message", b->n);
+		free(m);
+	}
+}
+
+void box_step(struct box *b)
+{
+	if (b->standby_up && world.now >= b->standby_pause) {
+		messages_step(b);
+		words_step(b);
+		if (b->full_link && world.to[!b->n].count < world.window) {
+			b->full_link = false;
+			(void)pair_writable(b->pair, world.now);
+		}
+		if (b->full_gateway && b->to_gateway.count < world.ring) {
+			b->full_gateway = false;
+			(void)pair_writable(b->pair, world.now);
+		}
+		if (pair_due(b->pair) <= world.now)
+			pair_tick(b->pair, world.now);
+	}
+	if (b->gateway_up && world.now >= b->gateway_pause)
+		gateway_step(b);
+}

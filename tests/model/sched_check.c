@@ -1,0 +1,237 @@
+// What must hold: no IV twice, no sequence number twice without a split brain (rules 1, 7, 10),
+// what the peer holds is there after a take-over (rule 17, rec.pml's (c)), edges are recent (rule
+// 20), and in the end one box works and the other one is hot and fresh (I14).
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sched.h"
+
+// One claim time-out, the delay of a checkpoint on its way, and the tick of this simulation.
+#define EXPOSED_US ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + HOLD_MS * 1000 + 20000)
+
+void check_reset(void)
+{
+	world.spans = 0;
+	world.split = false;
+}
+
+static void span_note(struct box *b, unsigned sa, bool iv, uint64_t life, uint64_t from,
+		      uint64_t to)
+{
+	struct world *w = &world;
+	struct span *mine = NULL;
+
+	for (unsigned n = 0; n < w->spans; n++) {
+		struct span *s = &w->span[n];
+		if (s->sa != sa || s->iv != iv)
+			continue;
+		if (s->box == b->n && s->activation == b->activation && s->life == life &&
+		    s->split == w->split && s->to + 1 == from) {
+			mine = s;
+			continue;
+		}
+		if ((iv && s->life != life) || to < s->from || from > s->to)
+			continue;
+		if (iv)
+			fail("I1: SA %u: IVs %jx %ju..%ju used again by box %u", sa + 1,
+			     (uintmax_t)life, (uintmax_t)from, (uintmax_t)to, b->n);
+		else if (!s->split && !w->split)
+			fail("I7: SA %u: numbers %ju..%ju (box %u had ..%ju) used again by box %u",
+			     sa + 1, (uintmax_t)from, (uintmax_t)to, s->box, (uintmax_t)s->to,
+			     b->n);
+		else
+			w->stats[STAT_REUSE_IN_SPLIT]++;
+	}
+	if (mine) {
+		mine->to = to;
+		return;
+	}
+	if (w->spans == SPANS)
+		return;
+	w->span[w->spans++] = (struct span){.sa = (uint8_t)sa,
+					    .box = (uint8_t)b->n,
+					    .iv = iv,
+					    .split = w->split,
+					    .activation = b->activation,
+					    .life = iv ? life : 0,
+					    .from = from,
+					    .to = to};
+}
+
+static bool live(const struct box *b)
+{
+	return b->up && b->gateway_up && b->working;
+}
+
+static void split_look(void)
+{
+	struct world *w = &world;
+
+	if (w->split || !live(&w->box[0]) || !live(&w->box[1]))
+		return;
+	for (unsigned i = 0; i < SAS; i++) {
+		const struct fake_sa *a = &w->box[0].sa[i], *b = &w->box[1].sa[i];
+		if (a->there && b->there && !a->taint && !b->taint) {
+			trace("split brain");
+			w->split = true;
+			w->stats[STAT_SPLITS]++;
+			return;
+		}
+	}
+}
+
+void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to)
+{
+	struct fake_sa *f = &b->sa[sa];
+
+	if (f->taint)
+		fail("I8: box %u sends on a tainted SA", b->n);
+	split_look();
+	world.stats[STAT_PACKETS] += to - from + 1;
+	span_note(b, sa, false, 0, from, to);
+	span_note(b, sa, true, f->life, f->ctr, f->ctr + (to - from));
+}
+
+void check_accept(unsigned sa, uint64_t seq)
+{
+	struct peer_sa *p = &world.peer[sa];
+
+	if (seq <= p->hi)
+		return;
+	p->hi = seq;
+	unsigned at = p->hi_n++ % 64;
+	if (p->hi_n > 1 && world.now < p->hi_at[(at + 63) % 64] + 10000) {
+		p->hi_n--;  // one entry for each 10 ms
+		return;
+	}
+	p->hi_at[at] = world.now;
+	p->hi_then[at] = seq;
+}
+
+// Highest number accepted by anybody at a time.
+static uint64_t hi_at(const struct peer_sa *p, uint64_t when)
+{
+	uint64_t best = 0;
+
+	for (unsigned i = 0; i < 64 && i < p->hi_n; i++) {
+		if (p->hi_at[i] <= when && p->hi_then[i] > best)
+			best = p->hi_then[i];
+	}
+	return best;
+}
+
+// The other box believes that it is active too: what one of them does the other cannot know.
+bool diverged(const struct box *b)
+{
+	const struct box *o = &world.box[!b->n];
+	return world.split ||
+	       (o->mirror && mirror_word_get(o->mirror, 1, MIRROR_ROLE) == HA_ROLE_ACTIVE) ||
+	       (o->up && !o->mirror);
+}
+
+static void sa_check(struct box *b, unsigned i)
+{
+	struct peer_sa *p = &world.peer[i];
+	const struct fake_sa *f = &b->sa[i];
+
+	if (p->established && p->asked && !f->there) {
+		p->established = false;  // it asks again and is answered
+		p->gone = true;
+		p->excused |= diverged(b);
+	} else if (p->established && !f->there) {
+		// founded anew: whoever had it is gone
+		bool ours = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE) == p->lineage;
+		if (!b->stale && !world.split && ours && !p->excused)
+			fail("(c): box %u works without SA %u, which the peer holds", b->n, i + 1);
+		p->established = false;
+	}
+	if (p->gone && f->there && !f->taint && !b->stale && !world.split && !p->excused)
+		fail("(c): box %u works with SA %u, which the peer was told is gone", b->n, i + 1);
+	uint64_t exposed = EXPOSED_US + (world.pauses ? 1500000 : 0);
+	if (f->there && !f->taint && !world.split && !p->excused && world.now > exposed &&
+	    f->edge < hi_at(p, world.now - exposed))
+		fail("I12: box %u: edge of SA %u is older than a lease", b->n, i + 1);
+}
+
+// For a trace: what both mirrors have of an SA.
+static void mirrors_trace(unsigned i)
+{
+	for (unsigned n = 0; n < BOXES; n++) {
+		const struct box *b = &world.box[n];
+		struct ha_sa sa = {0};
+		bool there = b->mirror && mirror_get(b->mirror, i + 1, &sa);
+		trace("  box %u: SA %u %s, ceiling %ju, edge %ju, taint %d; gateway %d next %ju "
+		      "lim %ju",
+		      n, i + 1, there ? "in the mirror" : "not there", (uintmax_t)sa.ceiling,
+		      (uintmax_t)sa.edge, sa.taint, b->sa[i].there, (uintmax_t)b->sa[i].next,
+		      (uintmax_t)b->sa[i].lim);
+	}
+}
+
+void check_begin(struct box *b)
+{
+	b->activation++;
+	world.stats[STAT_TAKEOVERS]++;
+	world.stats[STAT_STALE] += b->stale;
+	split_look();
+	for (unsigned i = 0; i < world.sas; i++) {
+		if (world.trace && !world.failed)
+			mirrors_trace(i);
+		sa_check(b, i);
+	}
+	b->stale = false;
+}
+
+// The winner of a split brain has served: its gateway process hears a moment later that it goes on
+// above what the other one had; from then on numbers are used once again.
+static void heal_look(void)
+{
+	struct world *w = &world;
+
+	if (w->heal_at == 0 || w->now < w->heal_at || w->box[0].to_gateway.count ||
+	    w->box[1].to_gateway.count)
+		return;
+	w->heal_at = 0;
+	for (unsigned i = 0; i < w->spans; i++)
+		w->span[i].split = false;
+}
+
+void check_pairs(void)
+{
+	struct world *w = &world;
+
+	heal_look();
+	for (unsigned n = 0; n < BOXES; n++) {
+		struct pair_counters c;
+		if (!w->box[n].pair)
+			continue;
+		pair_get_counters(w->box[n].pair, &c);
+		if (c.states != w->box[n].states)
+			w->split = false;
+		if (c.splits_healed != w->box[n].healed)
+			w->heal_at = w->now + 20000;
+		w->box[n].states = c.states;
+		w->box[n].healed = c.splits_healed;
+	}
+	split_look();
+}
+
+bool check_stable(void)
+{
+	struct ha_role r[BOXES];
+
+	for (unsigned n = 0; n < BOXES; n++) {
+		if (!world.box[n].pair || !world.box[n].gateway_up)
+			return false;
+		pair_role(world.box[n].pair, &r[n]);
+	}
+	for (unsigned n = 0; n < BOXES; n++) {
+		if (r[n].mine == HA_ROLE_ACTIVE && r[!n].mine == HA_ROLE_STANDBY &&
+		    world.box[n].working && !world.box[!n].working && world.box[n].active &&
+		    r[n].hot && r[!n].hot && r[!n].fresh && !r[n].alone &&
+		    r[n].session == r[!n].session)
+			return true;
+	}
+	return false;
+}

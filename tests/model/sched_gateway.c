@@ -1,0 +1,471 @@
+// A small gateway process: the agent's surroundings, a data plane that counts, an IKE peer that
+// makes and deletes SAs, and HSRP as far as hellos, the hold time and the claim gate go.
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sched.h"
+
+#define CLAIM_WAIT_US (HOLD_MS * 1000 / 4)
+
+static uint64_t life_now(const struct box *b)
+{
+	uint64_t slot = mirror_word_get(b->mirror, 1, MIRROR_SLOT);
+	uint64_t join = mirror_word_get(b->mirror, 1, slot ? MIRROR_JOIN1 : MIRROR_JOIN0);
+	return slot << 48 | join << 8 | mirror_word_get(b->mirror, 1, MIRROR_RESTART);
+}
+
+// ---- what the agent asks for
+// ------------------------------------------------------------------------
+static struct fake_sa *sa_get(struct box *b, uint64_t id)
+{
+	return id >= 1 && id <= SAS ? &b->sa[id - 1] : NULL;
+}
+
+static int op_tell(void *ctx, const struct ha_word *w)
+{
+	struct box *b = ctx;
+
+	if (!b->attached)
+		return -ENOTCONN;
+	if (b->to_standby.count >= world.ring) {
+		b->full_standby = true;
+		return -EAGAIN;
+	}
+	bool sa = w->type == HA_UPSERT;
+	queue_put(&b->to_standby, world.now + rnd(300), w, sa ? w->sa.payload : w->payload,
+		  sa ? w->sa.len : w->len);
+	return 0;
+}
+
+static int op_encode(void *ctx, uint64_t id, struct ha_sa *sa)
+{
+	const struct fake_sa *f = sa_get(ctx, id);
+
+	if (!f || !f->there)
+		return -ENOENT;
+	*sa = (struct ha_sa){.id = id,
+			     .group = 1,
+			     .kind = HA_CHILD_SA,
+			     .taint = f->taint,
+			     .spi_in = (uint32_t)id,
+			     .birth = {f->birth[0], f->birth[1]},
+			     .ceiling = f->ceiling,
+			     .edge = f->edge,
+			     .len = 4,
+			     .payload = (const uint8_t *)"keys"};
+	return 0;
+}
+
+static bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
+{
+	struct box *b = ctx;
+
+	for (; *cursor < SAS; (*cursor)++) {
+		if (b->sa[*cursor].there) {
+			*id = ++*cursor;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int op_install(void *ctx, const struct ha_sa *sa)
+{
+	struct fake_sa *f = sa_get(ctx, sa->id);
+
+	if (!f)
+		return -EINVAL;
+	uint64_t life = f->there ? f->life : 0, ctr = f->there ? f->ctr : 0;
+	*f = (struct fake_sa){.there = true,
+			      .taint = sa->taint,
+			      .next = sa->ceiling + 1,
+			      .lim = sa->ceiling,
+			      .ceiling = sa->ceiling,
+			      .edge = sa->edge,
+			      .life = life,
+			      .ctr = ctr,
+			      .birth = {sa->birth[0], sa->birth[1]}};
+	return 0;
+}
+
+static void op_remove(void *ctx, uint64_t id)
+{
+	struct fake_sa *f = sa_get(ctx, id);
+
+	if (f)
+		*f = (struct fake_sa){0};
+}
+
+static void op_feed_done(void *ctx, unsigned group)
+{
+}
+
+static void op_limit(void *ctx, uint64_t id, uint64_t lim)
+{
+	struct box *b = ctx;
+	struct fake_sa *f = sa_get(b, id);
+	struct ha_sa sa;
+
+	if (!f || !f->there || lim <= f->lim)
+		return;
+	f->lim = lim;
+	if (lim > f->ceiling)
+		f->ceiling = lim;
+	if (b->mirror && mirror_get(b->mirror, id, &sa) && lim > sa.ceiling)
+		fail("I4: box %u: limit of SA %ju is above its ceiling", b->n, (uintmax_t)id);
+}
+
+static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
+{
+	struct fake_sa *f = sa_get(ctx, id);
+
+	if (!f || !f->there)
+		return;
+	f->next = next;
+	if (next > f->ceiling + 1)
+		f->ceiling = next - 1;
+	f->lim = f->ceiling;
+	if (edge > f->edge)
+		f->edge = edge;
+}
+
+static void op_taint(void *ctx, uint64_t id, bool on)
+{
+	struct fake_sa *f = sa_get(ctx, id);
+
+	if (f && f->there)
+		f->taint = on;
+}
+
+static void op_activate(void *ctx, unsigned group)
+{
+	struct box *b = ctx;
+
+	trace("box %u: works", b->n);
+	b->working = true;
+	b->stopping = false;
+	b->active = true;
+	b->claiming = false;
+	b->hello_at = 0;
+	check_begin(b);
+}
+
+static void op_deactivate(void *ctx, unsigned group)
+{
+	struct box *b = ctx;
+
+	trace("box %u: stops", b->n);
+	b->working = false;
+	b->stopping = true;
+	b->drained_at = world.now + rnd(5000);
+	memset(b->made, 0, sizeof(b->made));
+	memset(b->unmade, 0, sizeof(b->unmade));
+}
+
+static void op_release(void *ctx, unsigned group, uint64_t seq)
+{
+	struct box *b = ctx;
+
+	for (unsigned i = 0; i < SAS; i++) {
+		struct peer_sa *p = &world.peer[i];
+		if (b->made[i] && agent_open(b->agent, b->made[i])) {
+			b->made[i] = 0;
+			p->established = true;
+			p->excused |= diverged(b);
+		}
+		if (b->unmade[i] && agent_open(b->agent, b->unmade[i])) {
+			b->unmade[i] = 0;
+			p->established = false;
+			p->gone = true;
+			p->excused |= diverged(b);
+		}
+	}
+}
+
+static void op_claimed(void *ctx, unsigned group, bool granted, enum ha_refusal why)
+{
+	struct box *b = ctx;
+
+	b->claiming = false;
+	if (!granted && !b->active)
+		b->heard = world.now;
+}
+
+static void op_resign(void *ctx, unsigned group)
+{
+	struct box *b = ctx;
+
+	b->active = false;
+	b->heard = world.now;
+}
+
+static const struct agent_ops agent_ops = {
+	.tell = op_tell,
+	.encode = op_encode,
+	.each = op_each,
+	.install = op_install,
+	.remove = op_remove,
+	.feed_done = op_feed_done,
+	.limit = op_limit,
+	.sequence = op_sequence,
+	.taint = op_taint,
+	.activate = op_activate,
+	.deactivate = op_deactivate,
+	.release = op_release,
+	.claimed = op_claimed,
+	.resign = op_resign,
+};
+
+// ---- life
+// ---------------------------------------------------------------------------------------------
+void gateway_start(struct box *b)
+{
+	struct agent_ops ops = agent_ops;
+
+	trace("box %u: gateway process starts", b->n);
+	ops.ctx = b;
+	b->agent = agent_create(1, &ops, world.now);
+	if (!b->agent)
+		abort();
+	b->gateway_up = true;
+	b->active = b->claiming = b->working = b->stopping = b->was_started = false;
+	b->heard = world.now;
+	b->hello_at = 0;
+	memset(b->sa, 0, sizeof(b->sa));
+	memset(b->made, 0, sizeof(b->made));
+	memset(b->unmade, 0, sizeof(b->unmade));
+	memset(&b->told, 0xff, sizeof(b->told));
+}
+
+// What it has put into its ring is taken, as far as the pair can take it.
+static void words_drain(struct box *b)
+{
+	while (b->to_standby.first) {
+		struct queued *m = b->to_standby.first;
+		m->w.payload = m->w.sa.payload = m->bytes;
+		if (pair_word(b->pair, &m->w, world.now) == -EAGAIN)
+			return;
+		free(queue_due(&b->to_standby, UINT64_MAX));
+	}
+}
+
+// A connection between the two processes: old words first, then a new ring towards us.
+void gateway_restart_link(struct box *b)
+{
+	words_drain(b);
+	queue_clear(&b->to_gateway);
+	if (!b->was_started)
+		(void)mirror_restart_add(b->mirror);
+	b->was_started = true;
+	b->attached = true;
+	b->full_gateway = b->full_standby = false;
+	memset(&b->told, 0xff, sizeof(b->told));
+	agent_attach(b->agent, true, world.now);
+}
+
+void gateway_detach(struct box *b)
+{
+	if (!b->attached)
+		return;
+	b->attached = false;
+	if (b->agent)
+		agent_attach(b->agent, false, world.now);
+}
+
+void gateway_end(struct box *b)
+{
+	trace("box %u: gateway process dies", b->n);
+	if (b->standby_up)
+		words_drain(b);
+	b->attached = false;
+	queue_clear(&b->to_gateway);
+	agent_destroy(b->agent);
+	b->agent = NULL;
+	b->gateway_up = b->working = b->active = b->stopping = false;
+	if (b->standby_up)
+		pair_gateway_lost(b->pair, world.now);
+}
+
+// ---- HSRP
+// -----------------------------------------------------------------------------------------------
+static void hello_tell(struct box *b)
+{
+	struct ha_hello h = {
+		.self_active = b->active,
+		.other_active = !b->active && world.now < b->heard + HOLD_MS * 1000 &&
+				b->heard == b->self_at,
+		.priority = (uint8_t)b->priority,
+		.hello_ms = HELLO_MS,
+		.hold_ms = HOLD_MS,
+		.own = {10, 0, 0, (uint8_t)(1 + b->n)},
+	};
+
+	if (memcmp(&h, &b->told, sizeof(h)) == 0)
+		return;
+	b->told = h;
+	agent_hello(b->agent, &h, world.now);
+}
+
+// self_at: when a hello of the other one as active was really heard (heard also moves by refusals).
+static void hello_hear(struct box *b, const struct box *from)
+{
+	if (!b->gateway_up || !world.hears[b->n] || world.now < b->gateway_pause)
+		return;
+	if (b->active &&
+	    (b->priority > from->priority || (b->priority == from->priority && b->n > from->n)))
+		return;
+	b->heard = b->self_at = world.now;
+	b->claiming = false;
+	if (!b->active)
+		return;
+	trace("box %u: HSRP gives way", b->n);
+	b->active = false;
+	if (b->working)
+		agent_lost(b->agent, world.now);
+}
+
+static void claim(struct box *b)
+{
+	hello_tell(b);
+	b->claiming = true;
+	b->claim_at = world.now;
+	agent_claim(b->agent, world.now);
+}
+
+static void hsrp_step(struct box *b)
+{
+	uint64_t hold = HOLD_MS * 1000 + (b->priority > 100 ? 0 : 3000) + 1000 * b->n;
+
+	if (b->active && world.now >= b->hello_at + HELLO_MS * 1000) {
+		b->hello_at = world.now;
+		if (b->mirror && b->attached)
+			mirror_word_set(b->mirror, 1, MIRROR_HELLO_SENT, world.now);
+		hello_hear(&world.box[!b->n], b);
+	}
+	if (!b->active && !b->claiming && world.now >= b->heard + hold && b->attached)
+		claim(b);
+	if (b->claiming && world.now >= b->claim_at + CLAIM_WAIT_US) {
+		b->claiming = false;
+		if (!b->active) {
+			b->active = true;
+			claim(b);
+		}
+	}
+	// active without work: it asks again
+	if (b->active && !b->working && !b->claiming && b->attached && !b->stopping &&
+	    world.now >= b->claim_at + hold)
+		claim(b);
+	hello_tell(b);
+}
+
+// ---- IKE and data plane
+// -----------------------------------------------------------------------------------
+static void sa_make(struct box *b)
+{
+	if (world.sas == SAS || !b->mirror)
+		return;
+	unsigned i = world.sas++;
+	b->sa[i] =
+		(struct fake_sa){.there = true,
+				 .next = 1,
+				 .ceiling = FIRST_LIM,
+				 .birth = {(uint32_t)mirror_word_get(b->mirror, 1, MIRROR_JOIN0),
+					   (uint32_t)mirror_word_get(b->mirror, 1, MIRROR_JOIN1)}};
+	world.stats[STAT_SAS]++;
+	world.peer[i].lineage = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE);
+	b->made[i] = agent_upsert(b->agent, i + 1);
+	trace("box %u: SA %u made, waits for %ju", b->n, i + 1, (uintmax_t)b->made[i]);
+}
+
+static void sa_unmake(struct box *b, unsigned i)
+{
+	b->sa[i] = (struct fake_sa){0};
+	world.peer[i].asked = true;
+	world.peer[i].excused |= diverged(b);
+	b->made[i] = 0;
+	b->unmade[i] = agent_delete(b->agent, i + 1);
+	trace("box %u: SA %u deleted, waits for %ju", b->n, i + 1, (uintmax_t)b->unmade[i]);
+}
+
+static void sa_traffic(struct box *b, unsigned i)
+{
+	struct fake_sa *f = &b->sa[i];
+	struct peer_sa *p = &world.peer[i];
+
+	if (f->taint) {
+		if (one_in(20))
+			sa_unmake(b, i);
+		return;
+	}
+	uint64_t burst = 1 + rnd(one_in(10) ? 40000 : 50);
+	if (f->next + burst > f->lim)
+		burst = f->next <= f->lim ? f->lim - f->next + 1 : 0;
+	if (f->next + 30000 > f->lim)
+		agent_low(b->agent, i + 1, f->next - 1, 1000);
+	if (burst && p->established && one_in(3)) {
+		uint64_t life = b->mirror ? life_now(b) : f->life;
+		if (life != f->life) {
+			f->life = life;
+			f->ctr = 0;
+		}
+		check_send(b, i, f->next, f->next + burst - 1);
+		f->next += burst;
+		f->ctr += burst;
+	}
+	if (p->established && one_in(2)) {  // from the peer
+		p->in_seq++;
+		if (p->in_seq > f->edge) {
+			f->edge = p->in_seq;
+			check_accept(i, p->in_seq);
+		}
+		agent_checkpoint(b->agent, i + 1, f->edge);
+	}
+}
+
+static void work_step(struct box *b)
+{
+	if (b->stopping && world.now >= b->drained_at) {
+		b->stopping = false;
+		for (unsigned i = 0; i < SAS; i++) {
+			if (b->sa[i].there && !b->sa[i].taint)
+				agent_next(b->agent, i + 1, b->sa[i].next, b->sa[i].edge);
+		}
+		agent_stopped(b->agent, world.now);
+	}
+	if (!b->working)
+		return;
+	if (one_in(40))
+		sa_make(b);
+	unsigned start = (unsigned)rnd(SAS);
+	for (unsigned n = 0; n < 6; n++) {
+		unsigned i = (start + n) % SAS;
+		if (!b->working || !b->sa[i].there)
+			continue;
+		if (one_in(400))
+			sa_unmake(b, i);
+		else
+			sa_traffic(b, i);
+	}
+}
+
+void gateway_step(struct box *b)
+{
+	struct queued *m;
+
+	if (!b->attached && b->standby_up && world.now >= b->standby_pause)
+		gateway_restart_link(b);
+
+	for (int i = 0; i < 64 && (m = queue_due(&b->to_gateway, world.now)); i++) {
+		m->w.payload = m->bytes;
+		m->w.sa.payload = m->bytes;
+		agent_word(b->agent, &m->w, world.now);
+		free(m);
+	}
+	hsrp_step(b);
+	work_step(b);
+	if (agent_due(b->agent) <= world.now)
+		agent_tick(b->agent, world.now);
+	op_release(b, 1, 0);
+}

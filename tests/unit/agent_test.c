@@ -1,0 +1,304 @@
+// One agent: gates, a full ring, raises, and the order of a switchover.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent.h"
+
+struct bed {
+	struct agent *a;
+	uint64_t now;
+	bool full;
+	bool there[16];
+	uint64_t lim[16], next[16];
+	unsigned told_of[128], activated, deactivated, resigned;
+	struct ha_word told[128];
+	uint16_t order[64];
+	unsigned orders;
+};
+
+static int op_tell(void *ctx, const struct ha_word *w)
+{
+	struct bed *b = ctx;
+
+	if (b->full)
+		return -EAGAIN;
+	b->told[w->type] = *w;
+	b->told_of[w->type]++;
+	if (b->orders < 64)
+		b->order[b->orders++] = w->type;
+	return 0;
+}
+static int op_encode(void *ctx, uint64_t id, struct ha_sa *sa)
+{
+	struct bed *b = ctx;
+
+	if (!b->there[id])
+		return -ENOENT;
+	*sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536};
+	return 0;
+}
+static bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
+{
+	struct bed *b = ctx;
+
+	while (*cursor < 15) {
+		if (b->there[++*cursor]) {
+			*id = *cursor;
+			return true;
+		}
+	}
+	return false;
+}
+static int op_install(void *ctx, const struct ha_sa *sa)
+{
+	((struct bed *)ctx)->there[sa->id] = true;
+	return 0;
+}
+static void op_remove(void *ctx, uint64_t id)
+{
+	((struct bed *)ctx)->there[id] = false;
+}
+static void op_group(void *ctx, unsigned group)
+{
+}
+static void op_limit(void *ctx, uint64_t id, uint64_t lim)
+{
+	((struct bed *)ctx)->lim[id] = lim;
+}
+static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
+{
+	((struct bed *)ctx)->next[id] = next;
+}
+static void op_taint(void *ctx, uint64_t id, bool on)
+{
+}
+static void op_activate(void *ctx, unsigned group)
+{
+	((struct bed *)ctx)->activated++;
+}
+static void op_deactivate(void *ctx, unsigned group)
+{
+	((struct bed *)ctx)->deactivated++;
+}
+static void op_release(void *ctx, unsigned group, uint64_t seq)
+{
+}
+static void op_claimed(void *ctx, unsigned group, bool granted, enum ha_refusal why)
+{
+}
+static void op_resign(void *ctx, unsigned group)
+{
+	((struct bed *)ctx)->resigned++;
+}
+
+static int setup(void **state)
+{
+	struct bed *b = calloc(1, sizeof(*b));
+	struct agent_ops ops = {.ctx = b,
+				.tell = op_tell,
+				.encode = op_encode,
+				.each = op_each,
+				.install = op_install,
+				.remove = op_remove,
+				.feed_done = op_group,
+				.limit = op_limit,
+				.sequence = op_sequence,
+				.taint = op_taint,
+				.activate = op_activate,
+				.deactivate = op_deactivate,
+				.release = op_release,
+				.claimed = op_claimed,
+				.resign = op_resign};
+
+	b->now = 1000000;
+	b->a = agent_create(1, &ops, b->now);
+	assert_non_null(b->a);
+	agent_attach(b->a, true, b->now);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *b = *state;
+
+	agent_destroy(b->a);
+	free(b);
+	return 0;
+}
+
+static void word(struct bed *b, uint16_t type, uint64_t id, uint64_t a)
+{
+	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a};
+
+	agent_word(b->a, &w, b->now);
+}
+
+static void role(struct bed *b, enum ha_role_kind mine)
+{
+	struct ha_role r = {.mine = (uint8_t)mine, .link = 1, .hot = 1, .fresh = 1};
+	struct ha_word w = {
+		.type = HA_ROLE, .group = 1, .len = sizeof(r), .payload = (const uint8_t *)&r};
+
+	agent_word(b->a, &w, b->now);
+}
+
+static void work(struct bed *b)
+{
+	role(b, HA_ROLE_ACTIVE);
+	word(b, HA_ACTIVATE, 0, 0);
+	assert_int_equal(b->activated, 1);
+}
+
+static void gates(void **state)
+{
+	struct bed *b = *state;
+
+	assert_true(agent_open(b->a, agent_seq(b->a)));  // nothing works here yet
+	work(b);
+	b->there[3] = true;
+	uint64_t seq = agent_upsert(b->a, 3);
+	assert_true(seq != 0 && seq == b->told[HA_UPSERT].seq && seq == agent_seq(b->a));
+	assert_false(agent_open(b->a, seq));
+	assert_int_equal(b->lim[3], 0);
+	word(b, HA_APPLIED, 0, seq);
+	assert_true(agent_open(b->a, seq));
+	assert_int_equal(b->lim[3], 65536);  // acknowledged: now it may send (rule 7)
+}
+
+static void full_ring(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	b->there[1] = b->there[2] = true;
+	b->full = true;
+	(void)agent_upsert(b->a, 1);
+	uint64_t first = agent_upsert(b->a, 2), again = agent_upsert(b->a, 1);
+	assert_true(again >= first);
+	b->there[2] = false;
+	uint64_t seq = agent_delete(b->a, 2);
+	b->full = false;
+	b->orders = 0;
+	while (agent_writable(b->a, b->now))
+		;
+	assert_int_equal(b->orders, 2);
+	assert_int_equal(b->order[0], HA_UPSERT);
+	assert_int_equal(b->order[1], HA_DELETE);
+	assert_int_equal(b->told[HA_DELETE].seq, seq);
+	assert_int_equal(agent_seq(b->a), seq);
+}
+
+// The standby process is gone and comes back: everything anew, and nobody's gate opens before.
+static void told_anew(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	b->there[1] = b->there[2] = true;
+	(void)agent_upsert(b->a, 1);
+	agent_attach(b->a, false, b->now);
+	uint64_t seq = agent_upsert(b->a, 2);
+	assert_false(agent_open(b->a, seq));
+	memset(b->told_of, 0, sizeof(b->told_of));
+	agent_attach(b->a, true, b->now);
+	while (agent_writable(b->a, b->now))
+		;
+	assert_int_equal(b->told[HA_ATTACH].b, HA_ROLE_ACTIVE);
+	assert_int_equal(b->told_of[HA_UPSERT], 2);
+	assert_int_equal(b->told_of[HA_FLUSH], 1);
+	word(b, HA_APPLIED, 0, b->told[HA_UPSERT].seq);
+	assert_false(agent_open(b->a, seq));
+	word(b, HA_APPLIED, 0, b->told[HA_FLUSH].seq);
+	assert_true(agent_open(b->a, seq));
+	// the mirror has one that we have not
+	struct ha_word feed = {.type = HA_FEED, .sa = {.id = 9, .group = 1, .kind = HA_CHILD_SA}};
+	agent_word(b->a, &feed, b->now);
+	assert_int_equal(b->told[HA_DELETE].id, 9);
+	assert_false(b->there[9]);
+}
+
+static void raises(void **state)
+{
+	struct bed *b = *state;
+	struct ha_hello h = {.hello_ms = 50, .hold_ms = 150};
+
+	agent_hello(b->a, &h, b->now);
+	work(b);
+	b->there[4] = true;
+	agent_low(b->a, 4, 1000, 100);
+	assert_int_equal(b->told[HA_RAISE].a, 1000 + 65536);
+	agent_low(b->a, 4, 1100, 100);
+	assert_int_equal(b->told_of[HA_RAISE], 1);  // one is under way
+	b->now += 100000;
+	assert_true(agent_due(b->a) <= b->now);
+	agent_tick(b->a, b->now);
+	assert_int_equal(b->told_of[HA_RAISE], 2);  // no answer: again
+	word(b, HA_LIMIT, 4, 66536);
+	assert_int_equal(b->lim[4], 66536);
+	b->now += 200000;
+	agent_tick(b->a, b->now);
+	assert_int_equal(b->told_of[HA_RAISE], 2);
+	// 4 * Ta of traffic: Ta is 1.25 * (150 + 30 + 50) ms
+	agent_low(b->a, 4, 66000, 1000000);
+	assert_in_range(b->told[HA_RAISE].a, 66000 + 1140000, 66000 + 1160000);
+}
+
+// Rule 10: stop, drain, numbers, stopped; HSRP is left when the grant has gone.
+static void hands_over(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	b->there[1] = true;
+	assert_int_equal(agent_switch(b->a, b->now), 0);
+	assert_int_equal(b->told_of[HA_SWITCH], 1);
+	word(b, HA_PREPARE, 0, 0);
+	assert_int_equal(b->deactivated, 1);
+	assert_int_equal(b->told_of[HA_STOPPED], 0);
+	b->orders = 0;
+	agent_next(b->a, 1, 4711, 12);
+	agent_stopped(b->a, b->now);
+	assert_int_equal(b->order[0], HA_NEXT);
+	assert_int_equal(b->order[1], HA_STOPPED);
+	assert_int_equal(b->told[HA_NEXT].a, 4711);
+	assert_int_equal(b->resigned, 0);
+	role(b, HA_ROLE_STANDBY);
+	assert_int_equal(b->resigned, 1);
+	assert_false(agent_active(b->a));
+	// and back, with the other box's numbers; those of a take-over without a grant do not count
+	word(b, HA_NEXT, 1, 5000);
+	word(b, HA_ACTIVATE, 0, 0);
+	assert_int_equal(b->next[1], 0);
+}
+
+static void takes_numbers(void **state)
+{
+	struct bed *b = *state;
+
+	role(b, HA_ROLE_STANDBY);
+	b->there[1] = true;
+	word(b, HA_NEXT, 1, 5000);
+	word(b, HA_ACTIVATE, 0, 1);
+	assert_int_equal(b->next[1], 5000);
+	assert_true(agent_active(b->a));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(gates, setup, teardown),
+		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(told_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(raises, setup, teardown),
+		cmocka_unit_test_setup_teardown(hands_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_numbers, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

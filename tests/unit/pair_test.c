@@ -1,0 +1,379 @@
+// One pair on plain memory: the rules that one box keeps by itself. Two boxes together are in
+// tests/model (ha-schedules).
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mirror.h"
+#include "pair.h"
+#include "pair_msg.h"
+
+#define MS 1000ull
+
+struct bed {
+	uint8_t *mem;
+	struct mirror *m;
+	struct pair *p;
+	uint64_t now;
+	struct pair_msg sent;  // last of each kind would be too many: the last one
+	uint8_t bytes[PAIR_MESSAGE_MAX];
+	unsigned sent_of[PAIR_TYPES], told_of[128];
+	struct ha_word told[128];
+};
+
+static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
+{
+	struct bed *b = ctx;
+
+	memcpy(b->bytes, bytes, len);
+	assert_int_equal(pair_msg_decode(b->bytes, len, &b->sent), 0);
+	b->sent_of[b->sent.type]++;
+	return 0;
+}
+
+static int op_tell(void *ctx, const struct ha_word *w)
+{
+	struct bed *b = ctx;
+
+	b->told[w->type] = *w;
+	b->told_of[w->type]++;
+	return 0;
+}
+
+static void op_random(void *ctx, void *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)rand();
+}
+
+static void word(struct bed *b, uint16_t type, uint64_t id, uint64_t a, uint64_t seq)
+{
+	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a, .seq = seq};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static void hello(struct bed *b, bool self_active, bool other_active)
+{
+	struct ha_hello h = {.self_active = self_active,
+			     .other_active = other_active,
+			     .priority = 100,
+			     .hello_ms = 50,
+			     .hold_ms = 150};
+	struct ha_word w = {
+		.type = HA_HELLO, .group = 1, .len = sizeof(h), .payload = (const uint8_t *)&h};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static void upsert(struct bed *b, uint64_t id, uint64_t seq)
+{
+	struct ha_word w = {.type = HA_UPSERT,
+			    .group = 1,
+			    .seq = seq,
+			    .sa = {.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536}};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	pair_tick(b->p, b->now);
+}
+
+static void pair_start(struct bed *b)
+{
+	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
+
+	b->p = pair_create(1, b->m, &ops, b->now);
+	assert_non_null(b->p);
+}
+
+static int setup(void **state)
+{
+	const struct mirror_id id = {.boot = {1}};
+	size_t bytes = mirror_min_size();
+	struct bed *b = calloc(1, sizeof(*b));
+	struct err err;
+	bool made;
+
+	b->mem = calloc(1, bytes);
+	b->m = mirror_attach(b->mem, bytes, &id, &made, &err);
+	b->now = 1000000 * MS;
+	pair_start(b);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bed *b = *state;
+
+	pair_destroy(b->p);
+	mirror_close(b->m);
+	free(b->mem);
+	free(b);
+	return 0;
+}
+
+static uint64_t get(const struct bed *b, enum mirror_word w)
+{
+	return mirror_word_get(b->m, 1, w);
+}
+
+// A founder at work: slot 0, join numbers 1 and 0 (rule 2), alone.
+static void found(struct bed *b)
+{
+	word(b, HA_ATTACH, 0, 0, 0);
+	hello(b, false, false);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	hello(b, true, false);
+}
+
+// A standby of session 4 that the other box (slot 0) has made: hot, lease for `fresh_ms`.
+static void standby(struct bed *b, uint64_t fresh_ms)
+{
+	struct ha_sa sa = {.id = 7, .group = 1, .kind = HA_CHILD_SA, .ceiling = 1000, .edge = 10};
+
+	mirror_put(b->m, &sa);
+	mirror_word_set(b->m, 1, MIRROR_LINEAGE, 99);
+	mirror_word_set(b->m, 1, MIRROR_SLOT, 1);
+	mirror_word_set(b->m, 1, MIRROR_JOIN0, 1);
+	mirror_word_set(b->m, 1, MIRROR_JOIN1, 1);
+	mirror_word_set(b->m, 1, MIRROR_SESSION, 4);
+	mirror_word_set(b->m, 1, MIRROR_HOT, 1);
+	mirror_word_set(b->m, 1, MIRROR_FRESH_UNTIL, b->now + fresh_ms * MS);
+	mirror_word_set(b->m, 1, MIRROR_ROLE, HA_ROLE_STANDBY);
+	pair_destroy(b->p);
+	pair_start(b);
+	word(b, HA_ATTACH, 0, 0, 0);
+	hello(b, false, false);
+}
+
+static void founder(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_equal(get(b, MIRROR_SLOT), 0);
+	assert_int_equal(get(b, MIRROR_JOIN0), 1);
+	assert_int_equal(get(b, MIRROR_JOIN1), 0);
+	assert_true(get(b, MIRROR_LINEAGE) != 0);
+	upsert(b, 5, 17);
+	assert_int_equal(b->told[HA_APPLIED].a, 17);  // alone: nothing to wait for
+	word(b, HA_RAISE, 5, 200000, 0);
+	assert_int_equal(b->told[HA_LIMIT].a, 200000);
+	struct ha_sa sa;
+	assert_true(mirror_get(b->m, 5, &sa));
+	assert_int_equal(sa.ceiling, 200000);
+}
+
+static void message(struct bed *b, struct pair_msg *m)
+{
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	m->group = 1;
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, m);
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+}
+
+// Rules 2, 7, 14, 17, 18: what a joiner gets, and what waits for it.
+static void joiner(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg join = {.type = PAIR_JOIN,
+				.has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				.nonce = {9}};
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	uint64_t before = get(b, MIRROR_SESSION);
+	message(b, &join);
+	assert_int_equal(get(b, MIRROR_JOIN1), 1);
+	assert_int_equal(get(b, MIRROR_SESSION), before + 2);
+	assert_int_equal(b->sent_of[PAIR_STATE], 1);
+	assert_int_equal(b->sent_of[PAIR_UPSERT], 1);
+	assert_int_equal(b->sent_of[PAIR_SNAP_END], 1);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	assert_int_equal(get(b, MIRROR_LEASE_SENT), b->now);
+	// a new SA and a new limit wait for the other box now
+	upsert(b, 6, 2);
+	assert_int_equal(b->sent.type, PAIR_UPSERT);
+	uint64_t lsn = b->sent.lsn;
+	assert_int_equal(b->told[HA_APPLIED].a, 1);
+	unsigned limits = b->told_of[HA_LIMIT];
+	word(b, HA_RAISE, 5, 300000, 0);
+	assert_int_equal(b->told_of[HA_LIMIT], limits);
+	struct pair_msg applied = {.type = PAIR_APPLIED,
+				   .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+				   .session = {get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)},
+				   .lsn = lsn};
+	struct pair_msg old = applied;
+	old.session.number -= 2;
+	message(b, &old);
+	assert_int_equal(b->told[HA_APPLIED].a, 1);
+	message(b, &applied);
+	assert_int_equal(b->told[HA_APPLIED].a, 2);
+	struct pair_counters c;
+	pair_get_counters(b->p, &c);
+	assert_int_equal(c.rx_other_session, 1);
+	// the link breaks: alone only when the lease is over for certain (rule 9)
+	pair_link(b->p, false, b->now);
+	upsert(b, 8, 3);
+	b->now += 280 * MS;
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	assert_int_equal(b->told[HA_APPLIED].a, 2);
+	b->now += 20 * MS;
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ALONE), 1);
+	assert_int_equal(b->told[HA_APPLIED].a, 3);
+	for (unsigned i = 0; i < 16; i++) {
+		pair_get_counters(b->p, &c);
+		assert_int_equal(c.invariant[i], 0);
+	}
+}
+
+// Rules 10, 11: with a fresh copy above the ceiling, with a stale one tainted.
+static void takes_over_fresh(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	standby(b, 100);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_equal(get(b, MIRROR_SESSION), 3 << 1 | 1);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(b->told_of[HA_TAINT], 0);
+	assert_true(mirror_get(b->m, 7, &sa));
+	assert_false(sa.taint);
+	// nobody has a lease of ours: limits rise by the mirror alone
+	assert_int_equal(sa.ceiling, 1000 + 65536);
+	assert_int_equal(b->told_of[HA_LIMITS], 1);
+}
+
+static void takes_over_stale(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	standby(b, 100);
+	b->now += 101 * MS;
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(b->told_of[HA_TAINT], 1);
+	assert_true(mirror_get(b->m, 7, &sa));
+	assert_true(sa.taint);
+}
+
+// Rule 13: while the link is up the other box is asked; without an answer the nonce is void.
+static void asks_first(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg theirs = {.type = PAIR_HELLO,
+				  .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				  .session = {99, 4},
+				  .role = HA_ROLE_STANDBY};
+
+	standby(b, 1000);
+	pair_link(b->p, true, b->now);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told[HA_REFUSED].a, HA_REFUSED_JOINING);  // no HELLO yet
+	message(b, &theirs);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->sent_of[PAIR_CLAIM], 1);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_STANDBY);
+	struct pair_msg grant = {.type = PAIR_GRANT,
+				 .has = HAS(TLV_SESSION) | HAS(TLV_ENDS) | HAS(TLV_KIND) |
+					HAS(TLV_MORE) | HAS(TLV_NONCE),
+				 .kind = GRANT_STALE,
+				 .nonce = {1, 2, 3}};
+	message(b, &grant);  // not our nonce
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_STANDBY);
+	b->now += 37 * MS;  // hold / 4
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+}
+
+// Rule 11: a restarted process of an active that may have been replaced.
+static void restarts(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	found(b);
+	upsert(b, 5, 1);
+	mirror_word_set(b->m, 1, MIRROR_ALONE, 0);
+	mirror_word_set(b->m, 1, MIRROR_LEASE_SENT, b->now);
+	mirror_word_set(b->m, 1, MIRROR_HELLO_SENT, b->now);
+	pair_gateway_lost(b->p, b->now);
+	b->now += 30 * MS;  // less than hold - 2 hellos
+	mirror_restart_add(b->m);
+	word(b, HA_ATTACH, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
+	assert_int_equal(b->told_of[HA_TAINT], 0);
+	pair_gateway_lost(b->p, b->now);
+	b->now += 60 * MS;
+	mirror_restart_add(b->m);
+	word(b, HA_ATTACH, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 3);
+	assert_int_equal(b->told_of[HA_TAINT], 1);
+	assert_true(mirror_get(b->m, 5, &sa) && sa.taint);
+}
+
+// Rule 1: 255 restarts are all there are.
+static void restarts_used_up(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	found(b);
+	upsert(b, 5, 1);
+	for (unsigned i = 0; i < 256; i++) {
+		pair_gateway_lost(b->p, b->now);
+		(void)mirror_restart_add(b->m);
+		word(b, HA_ATTACH, 0, 0, 0);
+		assert_true(mirror_get(b->m, 5, &sa));
+		assert_int_equal(sa.taint, i == 255);
+	}
+}
+
+static void malformed(void **state)
+{
+	struct bed *b = *state;
+	struct pair_counters c;
+	uint8_t junk[64] = {PAIR_VERSION, 99, 0, 1, 0, 0, 0, 64};
+
+	pair_link(b->p, true, b->now);
+	assert_int_equal(pair_receive(b->p, junk, 3, b->now), -EBADMSG);
+	assert_int_equal(pair_receive(b->p, junk, sizeof(junk), b->now), -ENOMSG);
+	junk[0]++;
+	assert_int_equal(pair_receive(b->p, junk, sizeof(junk), b->now), -EPROTONOSUPPORT);
+	pair_get_counters(b->p, &c);
+	assert_int_equal(c.rx_malformed, 1);
+	assert_int_equal(c.rx_release, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(founder, setup, teardown),
+		cmocka_unit_test_setup_teardown(joiner, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_over_fresh, setup, teardown),
+		cmocka_unit_test_setup_teardown(takes_over_stale, setup, teardown),
+		cmocka_unit_test_setup_teardown(asks_first, setup, teardown),
+		cmocka_unit_test_setup_teardown(restarts, setup, teardown),
+		cmocka_unit_test_setup_teardown(restarts_used_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(malformed, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
