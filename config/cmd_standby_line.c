@@ -135,8 +135,8 @@ static int cmd_ipv6(struct cli *cli, const struct cli_args *a)
 		return cli_error(cli, "%% standby group %u is an IPv4 group; use another number",
 				 g->number);
 	const char *text = a->values > v ? a->value[v] : NULL;
-	bool automatic = text == NULL && cli_has(a, "autoconfig");
-	if (a->no && automatic)
+	bool automatic = text == NULL;  // or, with `no`, all of it
+	if (a->no && automatic && cli_has(a, "autoconfig"))
 		g->ipv6_auto = false;
 	else if (a->no)
 		rc = ipv6_remove(cli, g, text);

@@ -14,9 +14,9 @@ static void print_time(struct text *t, bool local, int64_t when)
 	struct tm tm = {0};
 
 	if (local)
-		localtime_r(&at, &tm);
+		(void)localtime_r(&at, &tm);
 	else
-		gmtime_r(&at, &tm);
+		(void)gmtime_r(&at, &tm);
 	text_put(t, " %02d:%02d:%02d %s %d %d", tm.tm_hour, tm.tm_min, tm.tm_sec, months[tm.tm_mon],
 		 tm.tm_mday, tm.tm_year + 1900);
 }

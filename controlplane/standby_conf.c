@@ -17,7 +17,7 @@ static int64_t wall_offset_now(void)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_REALTIME, &t);
+	(void)clock_gettime(CLOCK_REALTIME, &t);
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 - (int64_t)standby_now();
 }
 

@@ -73,7 +73,7 @@ void pipeline_run(struct worker *w, struct burst *rx, uint32_t port)
 	burst_join(&to.esp, &to.local);
 	decapsulate(w, &to.esp, &host);
 	burst_join(rx, &to.esp);
-	stage_enter(w, STAGE_SPD_IN, rx->n + host.n), spd_in(w, rx, port), spd_in(w, &host, port);
+	stage_enter(w, STAGE_SPD_IN, rx->n + host.n), spd_in(w, rx, port), spd_in(w, &host, 0);
 	outbound(w, rx);
 	stage_enter(w, STAGE_PUNT, ike.n + host.n + to.host.n);
 	punt(w, &ike, PUNT_IKE), punt(w, &host, PUNT_HOST), punt(w, &to.host, PUNT_HOST);

@@ -35,6 +35,7 @@ void route(struct worker *w, struct burst *in, struct burst *local, struct burst
 // ike: IKE datagrams, checked. host: the rest. Fragments of these are put together here.
 void local_in(struct worker *w, struct burst *in, struct burst *ike, struct burst *host);
 // spd_in.c: clear packets of a port with a crypto map that policy wants encrypted are dropped.
+// port: by which all clear ones came, or 0: pieces that were put together may have come by several.
 void spd_in(struct worker *w, struct burst *in, uint32_t port);
 // spd_out.c: TTL (for those that do not live an ICMP error is queued in w->icmp), outbound policy,
 // size. Kept: leaves in clear. Writes policy, sa.

@@ -8,16 +8,16 @@
 
 void spd_in(struct worker *w, struct burst *in, uint32_t port)
 {
-	uint32_t kept = 0, generation = spd_generation(), group = port_policy_group(port);
+	uint32_t kept = 0, generation = spd_generation();
 
-	if (likely(group == 0))
+	if (likely(port && port_policy_group(port) == 0))
 		return;
-
 	for (uint32_t i = 0; i < in->n; i++) {
 		struct rte_mbuf *m = in->pkt[i];
 		struct pkt *p = pkt_of(m);
+		uint32_t group = port_policy_group(p->in_port);
 
-		if (likely(p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
+		if (likely(group == 0 || p->flags & (PKT_OPENED | PKT_FROM_HOST | PKT_OURS))) {
 			in->pkt[kept++] = m;
 			continue;
 		}

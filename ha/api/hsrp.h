@@ -148,8 +148,8 @@ void hsrp_conf_init(struct hsrp_conf *c, const struct standby_group *g,
 
 void hsrp_conf_ipv6(struct hsrp_conf *c);
 void hsrp_conf_virtual_mac(const struct hsrp_conf *c, uint8_t out[6]);
-// The address in a /64 whose lower half is the MAC address around ff:fe. The bit that RFC 4291 2.5.1
-// turns over is left as it is: so routers make the virtual addresses of their groups.
+// The address in a /64 whose lower half is the MAC address around ff:fe. The bit that RFC
+// 4291 2.5.1 turns over is left as it is: so routers make the virtual addresses of their groups.
 struct ip_addr hsrp_eui64(const struct ip_addr *prefix, const uint8_t mac[6]);
 
 enum hsrp_action_kind {

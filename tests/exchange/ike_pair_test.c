@@ -77,6 +77,8 @@ static void test_ten_times(void **state)
 			bed_counters(p->active).dpd_dead + bed_counters(&p->bed.b).dpd_dead, 0);
 		pair_join(p);
 		assert_int_equal(p->standby->due_ms, UINT64_MAX);  // no timer, no word
+		assert_true(p->standby->sas[p->standby->bound[1] - 1].p.next >
+			    p->active->sas[p->active->bound[1] - 1].stats.seq);
 		assert_int_equal(pair_run(p, 1000, 20), 0);
 		soft_expire(i % 2 ? &p->bed.b : p->active);
 		assert_int_equal(pair_run(p, 90000, 20), 0);
@@ -331,6 +333,50 @@ static void test_taint(void **state)
 	pair_free(p);
 }
 
+// Our message of a half-done quick mode comes again, bit by bit, from the other box.
+static struct {
+	uint8_t bytes[4096];
+	size_t len;
+	unsigned seen, equal;
+} first;
+
+static bool first_tap(struct bed *bed, struct bed_packet *packet)
+{
+	struct pair *p = pair_of(bed);
+
+	if (packet->to != &bed->b)
+		return true;
+	if (first.seen++ == 0) {
+		first.len = packet->len;
+		memcpy(first.bytes, packet->bytes, packet->len);
+		pair_kill(p);
+		pair_takeover(p);
+		return false;  // and it was lost
+	}
+	first.equal +=
+		packet->len == first.len && memcmp(packet->bytes, first.bytes, first.len) == 0;
+	return true;
+}
+
+static void test_same_bits(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct bed_params params = {.pfs = i & 1};
+		struct pair *p = pair_new(50 + i, &params);
+
+		up(p);
+		assert_int_equal(pair_run(p, 40000, 20), 0);
+		memset(&first, 0, sizeof(first));
+		p->bed.tap = first_tap;
+		soft_expire(i & 2 ? &p->bed.b : p->active);
+		assert_int_equal(pair_run(p, 600, 20), 0);
+		assert_int_equal(first.equal, 1);
+		assert_int_equal(pair_run(p, 90000, 20), 0);
+		assert_int_equal(p->bed.b.child_up, 2);
+		pair_free(p);
+	}
+}
+
 // A message of the peer from before the take-over has no effect after it.
 static struct {
 	struct dp_udp meta;
@@ -429,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_stop_and_go_on),
 		cmocka_unit_test(test_planned),
 		cmocka_unit_test(test_taint),
+		cmocka_unit_test(test_same_bits),
 		cmocka_unit_test(test_replay_after_takeover),
 		cmocka_unit_test(test_bad_records),
 	};

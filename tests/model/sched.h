@@ -90,7 +90,7 @@ struct world {
 	uint64_t up_at[BOXES], down_at[BOXES], retry_at;
 	struct queue to[BOXES];
 	unsigned delay_us, window, ring;
-	bool pauses;  // processes that hang keep checkpoints back
+	bool pauses;  // a standby process that hangs or dies keeps checkpoints back
 	bool hears[BOXES];
 	// truth
 	struct peer_sa peer[SAS];

@@ -74,6 +74,7 @@ void standby_start(struct box *b)
 void standby_crash(struct box *b)
 {
 	trace("box %u: standby process dies", b->n);
+	world.pauses = true;
 	pair_destroy(b->pair);
 	b->pair = NULL;
 	b->standby_up = false;

@@ -137,8 +137,7 @@ static void sa_check(struct box *b, unsigned i)
 
 	if (p->established && p->asked && !f->there) {
 		p->established = false;  // it asks again and is answered
-		p->gone = true;
-		p->excused |= diverged(b);
+		p->gone = p->excused = true;
 	} else if (p->established && !f->there) {
 		// founded anew: whoever had it is gone
 		bool ours = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE) == p->lineage;

@@ -124,6 +124,8 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 	if (!f || !f->there)
 		return;
 	f->next = next;
+	trace("box %u: SA %ju goes on from %ju", ((struct box *)ctx)->n, (uintmax_t)id,
+	      (uintmax_t)next);
 	if (next > f->ceiling + 1)
 		f->ceiling = next - 1;
 	f->lim = f->ceiling;
