@@ -294,8 +294,10 @@ bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *
 {
 	if (g->state != HSRP_STATE_ACTIVE || !addr_is_set(&g->standby.addr))
 		return false;
+	uint8_t to = g->standby.priority;
 	hsrp_event(g, HSRP_EVENT_GIVE_UP, NULL, false, now, out);
 	g->resigned = true;
+	g->resigned_to = to;
 	return true;
 }
 

@@ -39,7 +39,8 @@ struct hsrp_group {
 	bool ever_up;
 	bool link_up, enabled;
 	enum hsrp_ready ready;
-	bool resigned;  // gave the role away on purpose: no preemption
+	bool resigned;        // gave the role away on purpose: no preemption
+	uint8_t resigned_to;  // ... of a router of this priority or a higher one
 	uint32_t decrement;
 
 	enum hsrp_state state;

@@ -227,6 +227,9 @@ bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *o
 	const struct hsrp_conf *c = &g->conf;
 
 	g->preempt_due = HSRP_NEVER;
+	// It lost something that it tracks: not what the role was given away for.
+	if (addr_is_set(&g->active.addr) && g->active.priority < g->resigned_to)
+		g->resigned = false;
 	if (!c->preempt || g->resigned || g->state < HSRP_STATE_LISTEN ||
 	    g->state == HSRP_STATE_ACTIVE || !addr_is_set(&g->active.addr) ||
 	    hsrp_stronger(g, g->active.priority, &g->active.addr)) {

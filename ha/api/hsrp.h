@@ -211,8 +211,8 @@ void hsrp_group_decrement(struct hsrp_group *g, uint32_t decrement, uint64_t now
 void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 		      struct hsrp_actions *out);
 // Planned switchover: gives the active role away and does not preempt until the router that took it
-// is lost, or hsrp_group_reclaim(). False, and nothing happens, unless this router is active and a
-// standby router is known.
+// is lost, its priority falls, or hsrp_group_reclaim(). False, and nothing happens, unless this
+// router is active and a standby router is known.
 bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // A gated group does not become active by itself, when the active router is lost or to be

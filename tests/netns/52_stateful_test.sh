@@ -58,20 +58,32 @@ mend() {
 	cut-*) pair_heal "${1#cut-}" "$2" ;;
 	esac
 }
-for what in kill freeze cut-outside poweroff cut-inside kill; do
-	step "$what of $act"
-	std=$(pair_other $act)
-	at=$(now_ms)
-	fault $what $act
-	after "$std" "$what"
-	echo "   pings pass after $(($(now_ms) - at)) ms"
-	mend $what $act
-	# whoever works when both are there again
-	wait_event 20 eval "hot a || hot b"
-	act=a
-	hot a || act=b
-	after $act "$what, rejoined"
-done
+# settled NODE: all of it is that box's, the other one is ready
+settled() { pair_settled "$1" && hot "$1"; }
+# through BEST FAULT...: each fault hits BEST; the other box goes on; mended, BEST preempts
+through() {
+	local best=$1 std what at
+	std=$(pair_other "$best")
+	for what in "${@:2}"; do
+		step "$what of $best"
+		at=$(now_ms)
+		fault "$what" "$best"
+		after "$std" "$what"
+		echo "   pings pass after $(($(now_ms) - at)) ms"
+		mend "$what" "$best"
+		wait_event 20 settled "$best"
+		after "$best" "$what, rejoined"
+	done
+}
+# equal priorities: the higher address
+wait_event 20 settled b
+through b kill freeze cut-outside poweroff
+step "a gets the higher priority"
+pair_priority a 110
+wait_event 20 settled a
+after a "the change of priority"
+through a kill cut-inside freeze
+act=a
 
 for round in 1 2 3; do
 	step "planned switchover $round"

@@ -173,6 +173,26 @@ static void test_resign(void **state)
 	states(HSRP_STATE_INITIAL, ACTIVE, OFF);
 }
 
+// What was given away is taken back when the one who has it loses something that it tracks.
+static void test_resign_and_loss(void **state)
+{
+	struct hsrp_actions out = {0};
+
+	boot(0, 100, true);
+	boot(1, 100, true);
+	bed_run(&bed, 60000);
+	states(STANDBY, ACTIVE, OFF);
+	assert_true(hsrp_group_resign(bed.r[1].g, bed.now, &out));
+	bed_perform(&bed, 1, &out);
+	bed_run(&bed, 60000);
+	states(ACTIVE, STANDBY, OFF);
+	out.count = 0;
+	hsrp_group_decrement(bed.r[0].g, 30, bed.now, &out);
+	bed_perform(&bed, 0, &out);
+	bed_run(&bed, 1000);
+	states(SPEAK, ACTIVE, OFF);
+}
+
 // The resign is lost: the next hello, in whatever lesser state, says as much.
 static void test_resign_lost(void **state)
 {
@@ -377,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kill, begin, end),
 		cmocka_unit_test_setup_teardown(test_coup, begin, end),
 		cmocka_unit_test_setup_teardown(test_resign, begin, end),
+		cmocka_unit_test_setup_teardown(test_resign_and_loss, begin, end),
 		cmocka_unit_test_setup_teardown(test_resign_lost, begin, end),
 		cmocka_unit_test_setup_teardown(test_tracking, begin, end),
 		cmocka_unit_test_setup_teardown(test_one_way, begin, end),
