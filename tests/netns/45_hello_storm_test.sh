@@ -9,7 +9,7 @@ need jq tcpdump
 [ -x "$(bin tandem-bench)" ] || skip "tandem-bench is not built"
 
 pair_topology
-export PAIR_TIMERS='msec 100 msec 300' PAIR_EXTRA='crypto isakmp key cisco address 0.0.0.0 0.0.0.0
+export PAIR_TIMERS='msec 100 msec 600' PAIR_EXTRA='crypto isakmp key cisco address 0.0.0.0 0.0.0.0
 crypto isakmp limit half-open 20000
 crypto isakmp policy 20
  encr aes
