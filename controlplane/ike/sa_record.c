@@ -326,7 +326,7 @@ int ike_sa_install(struct ike *ike, const struct ha_sa *in, struct err *err)
 			ike_sa_kill(sa, "cannot be taken over", false);
 	}
 	free(r);
-	if (rc < 0)
+	if (rc != 0)
 		return err_set(err, rc, "IKE SA of the other box: %s", strerror(-rc));
 	children_find(sa);
 	if (made)
