@@ -27,6 +27,7 @@ void agent_destroy(struct agent *a)
 	ids_clear(&a->raises);
 	ids_clear(&a->edges);
 	ids_clear(&a->fed);
+	ids_clear(&a->removed);
 	ids_clear(&a->next_in);
 	ids_clear(&a->next_out);
 	free(a->limit);
@@ -150,6 +151,7 @@ static void role(struct agent *a, const struct ha_word *w)
 	if (w->len != sizeof(a->role))
 		return;
 	memcpy(&a->role, w->payload, sizeof(a->role));
+	record_life(a);
 	switch_role(a);
 	if (a->ops.role)
 		a->ops.role(a->ops.ctx, a->group, &a->role);
@@ -165,7 +167,7 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 		if (w->id == 0)
 			record_feed_all(a, w->a != 0);
 		else if (!a->working)
-			a->ops.remove(a->ops.ctx, w->id);
+			record_remove(a, w->id);
 		break;
 	case HA_FEED_END: record_feed_end(a); break;
 	case HA_APPLIED: record_applied(a, w->a); break;

@@ -10,6 +10,7 @@
 #define SWITCH_WAIT 1000000  // us, for HA_PREPARE after HSRP lost the role
 #define HOLD_US     10000000
 #define HELLO_US    3000000
+#define REMOVED_MAX (1u << 20)
 #define SEQ_JUMP    (1ull << 40)  // more records than are ever told in one go
 
 // Why the work of the group has stopped, or is about to.
@@ -53,6 +54,10 @@ struct agent {
 	uint32_t limit_first, limits, limits_max;
 	struct ids raises;  // a = wanted, 0 = there; b = when asked
 	struct ids edges;   // a = edge; the ring was full
+	// What this process has had and given up in the present life (rule 6): never to send again
+	// in it.
+	struct ids removed;
+	uint64_t life[3];
 	bool feeding;
 	struct ids fed;  // while everything is fed: the others go at its end
 
@@ -79,6 +84,8 @@ void record_limit(struct agent *a, uint64_t id, uint64_t lim);
 void record_feed(struct agent *a, const struct ha_sa *sa);
 void record_feed_all(struct agent *a, bool keep_fed);
 void record_feed_end(struct agent *a);
+void record_remove(struct agent *a, uint64_t id);
+void record_life(struct agent *a);
 void record_tick(struct agent *a);
 uint64_t agent_record_due(const struct agent *a);
 // agent_switch.c

@@ -122,10 +122,19 @@ bool record_pump(struct agent *a)
 	return false;
 }
 
+static void removed_note(struct agent *a, uint64_t id)
+{
+	if (ids_count(&a->removed) >= REMOVED_MAX)
+		ids_pop(&a->removed);
+	(void)ids_add(&a->removed, id, 0, 0);
+}
+
 static uint64_t change(struct agent *a, uint64_t id, bool gone)
 {
 	const struct ids_item item = {.id = id, .a = gone};
 
+	if (gone)
+		removed_note(a, id);
 	if (!agent_busy(a))
 		return 0;
 	// not attached: everything is told anew, and what the mirror has too many is deleted
@@ -134,7 +143,7 @@ static uint64_t change(struct agent *a, uint64_t id, bool gone)
 		a->seq++;
 		return a->seq;
 	}
-	if (a->attached) {
+	if (a->attached || gone) {
 		const struct ids_item *there = ids_get(&a->dirty, id);
 		if (ids_add(&a->dirty, id, gone || (there && there->a), 0))
 			a->lost = true;
@@ -156,12 +165,19 @@ uint64_t agent_delete(struct agent *a, uint64_t id)
 void record_resync(struct agent *a)
 {
 	uint64_t cursor = 0, id;
+	struct ids old = a->dirty;
+	struct ids_item item;
 
 	a->boundary = a->boundary > a->seq ? a->boundary : a->seq + SEQ_JUMP;
 	a->lost = false;
 	a->limit_first = a->limits = 0;
-	ids_clear(&a->dirty);
+	a->dirty = (struct ids){0};
 	ids_clear(&a->edges);
+	// what was deleted is told whatever has become of us: the mirror would bring it back
+	for (; ids_first(&old, &item); ids_pop(&old)) {
+		if (item.id && item.a)
+			a->lost |= ids_add(&a->dirty, item.id, 1, 0) != 0;
+	}
 	if (agent_busy(a)) {
 		while (a->ops.each(a->ops.ctx, a->group, &cursor, &id))
 			a->lost |= ids_add(&a->dirty, id, 0, 0) != 0;
@@ -182,9 +198,33 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 	}
 	if (a->feeding)
 		(void)ids_add(&a->fed, sa->id, 0, 0);
+	struct ha_sa copy = *sa;
+	// its counter of IVs would begin anew in the same life: it is made anew instead (rules 6,
+	// 12)
+	copy.taint |= ids_has(&a->removed, sa->id);
 	// what it knew of its numbers does not count: rule 10
-	if (a->ops.install(a->ops.ctx, sa) == 0)
-		a->ops.sequence(a->ops.ctx, sa->id, sa->ceiling + 1, sa->edge);
+	if (a->ops.install(a->ops.ctx, &copy))
+		return;
+	a->ops.sequence(a->ops.ctx, sa->id, sa->ceiling + 1, sa->edge);
+	if (copy.taint)
+		a->ops.taint(a->ops.ctx, sa->id, true);
+}
+
+void record_remove(struct agent *a, uint64_t id)
+{
+	removed_note(a, id);
+	a->ops.remove(a->ops.ctx, id);
+}
+
+void record_life(struct agent *a)
+{
+	const struct ha_role *r = &a->role;
+	uint64_t life[3] = {r->lineage, r->join[r->slot & 1], (uint64_t)r->slot << 8 | r->restart};
+
+	if (memcmp(life, a->life, sizeof(life)) == 0)
+		return;
+	memcpy(a->life, life, sizeof(life));
+	ids_clear(&a->removed);
 }
 
 static void remove_but(struct agent *a, const struct ids *keep)
@@ -193,7 +233,7 @@ static void remove_but(struct agent *a, const struct ids *keep)
 
 	while (a->ops.each(a->ops.ctx, a->group, &cursor, &id)) {
 		if (!keep || !ids_has(keep, id))
-			a->ops.remove(a->ops.ctx, id);
+			record_remove(a, id);
 	}
 }
 

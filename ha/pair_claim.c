@@ -237,7 +237,9 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->snap = SNAP_NONE;
 	p->made = p->acked = p->applied = p->applied_told = 0;
 	p->activate = p->sweep = false;
+	p->owed &= ~(unsigned)OWED_ACTIVATE;
 	p->confirm_until = 0;
+	reset_begin(p);
 	gate_open_all(p);
 	say(p, "the other box takes over from the gateway process that is gone");
 	grant_send(p);
@@ -257,7 +259,9 @@ void claim_acked(struct pair *p)
 static bool gateway_hangs(const struct pair *p)
 {
 	uint64_t sent = word_get(p, MIRROR_HELLO_SENT);
-	return sent != 0 && p->now > sent + hello_us(p) && silent_too_long(p);
+	// a stamp of before it was given the role says nothing
+	return p->self_seen && p->now > p->working_at + hold_us(p) && sent != 0 &&
+	       p->now > sent + hello_us(p) && silent_too_long(p);
 }
 
 static void claim_active(struct pair *p, const struct pair_msg *m)

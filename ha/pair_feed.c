@@ -166,6 +166,8 @@ static int owed_tell(struct pair *p, enum owed what)
 static bool owed_pump(struct pair *p)
 {
 	for (unsigned bit = 1; bit <= OWED_YIELD; bit <<= 1) {
+		if (bit == OWED_ACTIVATE && !p->working)
+			p->owed &= ~bit;  // it came to nothing meanwhile
 		if (!(p->owed & bit))
 			continue;
 		if (owed_tell(p, (enum owed)bit) == -EAGAIN)

@@ -52,11 +52,10 @@ static void end_send(struct pair *p)
 
 	out_begin(p, &o, PAIR_SNAP_END, HAS(TLV_LSN));
 	pair_msg_begin(&o.b, &o.m);
-	// it counts as a lease; protected from before it leaves
-	if (role_of(p) == HA_ROLE_ACTIVE) {
-		lease_note(p);
+	// it counts as a lease, of a standby that is fresh itself too; protected before it leaves
+	lease_note(p);
+	if (role_of(p) == HA_ROLE_ACTIVE)
 		word_set(p, MIRROR_ALONE, 0);
-	}
 	p->session_at = p->now;
 	if (out_send(p, &o, 1))
 		return;

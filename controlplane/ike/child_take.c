@@ -210,9 +210,9 @@ static struct child_sa *get_or_make(struct ike *ike, const struct ha_sa *in,
 		errno = EEXIST;  // rule 6: an identity is used once
 		return NULL;
 	}
-	if (!c->ha.asleep)
-		child_sa_sleep(c);
-	return c;
+	child_sa_sleep(c);
+	errno = EEXIST;
+	return c->dead ? NULL : c;  // dead: ours, and never told
 }
 
 static int take(struct ike *ike, const struct ha_sa *in, struct child_record *r, struct err *err)

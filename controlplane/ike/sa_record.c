@@ -312,10 +312,12 @@ int ike_sa_install(struct ike *ike, const struct ha_sa *in, struct err *err)
 	    (!sa || known->group != in->group || sa->icookie != r->icookie ||
 	     sa->rcookie != r->rcookie || !addr_equal(&sa->local, &r->local)))
 		rc = -EEXIST;  // rule 6: an identity is used once
-	if (rc == 0 && made && !(sa = passive_create(ike, in, r)))
+	if (rc == 0 && !sa && !(sa = passive_create(ike, in, r)))
 		rc = -ENOMEM;
-	if (rc == 0 && !sa->ha.asleep)
+	if (rc == 0) {
 		ike_sa_sleep(sa);
+		rc = sa->dead ? -EEXIST : 0;  // ours, and never told
+	}
 	if (rc == 0) {
 		record_apply(sa, r);
 		replica_taint(ike, &sa->ha, in->taint);
@@ -324,7 +326,7 @@ int ike_sa_install(struct ike *ike, const struct ha_sa *in, struct err *err)
 			ike_sa_kill(sa, "cannot be taken over", false);
 	}
 	free(r);
-	if (rc < 0)
+	if (rc != 0)
 		return err_set(err, rc, "IKE SA of the other box: %s", strerror(-rc));
 	children_find(sa);
 	if (made)

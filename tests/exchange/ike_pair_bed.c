@@ -92,7 +92,9 @@ static void record_mask(struct replica_tlvs *t, uint8_t kind, uint8_t basics[128
 	t->v[TLV_TIMES] = t->v[TLV_V1_IDS] = t->v[TLV_V1_MAIN] = (struct chunk){0};
 	if (kind != HA_CHILD_SA)
 		return;
-	assert_true(c->len <= 128 && c->len > 38);
+	assert_true(c->data && c->len <= 128 && c->len > 38);
+	if (!c->data)
+		return;
 	memcpy(basics, c->data, c->len);
 	memset(basics + 30, 0, 8);  // bytes so far
 	c->data = basics;

@@ -35,8 +35,8 @@
 #ifndef NSEND
 #define NSEND 3         /* ESP packets sent in all */
 #endif
-#ifndef NIN
-#define NIN 0           /* inbound packets accepted in all */
+#ifndef NACCEPT
+#define NACCEPT 0           /* inbound packets accepted in all */
 #endif
 #ifndef MAXSEQ
 #define MAXSEQ 6
@@ -82,7 +82,7 @@ chan c[2] = [2] of { byte, short, byte, byte, byte, byte, byte, byte, byte, bit 
 bit rup = 1, hup = 1;
 bit epi;                         /* ghost: a split brain is going on (both boxes were live on one key and neither has given way yet) */
 byte nbox = NBOX, nproc = NPROC, nr = NR, nh = NH, nloss = NLOSS, nreord = NREORD, nplan = NPLAN, nexp = NEXP;
-byte nsend = NSEND, nin = NIN, nrek = NREK;
+byte nsend = NSEND, naccept = NACCEPT, nrek = NREK;
 byte keyctr = 0;
 /* watch: one earlier packet, chosen non-deterministically */
 byte wkey = 0, wseq, wj, wr, wc; bit ws, wsplit;
@@ -191,8 +191,8 @@ inline a_renew(b) { d_step {          /* lease renewed in the session */
   rup && B[b].up && B[b].role==STANDBY && !B[b].fresh && B[1-b].role==ACTIVE && INSESS && B[1-b].prot &&
   B[b].key==B[1-b].key && B[b].ck==B[1-b].ck -> B[b].fresh=1; TAINTCOPY(b)     /* the lease travels behind all records and checkpoints */ } }
 inline a_accept(b) { d_step {         /* inbound packet edge+1, new or replayed */
-  LIVE(b) && !B[b].taint && nin > 0 && B[b].edge < B[b].ck + X && INBOUND(b)
-  -> nin--; B[b].edge++; if :: B[b].edge > hi[B[b].key] -> hi[B[b].key]=B[b].edge :: else fi } }
+  LIVE(b) && !B[b].taint && naccept > 0 && B[b].edge < B[b].ck + X && INBOUND(b)
+  -> naccept--; B[b].edge++; if :: B[b].edge > hi[B[b].key] -> hi[B[b].key]=B[b].edge :: else fi } }
 inline a_ckpt(b) { d_step {
   LIVE(b) && B[b].edge > B[b].ck && ROOM(1-b) -> B[b].ck=B[b].edge;
   if :: B[b].prot -> put(1-b, CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) :: else fi } }
@@ -384,7 +384,7 @@ active proctype sys() {
     B[0].R=STEP; B[0].lim=STEP; B[1].R=STEP }
   do
   BOTH(a_send) BOTH(a_sendw) BOTH(a_sendn) BOTH(a_raise) BOTH(a_reraise) BOTH(a_goalone) BOTH(a_expire) BOTH(a_renew)
-#if NIN > 0
+#if NACCEPT > 0
   BOTH(a_accept) BOTH(a_ckpt) BOTH(a_reckpt)
 #endif
   BOTH(a_rekey) BOTH(a_jreq) BOTH(a_rejreq) BOTH(a_takeover) BOTH(a_claim) BOTH(a_reclaim) BOTH(a_unclaim) BOTH(a_planned) BOTH(a_found)

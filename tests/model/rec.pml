@@ -77,7 +77,7 @@ active proctype sys() {
   :: d_step { len(ak) > 0 -> ak?x; if :: x > acked -> acked=x :: else fi; x=0 }
   /* A dies; messages of the dead association are lost from some point on */
   :: d_step { up && joined -> up=0 }
-  :: d_step { !up && len(c) > 0 -> c?x,y,z; x=0; y=0; z=0; 
+  :: d_step { !up && len(c) > 0 -> c?x,y,z; x=0; y=0; z=0;
        do :: len(c) > 0 -> c?x,y,z :: else -> break od; x=0; y=0; z=0 }
   /* B takes over */
   :: d_step { !up && !over && hot -> over=1;

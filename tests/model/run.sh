@@ -35,7 +35,7 @@ configs() {
 		long R4 core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNLOSS=1 -DNREORD=1 -DNPLAN=1 -DNEXP=0 -DNSEND=3
 		long R5 core ok -DNBOX=0 -DNPROC=2 -DNR=1 -DNH=1 -DNEXP=0 -DNSEND=4
 		long planned-box core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNPLAN=1 -DNEXP=0 -DNSEND=2
-		long edges core ok -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNIN=4 -DNSEND=0
+		long edges core ok -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNACCEPT=4 -DNSEND=0
 	END
 }
 
