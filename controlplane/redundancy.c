@@ -187,66 +187,6 @@ static const struct agent_ops ops = {
 	.need_config = op_need_config,
 };
 
-// ---- HSRP -------------------------------------------------------------------------------------
-static void hello_look(struct redundancy_group *r)
-{
-	struct ha_hello h = {0};
-	struct standby_view v;
-
-	if (standby_view(r->name, &v)) {
-		h.self_active = v.state == HSRP_STATE_ACTIVE;
-		// a claiming group still names the router that it misses
-		h.other_active = v.other_active && !h.self_active && v.other_heard_ms < v.hold_ms;
-		h.priority = v.priority;
-		h.hello_ms = v.hello_ms;
-		h.hold_ms = v.hold_ms;
-		memcpy(h.own, v.local.bytes, sizeof(h.own));
-		memcpy(h.other, v.other.bytes, sizeof(h.other));
-	}
-	if (memcmp(&h, &r->hello, sizeof(h)) == 0)
-		return;
-	r->hello = h;
-	agent_hello(r->agent, &h, redundancy_now());
-}
-
-static void hook_claim(void *ctx, const char *name, bool preempt)
-{
-	struct redundancy_group *r = redundancy_named(name);
-
-	if (!r || !redundancy_port_running()) {
-		// without the standby process nobody can say that it is unsafe, nor that it is
-		// safe: wait for it, the claim runs out into a take-over
-		return;
-	}
-	hello_look(r);
-	if (r->working) {
-		standby_claimed(name, true);
-		return;
-	}
-	r->claiming = true;
-	if (!preempt) {
-		agent_claim(r->agent, redundancy_now());
-	} else if (agent_switch(r->agent, redundancy_now())) {
-		r->claiming = false;
-		standby_claimed(name, false);
-	}
-	redundancy_rearm(&gateway);
-}
-
-static void hook_change(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
-			enum hsrp_event why)
-{
-	struct redundancy_group *r = redundancy_named(name);
-
-	if (!r)
-		return;
-	if (to == HSRP_STATE_ACTIVE && !r->working && !r->claiming)
-		agent_claim(r->agent, redundancy_now());
-	if (from == HSRP_STATE_ACTIVE && r->working && !r->yielding)
-		agent_lost(r->agent, redundancy_now());
-	redundancy_rearm(&gateway);
-}
-
 // ---- time -------------------------------------------------------------------------------------
 static void on_tick(void *ctx, uint64_t now_ms)
 {
@@ -258,7 +198,7 @@ static void on_tick(void *ctx, uint64_t now_ms)
 		struct redundancy_group *r = redundancy_get(n);
 		if (!r)
 			continue;
-		hello_look(r);
+		redundancy_hsrp_tick(r, now);
 		if (m && r->hello.self_active)
 			mirror_word_set(m, n, MIRROR_HELLO_SENT, now);
 		if (agent_due(r->agent) <= now)
@@ -454,10 +394,8 @@ int redundancy_switch(struct gateway *g, struct err *err)
 
 int redundancy_start(struct gateway *g, struct err *err)
 {
-	static const struct standby_hooks hooks = {.claim = hook_claim, .change = hook_change};
-
 	loop_timer_init(&redundancy.tick, g->loop, "redundancy", on_tick, g);
-	standby_hooks_set(&hooks);
+	redundancy_hsrp_start();
 	return work_start(g, err);
 }
 
@@ -488,7 +426,7 @@ void redundancy_stop(struct gateway *g)
 		working |= redundancy_get(n) && redundancy.group[n].working;
 	if (working)
 		hand_over(g);
-	standby_hooks_set(NULL);
+	redundancy_hsrp_stop();
 	redundancy_port_stop(g, true);
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
 		if (redundancy_get(n))

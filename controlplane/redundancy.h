@@ -26,6 +26,7 @@ struct redundancy_group {
 	bool working;                    // IKE and workers are at work for it
 	bool claiming;                   // HSRP waits for an answer
 	bool yielding;                   // HSRP gives the role up because of us
+	uint64_t parted_at;              // HSRP and the work disagree since, or agreed last
 	uint32_t replay_in, replay_out;  // packets between checkpoints
 	struct pair_counters counters;
 };
@@ -60,6 +61,11 @@ void redundancy_attached(struct gateway *g, bool attached, bool first);
 void redundancy_writable(struct gateway *g);
 void redundancy_rearm(struct gateway *g);
 int redundancy_switch(struct gateway *g, struct err *err);  // redundancy force-switchover
+
+// redundancy_hsrp.c: what HSRP sees and wants
+void redundancy_hsrp_start(void);
+void redundancy_hsrp_stop(void);
+void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now);
 
 // ---- redundancy_config.c ----------------------------------------------------------------------
 void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks, by apply_warn

@@ -246,6 +246,8 @@ void hsrp_group_configure(struct hsrp_group *g, const struct hsrp_conf *conf, ui
 	if (restart)
 		group_stop(g, now, out);
 	auth_change(g, conf, now);
+	if (conf->priority > g->conf.priority)
+		g->resigned = false;  // an operator wants the role here
 	g->conf = *conf;
 	if (restart) {
 		g->virtual_ip = conf->virtual_ip;
