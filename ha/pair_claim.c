@@ -245,23 +245,16 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->grant.session = session_of(p);
 	p->snap = SNAP_NONE;
 	p->made = p->acked = p->applied = p->applied_told = 0;
+	if (p->working)
+		say(p, "the gateway process hangs");
 	p->plan = PLAN_NONE;
-	p->activate = p->sweep = false;
+	p->working = p->activate = p->sweep = false;
 	p->owed &= ~(unsigned)OWED_ACTIVATE;
 	p->confirm_until = 0;
 	reset_begin(p);
 	gate_open_all(p);
 	say(p, "the other box takes over from the gateway process that is gone");
 	grant_send(p);
-}
-
-void claim_acked(struct pair *p)
-{
-	if (p->claim_held)
-		edges_pump(p);
-	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
-	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
-		grant_dead(p, &p->held);
 }
 
 // A gateway process that hangs says no hellos either, and would answer no HA_PREPARE. When it wakes
@@ -274,15 +267,21 @@ static bool gateway_hangs(const struct pair *p)
 	       p->now > sent + hello_us(p) && silent_too_long(p);
 }
 
+void claim_acked(struct pair *p)
+{
+	if (p->claim_held)
+		edges_pump(p);
+	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
+	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && (!p->working || gateway_hangs(p)) &&
+	    p->in_session)
+		grant_dead(p, &p->held);
+}
+
 static void claim_active(struct pair *p, const struct pair_msg *m)
 {
 	if (p->yield || p->plan >= PLAN_STOPPING)
 		return;  // GRANT, or nothing, follows
-	if (p->working && gateway_hangs(p)) {
-		say(p, "the gateway process hangs");
-		p->working = false;
-	}
-	if (p->working) {
+	if (p->working && !gateway_hangs(p)) {
 		uint64_t patience = hold_us(p) ? hold_us(p) : HOLD_DEFAULT_US;
 		bool lost = !p->hello.self_active &&
 			    (p->self_seen || p->now > p->working_at + patience);

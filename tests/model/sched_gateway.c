@@ -146,6 +146,8 @@ static void op_activate(void *ctx, unsigned group)
 	struct box *b = ctx;
 
 	trace("box %u: works", b->n);
+	if (b->mirror)
+		b->life = life_now(b);
 	b->working = true;
 	b->stopping = false;
 	b->active = true;
