@@ -376,6 +376,8 @@ int bench_ike(int argc, char **argv)
 	loop_timer_repeat(&b.pace, 1);
 	(void)loop_run(b.loop);
 	report();
+	// at exit OpenSSL takes away what a helper may still be using
+	ike_pool_destroy(b.pool);
 	// no word to the gateway: its SAs stay, as those of peers that lost their power
 	return b.child_up == b.count ? 0 : 1;
 }

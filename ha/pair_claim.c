@@ -18,6 +18,20 @@ void claim_void(struct pair *p)
 	memset(p->claim_nonce, 0, sizeof(p->claim_nonce));
 }
 
+static void taint_send(struct pair *p)
+{
+	struct outgoing o;
+
+	if (!p->in_session || p->snap == SNAP_NONE)
+		return;
+	out_begin(p, &o, PAIR_TAINT, HAS(TLV_LSN) | HAS(TLV_KIND));
+	o.m.kind = 1;
+	pair_msg_begin(&o.b, &o.m);
+	// a standby that does not hear of it must not become fresh again
+	if (out_send(p, &o, 1))
+		session_leave(p);
+}
+
 // Rule 12 for all. The word first: a process that dies here finishes it when it is back.
 void taint_all(struct pair *p, const char *why)
 {
@@ -33,15 +47,7 @@ void taint_all(struct pair *p, const char *why)
 	p->count.tainted++;
 	say(p, "all SAs are to be renewed: %s", why);
 	tell_owed(p, OWED_TAINT);
-	if (p->in_session && p->snap != SNAP_NONE) {
-		struct outgoing o;
-		out_begin(p, &o, PAIR_TAINT, HAS(TLV_LSN) | HAS(TLV_KIND));
-		o.m.kind = 1;
-		pair_msg_begin(&o.b, &o.m);
-		// a standby that does not hear of it must not become fresh again
-		if (out_send(p, &o, 1))
-			session_leave(p);
-	}
+	taint_send(p);
 }
 
 // ---- becoming active ----------------------------------------------------------------------------
@@ -98,6 +104,9 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 		p->snap = SNAP_SENT;
 		p->made = p->acked = p->snap_end = 0;
 		word_set(p, MIRROR_LSN, 0);
+		// in the new session, before its first lease (rule 12)
+		if (!was_fresh && !authority)
+			taint_send(p);
 	}
 	p->count.takeovers++;
 	say(p, "takes over%s",
@@ -236,22 +245,16 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->grant.session = session_of(p);
 	p->snap = SNAP_NONE;
 	p->made = p->acked = p->applied = p->applied_told = 0;
-	p->activate = p->sweep = false;
+	if (p->working)
+		say(p, "the gateway process hangs");
+	p->plan = PLAN_NONE;
+	p->working = p->activate = p->sweep = false;
 	p->owed &= ~(unsigned)OWED_ACTIVATE;
 	p->confirm_until = 0;
 	reset_begin(p);
 	gate_open_all(p);
 	say(p, "the other box takes over from the gateway process that is gone");
 	grant_send(p);
-}
-
-void claim_acked(struct pair *p)
-{
-	if (p->claim_held)
-		edges_pump(p);
-	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
-	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && !p->working && p->in_session)
-		grant_dead(p, &p->held);
 }
 
 // A gateway process that hangs says no hellos either, and would answer no HA_PREPARE. When it wakes
@@ -264,15 +267,21 @@ static bool gateway_hangs(const struct pair *p)
 	       p->now > sent + hello_us(p) && silent_too_long(p);
 }
 
+void claim_acked(struct pair *p)
+{
+	if (p->claim_held)
+		edges_pump(p);
+	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
+	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && (!p->working || gateway_hangs(p)) &&
+	    p->in_session)
+		grant_dead(p, &p->held);
+}
+
 static void claim_active(struct pair *p, const struct pair_msg *m)
 {
 	if (p->yield || p->plan >= PLAN_STOPPING)
 		return;  // GRANT, or nothing, follows
-	if (p->working && gateway_hangs(p)) {
-		say(p, "the gateway process hangs");
-		p->working = false;
-	}
-	if (p->working) {
+	if (p->working && !gateway_hangs(p)) {
 		uint64_t patience = hold_us(p) ? hold_us(p) : HOLD_DEFAULT_US;
 		bool lost = !p->hello.self_active &&
 			    (p->self_seen || p->now > p->working_at + patience);

@@ -175,7 +175,7 @@ static void grant(struct pair *p)
 
 bool plan_pump(struct pair *p)
 {
-	if (p->plan != PLAN_STOPPED)
+	if (p->plan != PLAN_STOPPED || role_of(p) != HA_ROLE_ACTIVE)
 		return false;
 	for (int i = 0; i < 16; i++) {
 		if (p->blocked)

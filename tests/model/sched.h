@@ -47,6 +47,7 @@ struct box {
 	struct pair *pair;
 	struct agent *agent;
 	bool attached, was_started;
+	uint64_t life;  // as last seen in the mirror
 	struct queue to_standby, to_gateway;
 	bool full_standby, full_gateway, full_link;
 	// HSRP

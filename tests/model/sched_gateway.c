@@ -146,6 +146,8 @@ static void op_activate(void *ctx, unsigned group)
 	struct box *b = ctx;
 
 	trace("box %u: works", b->n);
+	if (b->mirror)
+		b->life = life_now(b);
 	b->working = true;
 	b->stopping = false;
 	b->active = true;
@@ -407,9 +409,10 @@ static void sa_traffic(struct box *b, unsigned i)
 	if (f->next + 30000 > f->lim)
 		agent_low(b->agent, i + 1, f->next - 1, 1000);
 	if (burst && p->established && one_in(3)) {
-		uint64_t life = b->mirror ? life_now(b) : f->life;
-		if (life != f->life) {
-			f->life = life;
+		if (b->mirror)
+			b->life = life_now(b);
+		if (b->life != f->life) {
+			f->life = b->life;
 			f->ctr = 0;
 		}
 		check_send(b, i, f->next, f->next + burst - 1);
