@@ -80,6 +80,7 @@ wait_event 20 settled b
 through b kill freeze cut-outside poweroff
 step "a gets the higher priority"
 pair_priority a 110
+cli a "write memory" >/dev/null
 wait_event 20 settled a
 after a "the change of priority"
 through a kill cut-inside freeze
