@@ -188,8 +188,10 @@ static void heal_look(void)
 {
 	struct world *w = &world;
 
-	if (w->heal_at == 0 || w->now < w->heal_at || w->box[0].to_gateway.count ||
-	    w->box[1].to_gateway.count)
+	// what did not fit into a full ring follows a little later
+	if (w->heal_at && (w->box[0].to_gateway.count > 4 || w->box[1].to_gateway.count > 4))
+		w->heal_at = w->now + 20000;
+	if (w->heal_at == 0 || w->now < w->heal_at)
 		return;
 	w->heal_at = 0;
 	for (unsigned i = 0; i < w->spans; i++)
