@@ -150,6 +150,10 @@ static void op_resign(void *ctx, unsigned group)
 	if (redundancy.groups > 1 || !standby_yield(NULL))
 		(void)standby_yield(r->name);
 	r->yielding = false;
+	// Only what an operator gave away stays away; a stronger box preempts as ever.
+	if (!r->forced)
+		standby_reclaim(redundancy.groups > 1 ? r->name : NULL);
+	r->forced = false;
 }
 
 static void op_feed_done(void *ctx, unsigned group)
@@ -375,9 +379,10 @@ int redundancy_switch(struct gateway *g, struct err *err)
 
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
 		struct redundancy_group *r = redundancy_get(n);
-		if (!r || (!r->working && redundancy.groups > 1))
+		if (!r || !r->working)
 			continue;
 		int one = agent_switch(r->agent, redundancy_now());
+		r->forced = one == 0;
 		rc = one ? one : rc;
 		done += one == 0;
 	}
@@ -386,7 +391,9 @@ int redundancy_switch(struct gateway *g, struct err *err)
 		return 0;
 	if (!redundancy.groups)
 		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
-	return err_set(err, rc ? rc : -EAGAIN, "%s",
+	if (!done && !rc)
+		return err_set(err, -EAGAIN, "This box is not active; enter it on the active one");
+	return err_set(err, rc, "%s",
 		       rc == -ENOTCONN ? "The replication link is down"
 		       : rc == -EBUSY  ? "A switchover is under way"
 				       : "The other box is not STANDBY HOT");

@@ -26,6 +26,7 @@ struct redundancy_group {
 	bool working;                    // IKE and workers are at work for it
 	bool claiming;                   // HSRP waits for an answer
 	bool yielding;                   // HSRP gives the role up because of us
+	bool forced;                     // ... by an operator
 	uint64_t parted_at;              // HSRP and the work disagree since, or agreed last
 	uint32_t replay_in, replay_out;  // packets between checkpoints
 	struct pair_counters counters;

@@ -123,8 +123,7 @@ static void states_text(struct cli *cli, const struct redundancy_group *r)
 	cli_printf(cli, "  Manual Swact = %s\n",
 		   role->mine == HA_ROLE_ACTIVE && role->hot ? "enabled"
 		   : role->mine == HA_ROLE_ACTIVE ? "disabled (the other box is not STANDBY HOT)"
-		   : role->hot                    ? "enabled (asks the active box)"
-						  : "disabled (this box is not STANDBY HOT)");
+						  : "cannot be initiated from the standby box");
 	cli_printf(cli, " Communications = %s\n", role->link ? "Up" : "Down");
 	cli_printf(cli, "         IKE SAs = %u, replicated %u\n", role->ike,
 		   synced(role, role->ike));

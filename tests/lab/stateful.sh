@@ -43,6 +43,13 @@ hot() {
 spoke_sas() {
 	peer sas spk | grep -aoE '[0-9a-f]{16}_i\*? [0-9a-f]{16}_r\*?|[0-9a-f]{8}_[io]' | tr -d '*' | sort | xargs
 }
+# tcp_lives: ends the stream of tcp_start early; it must still have been moving
+tcp_lives() {
+	kill -INT "$TCP_PID"
+	wait "$TCP_PID" || true
+	eq "end of the TCP stream" "$(jq -r .error "$TMP/tcp.json")" "interrupt - the client has terminated"
+	num "bytes of TCP in its last seconds" "$(jq '[.intervals[-4:-1][].sum.bytes] | min' "$TMP/tcp.json")" -gt 0
+}
 # invariants_hold NODE...: none was found broken
 invariants_hold() {
 	local n
