@@ -116,6 +116,9 @@ static void taint(struct agent *a, uint64_t one, bool on)
 	uint64_t cursor = 0, id;
 
 	if (one) {
+		// given up once in this life: it must not send again, whatever its counters are
+		if (!on && ids_has(&a->removed, one))
+			return;
 		a->ops.taint(a->ops.ctx, one, on);
 		return;
 	}
