@@ -300,6 +300,9 @@ bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *
 	hsrp_event(g, HSRP_EVENT_GIVE_UP, NULL, false, now, out);
 	g->resigned = true;
 	g->resigned_to = to;
+	g->gave_up_until = now + g->hold_ms;
+	if (g->active_due < g->gave_up_until)
+		g->active_due = g->gave_up_until;
 	return true;
 }
 

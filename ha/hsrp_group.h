@@ -39,8 +39,9 @@ struct hsrp_group {
 	bool ever_up;
 	bool link_up, enabled;
 	enum hsrp_ready ready;
-	bool resigned;        // gave the role away on purpose: no preemption
-	uint8_t resigned_to;  // ... of a router of this priority or a higher one
+	bool resigned;           // gave the role away on purpose: no preemption
+	uint8_t resigned_to;     // ... of a router of this priority or a higher one
+	uint64_t gave_up_until;  // the one who is to take it has this long
 	uint32_t decrement;
 
 	enum hsrp_state state;

@@ -164,7 +164,8 @@ static void state_enter(struct hsrp_group *g, enum hsrp_state next, enum hsrp_ev
 		// Nobody is active. RFC 2281's timer may already have run out while it had no
 		// effect (Speak); a short time is left to a stronger router whose hellos were lost.
 		if (!addr_is_set(&g->active.addr))
-			g->active_due = now + settle_ms(g);
+			g->active_due = now + settle_ms(g) > g->gave_up_until ? now + settle_ms(g)
+									      : g->gave_up_until;
 	}
 	if (next == HSRP_STATE_INITIAL || next == HSRP_STATE_ACTIVE)
 		preempt_stop(g);
