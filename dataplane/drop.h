@@ -52,6 +52,7 @@
 	X(UDP_HEADER,      "udp-header",      "UDP length or checksum is wrong") \
 	X(POLICY_FRAGMENT, "policy-fragment", "later fragment where the policy needs ports") \
 	X(POLICY_UNBUILT,  "policy-unbuilt",  "policies of the port's crypto map are not in force yet") \
+	X(POLICY_BACK,     "policy-back",     "from a tunnel to what the map protects, routed out of the map's port in clear") \
 	X(ICMP_LIMIT,      "icmp-limit",      "ICMP error not sent, rate limit") \
 	X(HOST_FULL,       "host-full",       "host interface refused the frame")
 // clang-format on

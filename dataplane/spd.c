@@ -203,13 +203,32 @@ static const struct spd_group *group_find(const struct spd *s, uint32_t id)
 	return lo < s->groups && s->group[lo].id == id ? &s->group[lo] : NULL;
 }
 
+// A packet from the far side of a tunnel to what the map protects here, about to leave by the very
+// port: the route to its destination is gone, and a default route would send in clear what came
+// encrypted. Not where the map protects everything: there the far side may reach the world by us.
+static bool goes_back(const struct spd *s, const struct spd_group *g, const struct flow_key *key)
+{
+	struct flow_key in = *key;
+
+	in.reverse = 1;
+	struct spd_result r = spd_acl_match(g, &in);
+	if (r.verdict != SPD_PROTECT || r.policy >= s->index_size || s->index[r.policy] == 0)
+		return false;
+	return s->rule[s->index[r.policy] - 1].sel.src.len > 0;
+}
+
 // A group that the set does not know is one whose policies are still being built: nothing of a
 // port with that group may pass in clear until they are there.
 static struct spd_result classify(const struct spd *s, const struct flow_key *key)
 {
 	const struct spd_group *g = s ? group_find(s, key->group) : NULL;
 
-	return g ? spd_acl_match(g, key) : (struct spd_result){.verdict = SPD_DROP_UNBUILT};
+	if (!g)
+		return (struct spd_result){.verdict = SPD_DROP_UNBUILT};
+	struct spd_result r = spd_acl_match(g, key);
+	if (r.verdict == SPD_NONE && !key->reverse && goes_back(s, g, key))
+		r.verdict = SPD_DROP_BACK;
+	return r;
 }
 
 struct spd_result spd_classify(const struct flow_key *key)

@@ -29,8 +29,15 @@ struct flow_key {
 };
 _Static_assert(sizeof(struct flow_key) == 48, "six words are hashed and compared");
 
-// The two drops come last.
-enum spd_verdict { SPD_NONE, SPD_BYPASS, SPD_PROTECT, SPD_DROP_FRAGMENT, SPD_DROP_UNBUILT };
+// The drops come last.
+enum spd_verdict {
+	SPD_NONE,
+	SPD_BYPASS,
+	SPD_PROTECT,
+	SPD_DROP_FRAGMENT,
+	SPD_DROP_UNBUILT,
+	SPD_DROP_BACK,  // out of a tunnel, and about to leave by the tunnel's port in clear
+};
 struct spd_result {
 	uint32_t policy;  // id, 0 with SPD_NONE
 	uint8_t verdict;  // enum spd_verdict

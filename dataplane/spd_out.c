@@ -55,7 +55,10 @@ static __attribute__((noinline)) void expired(struct worker *w, struct rte_mbuf 
 
 static __attribute__((noinline)) void refused(struct worker *w, struct rte_mbuf *m, uint8_t verdict)
 {
-	pkt_drop(w, m, verdict == SPD_DROP_FRAGMENT ? DROP_POLICY_FRAGMENT : DROP_POLICY_UNBUILT);
+	pkt_drop(w, m,
+		 verdict == SPD_DROP_FRAGMENT  ? DROP_POLICY_FRAGMENT
+		 : verdict == SPD_DROP_UNBUILT ? DROP_POLICY_UNBUILT
+					       : DROP_POLICY_BACK);
 }
 
 // Most packets fit whatever the SA; of others the SA is asked, and few are reckoned out.

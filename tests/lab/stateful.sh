@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # stateful.sh - the pair of pair.sh with stateful switchover. Source it after pair.sh.
 # The replication link is `rep` (10.0.0.1, 10.0.0.2); PAIR_STATEFUL_EXTRA adds lines to the association.
 

@@ -118,6 +118,25 @@ static void ports_and_protocols(void **state)
 	expect(k, SPD_PROTECT, 1);
 }
 
+// What a tunnel brought does not leave by the map's port in clear because a route is gone; where
+// the map protects everything, the far side may reach the world.
+static void not_back_in_clear(void **state)
+{
+	struct dp_policy p[] = {
+		pbed_policy(1, 10, DP_POLICY_SKIP, "10.1.9.0/24", "10.2.0.0/16"),
+		pbed_policy(2, 11, DP_POLICY_PROTECT, "10.1.0.0/16", "10.2.0.0/16"),
+		pbed_policy(3, 20, DP_POLICY_PROTECT, "0.0.0.0/0", "10.3.0.0/16"),
+	};
+
+	(void)state;
+	p[0].next_order = 20;
+	set(p, 3);
+	expect(key_of("10.2.0.1", "10.1.0.1", 17, 1, 2), SPD_DROP_BACK, 0);
+	expect(key_of("10.2.0.1", "10.1.9.1", 17, 1, 2), SPD_NONE, 0);
+	expect(key_of("10.2.0.1", "10.4.0.1", 17, 1, 2), SPD_NONE, 0);
+	expect(key_of("10.3.0.1", "192.0.2.1", 17, 1, 2), SPD_NONE, 0);
+}
+
 static void an_answer_is_remembered(void **state)
 {
 	struct dp_policy p = pbed_policy(5, 1, DP_POLICY_PROTECT, "10.1.0.0/16", "10.2.0.0/16");
@@ -309,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(first_match_by_order_wins, reset),
 		cmocka_unit_test_setup(skip_goes_on_behind_its_entry, reset),
+		cmocka_unit_test_setup(not_back_in_clear, reset),
 		cmocka_unit_test_setup(ports_and_protocols, reset),
 		cmocka_unit_test_setup(an_answer_is_remembered, reset),
 		cmocka_unit_test_setup(a_new_set_outdates_the_cache, reset),
