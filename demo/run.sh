@@ -1,8 +1,8 @@
 #!/bin/bash
 # The demonstration (`make demo`): a gateway and a strongSwan spoke in network namespaces, a tunnel
-# by the reference walkthrough's parameters, traffic through it, the outer link under tcpdump.
-# Needs root and the built programs, nothing else of the machine. Ends with one machine-readable
-# line; exit status 0 only if everything it shows has happened.
+# by the reference walkthrough's parameters, traffic through it, the outer link under tcpdump. Then
+# failover.sh shows two gateways. Needs root and the built programs, nothing else of the machine. Each
+# half ends with one machine-readable line; exit status 0 only if everything it shows has happened.
 . "$(dirname "$(readlink -f "$0")")/../tests/netns/_init.sh"
 
 PINGS=${DEMO_PINGS:-1000}
@@ -76,3 +76,4 @@ grep -q 'UP-ACTIVE' <<<"$detail" || ok=0
 gateway_stop gw || ok=0
 echo "demo: pings_sent=$((2 * PINGS)) pings_lost=$((lost_out + lost_in)) tcp_mbit=$tcp clear_packets=$clear"
 [ $ok = 1 ] || fail "not everything that should have happened did"
+"$(dirname "$(readlink -f "$0")")/failover.sh" || fail "the second half of the demonstration failed"

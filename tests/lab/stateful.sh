@@ -42,7 +42,7 @@ hot() {
 # what a renegotiation would change: SPIs of the IPsec SAs and cookies of the IKE SA, as the spoke has
 # them
 spoke_sas() {
-	peer sas spk | grep -aoE '[0-9a-f]{16}_i\*? [0-9a-f]{16}_r\*?|[0-9a-f]{8}_[io]' | tr -d '*' | sort | xargs
+	peer sas spk | grep -aoE '[0-9a-f]{16}_[ir]|\b(in|out) +[0-9a-f]{8}' | tr -d ' ' | sort | xargs
 }
 # tcp_bytes: what the receiver of tcp_start's stream has got so far
 tcp_bytes() {
