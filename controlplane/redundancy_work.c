@@ -28,6 +28,12 @@ static struct {
 		bool walking;
 		uint64_t cursor;
 	} stop[HA_GROUPS_MAX + 1];
+	// Numbers that came before every worker had let go of the SA: set when the group begins.
+	struct number {
+		uint64_t id, next, edge;
+		uint16_t group;
+	} * late;
+	size_t lates, lates_max;
 } work;
 
 // ---- agent_ops --------------------------------------------------------------------------------
@@ -82,18 +88,68 @@ void work_limit(void *ctx, uint64_t id, uint64_t lim)
 	(void)ike_replica_limit(gateway.ike, id, lim, margin);
 }
 
-void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
+static void late_add(uint16_t group, uint64_t id, uint64_t next, uint64_t edge)
+{
+	for (size_t i = 0; i < work.lates; i++) {
+		struct number *n = &work.late[i];
+		if (n->id != id)
+			continue;
+		n->next = next ? next : n->next;
+		n->edge = edge > n->edge ? edge : n->edge;
+		return;
+	}
+	if (work.lates == work.lates_max) {
+		size_t max = work.lates_max ? work.lates_max * 2 : 256;
+		struct number *bigger = reallocarray(work.late, max, sizeof(*bigger));
+		if (!bigger)
+			return;
+		work.late = bigger;
+		work.lates_max = max;
+	}
+	work.late[work.lates++] =
+		(struct number){.id = id, .next = next, .edge = edge, .group = group};
+}
+
+// An SA that works goes on above what the other one may have used (rule 16).
+static void number_advance(uint64_t id, uint64_t next, uint64_t edge)
 {
 	uint32_t in, out;
 
-	if (!gateway.ike)
+	if (!ike_replica_handles(gateway.ike, id, &in, &out))
 		return;
-	int rc = ike_replica_sequence(gateway.ike, id, next, edge);
-	// an SA that works goes on above what the other one may have used (rule 16)
-	if (rc == -EBUSY && ike_replica_handles(gateway.ike, id, &in, &out)) {
+	if (next)
 		(void)dp_sa_advance(out, next, 0);
+	if (edge)
 		(void)dp_sa_advance(in, 0, edge);
+}
+
+void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
+{
+	const struct redundancy_group *r = redundancy_get((unsigned)(uintptr_t)ctx);
+
+	if (!gateway.ike || !r || ike_replica_sequence(gateway.ike, id, next, edge) != -EBUSY)
+		return;
+	if (r->working)
+		number_advance(id, next, edge);
+	else
+		late_add(r->number, id, next, edge);
+}
+
+// Before the group begins, or, where a worker has still not been seen to let go, right after.
+static void late_set(unsigned group, bool begun)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < work.lates; i++) {
+		const struct number n = work.late[i];
+		if (n.group != group)
+			work.late[kept++] = n;
+		else if (begun)
+			number_advance(n.id, n.next, n.edge);
+		else if (ike_replica_sequence(gateway.ike, n.id, n.next, n.edge) == -EBUSY)
+			work.late[kept++] = n;
 	}
+	work.lates = kept;
 }
 
 void work_taint(void *ctx, uint64_t id, bool on)
@@ -108,10 +164,14 @@ void work_taint(void *ctx, uint64_t id, bool on)
 void work_begin(unsigned group)
 {
 	work.stop[group].walking = false;
+	if (gateway.ike)
+		late_set(group, false);
 	if (dp_running())
 		(void)dp_group_set(group, DP_SA_ACTIVE);
-	if (gateway.ike)
-		ike_group_activate(gateway.ike, (uint16_t)group);
+	if (!gateway.ike)
+		return;
+	late_set(group, true);
+	ike_group_activate(gateway.ike, (uint16_t)group);
 }
 
 static void stop_walk(void *ctx)
@@ -355,5 +415,8 @@ void work_stop(struct gateway *g)
 	if (g->ike)
 		ike_replicate(g->ike, NULL);
 	loop_timer_fini(&work.poll);
+	free(work.late);
+	work.late = NULL;
+	work.lates = work.lates_max = 0;
 	secret_wipe(work.payload, sizeof(work.payload));
 }

@@ -16,7 +16,6 @@ after() { # after NODE WHAT
 	wait_event 10 ping_works hsp 6.6.16.4
 	wait_event 10 ping_works hin 6.6.2.4
 	same "$2"
-	invariants_hold a b
 }
 # together ACTIVE: both boxes are there again and could change at any moment
 together() { wait_event 20 hot "$1"; }
@@ -72,6 +71,7 @@ through() {
 		echo "   pings pass after $(($(now_ms) - at)) ms"
 		mend "$what" "$best"
 		wait_event 20 settled "$best"
+		invariants_hold a b
 		after "$best" "$what, rejoined"
 	done
 }
