@@ -381,7 +381,11 @@ int redundancy_switch(struct gateway *g, struct err *err)
 		struct redundancy_group *r = redundancy_get(n);
 		if (!r || !r->working)
 			continue;
-		int one = agent_switch(r->agent, redundancy_now());
+		// nobody would take the virtual address
+		struct standby_view v;
+		int one = standby_view(r->name, &v) && v.other_known
+				  ? agent_switch(r->agent, redundancy_now())
+				  : -EHOSTDOWN;
 		r->forced = one == 0;
 		rc = one ? one : rc;
 		done += one == 0;
@@ -394,9 +398,10 @@ int redundancy_switch(struct gateway *g, struct err *err)
 	if (!done && !rc)
 		return err_set(err, -EAGAIN, "This box is not active; enter it on the active one");
 	return err_set(err, rc, "%s",
-		       rc == -ENOTCONN ? "The replication link is down"
-		       : rc == -EBUSY  ? "A switchover is under way"
-				       : "The other box is not STANDBY HOT");
+		       rc == -ENOTCONN    ? "The replication link is down"
+		       : rc == -EBUSY     ? "A switchover is under way"
+		       : rc == -EHOSTDOWN ? "HSRP knows no standby router"
+					  : "The other box is not STANDBY HOT");
 }
 
 int redundancy_start(struct gateway *g, struct err *err)

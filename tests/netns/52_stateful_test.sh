@@ -91,7 +91,7 @@ for round in 1 2 3; do
 	cli $act "redundancy force-switchover"
 	act=$(pair_other $act)
 	after $act "the planned switchover"
-	together $act
+	wait_event 20 settled $act
 done
 
 step "the replication link alone fails"
