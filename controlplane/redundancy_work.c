@@ -246,6 +246,7 @@ static void poll(void *ctx, uint64_t now_ms)
 {
 	if (dp_running() && redundancy.groups)
 		(void)dp_checkpoint_poll(checkpoint, NULL, POLL_MAX);
+	forward_poll();
 }
 
 void work_event(const struct dp_event *ev)
@@ -404,6 +405,7 @@ int work_start(struct gateway *g, struct err *err)
 
 void work_wanted(bool wanted)
 {
+	forward_wanted(wanted);
 	if (!wanted)
 		loop_timer_stop(&work.poll);
 	else if (!work.poll.due_ms)

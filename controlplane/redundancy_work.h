@@ -34,3 +34,8 @@ void work_wanted(bool wanted);  // there are groups: checkpoints are looked for
 struct ike_env;
 void work_env(struct ike_env *env);
 uint16_t work_group_of(const struct ip_addr *local);  // group whose virtual address it is, or 0
+
+// ---- redundancy_forward.c ---------------------------------------------------------------------
+// Every millisecond: late packets of groups that the other box has now are passed on to it.
+void forward_poll(void);
+void forward_wanted(bool wanted);  // stateful redundancy is configured

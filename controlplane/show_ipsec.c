@@ -20,7 +20,7 @@ struct sa_show {
 	char last_if[CONFIG_NAME_MAX], last_map[CONFIG_NAME_MAX];
 	// filters
 	enum sa_form form;
-	bool detail, by_peer;
+	bool detail, by_peer, active, standby;
 	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
 	struct ip_addr peer;
 	struct cli *cli;
@@ -200,9 +200,25 @@ static bool tunnel_wanted(const struct sa_show *s, const struct tunnel *t)
 	return !s->interface[0] || strcmp(s->interface, t->interface) == 0;
 }
 
+// `active` or `standby`: all SAs of a flow belong to one redundancy group, and it works or does
+// not.
+static bool state_wanted(const struct sa_show *s, const struct sa_view *const *v, unsigned n)
+{
+	struct dp_sa_stats st;
+
+	if (!s->active && !s->standby)
+		return true;
+	if (!n)
+		return false;
+	sa_stats_read(v[n - 1]->c.sa_out, &st);
+	return (st.state == DP_SA_STANDBY) == s->standby;
+}
+
 static bool peer_wanted(const struct sa_show *s, const struct tunnel *t,
 			const struct sa_view *const *v, unsigned n)
 {
+	if (!state_wanted(s, v, n))
+		return false;
 	if (!s->by_peer)
 		return true;
 	for (unsigned i = 0; i < n; i++)
@@ -292,6 +308,8 @@ static int address_slice(struct sa_show *s, struct json *w)
 		if (s->at >= s->snap.sa_count)
 			return CLI_DONE;
 		const struct sa_view *v = s->snap.by_policy[s->at++];
+		if (!state_wanted(s, &v, 1))
+			continue;
 		if (w) {
 			sa_json(w, v, true);
 			sa_json(w, v, false);
@@ -314,6 +332,8 @@ static int sa_show_parse(struct cli *cli, const struct cli_args *args, struct sa
 	const char *interface = cli_after(args, "interface");
 
 	s->detail = cli_has(args, "detail");
+	s->active = cli_has(args, "active");
+	s->standby = cli_has(args, "standby");
 	s->form = cli_has(args, "identity")  ? FORM_IDENTITY
 		  : cli_has(args, "address") ? FORM_ADDRESS
 					     : FORM_FLOWS;
@@ -400,13 +420,16 @@ static const char *const sa_help[][2] = {
 	{"identity", "Flows only, without their SAs"},
 	{"detail", "All counters"},
 	{"counters", "Set the counters to zero"},
+	{"active", "Those that carry traffic on this box"},
+	{"standby", "Copies for the other box"},
 	{"ipsec", "IPsec"},
 	{NULL, NULL},
 };
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC,
-	 "show crypto ipsec sa [map NAME|peer ADDR|interface INTERFACE|address|identity] [detail]",
+	 "show crypto ipsec sa [map NAME|peer ADDR|interface INTERFACE|address|identity|active|"
+	 "standby] [detail]",
 	 sa_help, show_ipsec_sa, CLI_JSON, &gateway},
 	{CLI_ENABLE, "clear crypto sa [peer ADDR|map NAME|counters]", sa_help, clear_sa, 0,
 	 &gateway},

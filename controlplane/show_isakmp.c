@@ -7,12 +7,22 @@
 
 struct isakmp_show {
 	uint32_t after;
-	bool started;
 };
 
 static const char *status_of(const struct ike_sa_info *i)
 {
-	return i->deleted ? "deleted" : i->established ? "ACTIVE" : "negotiating";
+	return i->deleted        ? "deleted"
+	       : !i->established ? "negotiating"
+	       : i->standby      ? "STANDBY"
+				 : "ACTIVE";
+}
+
+// `active` or `standby`: of a redundancy group that works here, or on the other box.
+static bool sa_wanted(const struct cli_args *args, const struct ike_sa_info *i)
+{
+	if (cli_has(args, "standby"))
+		return i->standby;
+	return !cli_has(args, "active") || !i->standby;
 }
 
 static void sa_json(struct json *w, const struct ike_sa_info *i)
@@ -26,7 +36,11 @@ static void sa_json(struct json *w, const struct ike_sa_info *i)
 	json_str(w, "peer", addr_format(&i->remote, a, sizeof(a)));
 	json_u64(w, "peer_port", i->remote_port);
 	json_str(w, "state", i->state);
-	json_str(w, "status", i->deleted ? "deleted" : i->established ? "active" : "negotiating");
+	json_str(w, "status",
+		 i->deleted        ? "deleted"
+		 : !i->established ? "negotiating"
+		 : i->standby      ? "standby"
+				   : "active");
 	json_str(w, "role", i->initiator ? "initiator" : "responder");
 	json_str(w, "local_id", i->local_id);
 	json_str(w, "peer_id", i->remote_id);
@@ -113,6 +127,8 @@ static int show_sa(struct cli *cli, const struct cli_args *args)
 			return CLI_DONE;
 		}
 		s->after = i.id;
+		if (!sa_wanted(args, &i))
+			continue;
 		if (w)
 			sa_json(w, &i);
 		else if (detail)
@@ -258,11 +274,14 @@ static const char *const help[][2] = {
 	{"key", "Preshared keys (hidden)"},
 	{"stats", "Counters and limits"},
 	{"detail", "Algorithms, lifetimes, identities"},
+	{"active", "Those that work on this box"},
+	{"standby", "Copies for the other box"},
 	{NULL, NULL},
 };
 
 static const struct cli_cmd rows[] = {
-	{CLI_EXEC, "show crypto isakmp sa [detail]", help, show_sa, CLI_JSON, &gateway},
+	{CLI_EXEC, "show crypto isakmp sa [active|standby] [detail]", help, show_sa, CLI_JSON,
+	 &gateway},
 	{CLI_EXEC, "show crypto isakmp policy", help, show_policy, CLI_JSON, &gateway},
 	{CLI_EXEC, "show crypto isakmp key", help, show_key, 0, &gateway},
 	{CLI_EXEC, "show crypto isakmp stats", help, show_stats, CLI_JSON, &gateway},

@@ -349,6 +349,8 @@ static const char *const help[][2] = {
 	{"ha", "High availability of IKE and IPsec"},
 	{"ipc", "The replication link"},
 	{"association", "Its association"},
+	{"zones", "The same, by zone"},
+	{"status", "The same, in brief"},
 	{"force-switchover", "Hands the active role to the other box without losing a packet"},
 	{NULL, NULL},
 };

@@ -28,7 +28,7 @@ struct session_show {
 	struct member *members;  // sorted by interface, peer, sequence
 	unsigned count, at;
 	struct copied *copies;
-	bool started, detail, brief;
+	bool started, detail, brief, only_active, only_standby;
 	struct cli *cli;
 	struct json *w;
 };
@@ -388,6 +388,8 @@ static int sessions_slice(struct gateway *g, struct session_show *s)
 			flows += x.m[x.count++].tunnel->flow_count + 1;
 		s->at += x.count;
 		session_judge(s, &x);
+		if ((s->only_active && !x.active) || (s->only_standby && !x.standby))
+			continue;
 		uint64_t up = uptime_s(g, x.up_ms);
 		if (s->w)
 			session_json(s, &x, up);
@@ -413,6 +415,8 @@ static int show_session(struct cli *cli, const struct cli_args *args)
 		s->generation = g->tunnels_generation;
 		s->detail = cli_has(args, "detail");
 		s->brief = cli_has(args, "brief");
+		s->only_active = cli_has(args, "active");
+		s->only_standby = cli_has(args, "standby");
 	}
 	s->cli = cli;
 	s->w = cli_json(cli);
@@ -453,11 +457,14 @@ static const char *const help[][2] = {
 	{"brief", "One line per peer"},
 	{"detail", "Counters and lifetimes"},
 	{"remote", "Of one peer"},
+	{"active", "Those whose tunnels carry traffic on this box"},
+	{"standby", "Those whose tunnels another box carries"},
 	{NULL, NULL},
 };
 
 static const struct cli_cmd rows[] = {
-	{CLI_EXEC, "show crypto session [brief|detail]", help, show_session, CLI_JSON, &gateway},
+	{CLI_EXEC, "show crypto session [active|standby] [brief|detail]", help, show_session,
+	 CLI_JSON, &gateway},
 	{CLI_ENABLE, "clear crypto session [remote ADDR]", help, clear_session, 0, &gateway},
 };
 

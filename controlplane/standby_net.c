@@ -72,17 +72,59 @@ static void standby_raise(struct gateway *g, struct standby *s, const struct ip_
 	raise_addresses(g, s, first);
 }
 
-static bool mac_needed(const struct standby *but)
+static bool mac_needed(uint32_t port, const uint8_t *mac)
 {
 	const struct standby *s;
 	TAILQ_FOREACH (s, &standby_all, link)
-		if (s != but && s->raised && s->port == but->port &&
-		    memcmp(s->mac, but->mac, 6) == 0)
+		if (s->raised && s->port == port && memcmp(s->mac, mac, 6) == 0)
 			return true;
 	return false;
 }
 
-void standby_lower(struct gateway *g, struct standby *s)
+// Where the address has gone is known to a switch a moment later than to us. What comes until then
+// is taken, and forwarded like what comes for any other router of the network; policies hold for
+// it.
+static struct {
+	uint32_t port;
+	uint8_t mac[6];
+	uint64_t due;
+} lingering[DP_PORT_MACS_MAX];
+static unsigned lingering_count;
+static uint32_t linger_ms;
+
+static void mac_del(uint32_t port, const uint8_t *mac)
+{
+	if (!mac_needed(port, mac))
+		(void)dp_port_mac_del(port, mac);
+}
+
+static void mac_linger(uint32_t port, const uint8_t *mac)
+{
+	if (!linger_ms || lingering_count == DP_PORT_MACS_MAX) {
+		mac_del(port, mac);
+		return;
+	}
+	lingering[lingering_count].port = port;
+	memcpy(lingering[lingering_count].mac, mac, 6);
+	lingering[lingering_count++].due = standby_now() + linger_ms;
+}
+
+void standby_linger(uint32_t ms)
+{
+	linger_ms = ms;
+	standby_macs_check();
+}
+
+void standby_macs_check(void)
+{
+	// in order of age
+	while (lingering_count && (!linger_ms || lingering[0].due <= standby_now())) {
+		mac_del(lingering[0].port, lingering[0].mac);
+		memmove(&lingering[0], &lingering[1], --lingering_count * sizeof(lingering[0]));
+	}
+}
+
+static void lower(struct gateway *g, struct standby *s, bool linger)
 {
 	struct err err = {0};
 
@@ -94,8 +136,15 @@ void standby_lower(struct gateway *g, struct standby *s)
 			log_event("HSRP", LOG_L_ERR, "VIRTUAL", "%s Grp %u: %s", s->interface,
 				  s->number, err.msg);
 	s->virtual_count = 0;
-	if (!mac_needed(s))
-		(void)dp_port_mac_del(s->port, s->mac);
+	if (linger)
+		mac_linger(s->port, s->mac);
+	else
+		mac_del(s->port, s->mac);
+}
+
+void standby_lower(struct gateway *g, struct standby *s)
+{
+	lower(g, s, false);
 }
 
 // ---- what a group asks for -------------------------------------------------------------------
@@ -168,7 +217,7 @@ static void do_state(struct gateway *g, struct standby *s, const struct hsrp_act
 	if (is)
 		standby_raise(g, s, &a->virtual_ip);
 	else if (was)
-		standby_lower(g, s);
+		lower(g, s, a->new_state != HSRP_STATE_INITIAL);
 	if (was == is)
 		return;
 	crypto_announce(s, &a->virtual_ip, is);

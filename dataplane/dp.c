@@ -6,6 +6,7 @@
 #include "eal.h"
 #include "fib.h"
 #include "hold.h"
+#include "late.h"
 #include "log.h"
 #include "loop.h"
 #include "pkt.h"
@@ -45,6 +46,7 @@ static void on_tick(void *ctx, uint64_t now_ms)
 	static unsigned n;
 
 	punt_drain(PUNT_BUDGET, now_ms);
+	late_expire();
 	rcu_poll();
 	if (spd_poll() && ops.event)
 		ops.event(ops.ctx, &(struct dp_event){.type = DP_EVENT_POLICIES});
@@ -67,6 +69,7 @@ static int tables_start(const struct dp_params *p, struct err *err)
 		return err_set(err, -ENOMEM, "no memory for %d packet buffers (memory_mb %u)",
 			       MBUFS, p->memory_mb);
 	port_set_pool(pool);
+	late_init();
 	int rc = rcu_init(p->workers, err);
 	if (rc == 0 && neigh_init() + spd_init() + hold_init() != 0)
 		rc = err_set(err, -ENOMEM, "no memory for the policy tables");
@@ -119,6 +122,7 @@ static void tables_stop(void)
 
 	port_close_all();
 	hold_fini();
+	late_fini();
 	worker_count = 0;
 	for (unsigned i = 0; i < n; i++)
 		worker_destroy(worker_table[i]);

@@ -1,6 +1,7 @@
 // Small things that both ESP stages need and that are off the straight path: packets in several
 // pieces, SA events and lifetimes.
 #include "esp.h"
+#include "pipeline.h"
 
 #include <string.h>
 
@@ -32,6 +33,32 @@ struct rte_mbuf *pkt_flatten(struct worker *w, struct rte_mbuf *m)
 	flat->port = m->port;
 	rte_pktmbuf_free(m);
 	return flat;
+}
+
+// IKE and hellos share the ring: half of it is not for these. What is needed to pass the packet on
+// must outlast the SA.
+static bool late_punt(struct worker *w, const struct sa *sa, struct rte_mbuf *m, bool inbound)
+{
+	struct pkt *p = pkt_of(m);
+	unsigned group = sa->state >> 1;
+
+	if (__atomic_load_n(&sa_group_state[group], __ATOMIC_RELAXED) != GROUP_HANDED || !w->punt ||
+	    rte_ring_free_count(w->punt) < rte_ring_get_capacity(w->punt) / 2)
+		return false;
+	p->policy = group;
+	p->hand_in = inbound;
+	p->punt = PUNT_LATE;
+	p->worker = (uint16_t)w->id;
+	return rte_ring_sp_enqueue(w->punt, m) == 0;
+}
+
+void esp_held(struct worker *w, struct sa *sa, struct rte_mbuf *m, bool inbound)
+{
+	bool handed = sa_group_state[sa->state >> 1] == GROUP_HANDED;
+
+	if (late_punt(w, sa, m, inbound))
+		return;
+	esp_drop(w, sa, m, handed ? DROP_ESP_HANDED : DROP_ESP_STANDBY, DP_SA_DROP_STANDBY);
 }
 
 bool esp_event(struct worker *w, const struct sa *sa, enum dp_event_type type)

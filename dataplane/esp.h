@@ -20,10 +20,9 @@ static inline void esp_drop(struct worker *w, struct sa *sa, struct rte_mbuf *m,
 	pkt_drop(w, m, why);
 }
 
-static inline enum drop esp_held_why(const struct sa *sa)
-{
-	return sa_group_state[sa->state >> 1] == GROUP_HANDED ? DROP_ESP_HANDED : DROP_ESP_STANDBY;
-}
+// A packet of an SA that is held: of a group that was handed over it goes to the control thread, to
+// be passed on (late.h); else it is dropped.
+void esp_held(struct worker *w, struct sa *sa, struct rte_mbuf *m, bool inbound);
 
 // ha-protocol I1 and I4, once per run: sent numbers were allowed, IV counters went up one by one.
 static inline void esp_invariants(struct worker *w, const struct sa *sa, uint32_t sent,

@@ -54,7 +54,7 @@ static __attribute__((noinline)) void packet_any(struct open *o, struct rte_mbuf
 	uint64_t seq;
 
 	if (unlikely(sa_held(sa))) {
-		esp_drop(o->w, sa, m, esp_held_why(sa), DP_SA_DROP_STANDBY);
+		esp_held(o->w, sa, m, true);
 		return;
 	}
 	if (unlikely(sa->expired)) {

@@ -224,6 +224,12 @@ static void run_drop(struct seal *s, struct sa *sa, struct rte_mbuf *const *pkts
 		esp_drop(s->w, sa, pkts[i], why, sa_why);
 }
 
+static void run_held(struct seal *s, struct sa *sa, struct rte_mbuf *const *pkts, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		esp_held(s->w, sa, pkts[i], false);
+}
+
 // ---- the plain case ----------------------------------------------------------------------------
 // An IPv4 tunnel without UDP, an AEAD with 4-byte alignment and the counter as its IV.
 static inline bool sa_plain(const struct sa *sa)
@@ -406,7 +412,7 @@ void esp_out(struct worker *w, struct burst *in)
 		j = esp_run_end(in, i);
 		esp_key_prefetch(sa);
 		if (unlikely(sa_held(sa)))
-			run_drop(&s, sa, in->pkt + i, j - i, esp_held_why(sa), DP_SA_DROP_STANDBY);
+			run_held(&s, sa, in->pkt + i, j - i);
 		else if (unlikely(run_near_lifetime(sa, j - i)))
 			run_seal_slow(&s, sa, in->pkt + i, j - i);
 		else

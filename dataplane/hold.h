@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define HOLD_POLICY_MAX   32    // packets per policy
-#define HOLD_NEIGH_MAX    8     // packets per neighbour
+#define HOLD_NEIGH_MAX    64    // packets per neighbour
 #define HOLD_TOTAL        4096  // packets altogether
 #define HOLD_AGE_MS       10000
 #define HOLD_NEIGH_AGE_MS 3000

@@ -74,7 +74,7 @@ static inline void tx_add(struct worker *w, struct rte_mbuf *m, uint32_t port)
 void tx_flush(struct worker *w);
 
 // punt.c: to the control thread. Puts the received link header back for the host.
-enum punt_kind { PUNT_HOST, PUNT_IKE, PUNT_ACQUIRE, PUNT_NEIGH, PUNT_COUNT };
+enum punt_kind { PUNT_HOST, PUNT_IKE, PUNT_ACQUIRE, PUNT_NEIGH, PUNT_LATE, PUNT_COUNT };
 void punt(struct worker *w, struct burst *in, enum punt_kind kind);
 
 // inject_in.c: kept: to be routed. framed: the host's packets, out_port and link header are the

@@ -25,7 +25,7 @@ struct pkt {
 	uint32_t in_port;   // data-plane port id it came by (0 = control thread)
 	uint32_t out_port;  // set by route look-up
 	uint32_t adj;       // adjacency index, set by route look-up
-	uint32_t policy;    // policy id that matched (0 = none)
+	uint32_t policy;    // policy id that matched (0 = none); of a late packet: its group
 	uint16_t l3_len;    // length of the (outer) IP header incl. options/extension headers
 	uint16_t l3_total;  // total IP packet length from the header
 	uint8_t flags;      // enum pkt_flags

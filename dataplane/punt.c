@@ -3,6 +3,7 @@
 #include "punt.h"
 #include "fib.h"
 #include "hold.h"
+#include "late.h"
 #include "pipeline.h"
 #include "port.h"
 
@@ -95,6 +96,9 @@ static void to_neigh(struct rte_mbuf *m, const struct pkt *p, uint64_t now_ms)
 	struct ip_addr next = a->attached ? header_addr(m, p, true) : a->gateway;
 	uint32_t port = p->out_port;
 
+	if (a->attached && late_next_hop(m, &next))
+		return;
+
 	if (hold_add(HOLD_NEIGH, neigh_key(port, &next), m, now_ms) && punt_ctx.resolve)
 		punt_ctx.resolve(punt_ctx.resolve_ctx, port, &next);
 }
@@ -134,6 +138,7 @@ static unsigned packets_drain(struct worker *w, unsigned budget, uint64_t now_ms
 		case PUNT_HOST: to_host(pkt[i], p); break;
 		case PUNT_ACQUIRE: to_acquire(pkt[i], p, now_ms); break;
 		case PUNT_NEIGH: to_neigh(pkt[i], p, now_ms); break;
+		case PUNT_LATE: late_add(pkt[i]); break;
 		case PUNT_COUNT: rte_pktmbuf_free(pkt[i]); break;
 		}
 	}

@@ -31,7 +31,9 @@ void sad_in(struct worker *w, struct burst *in, struct burst *unknown);
 // Workers whose rings dp_checkpoint_poll() empties; NULL: it has gone.
 void checkpoint_worker_set(unsigned id, struct worker *w);
 const struct worker *checkpoint_worker(unsigned id);
-void sad_groups_reset(void);  // all groups in standby, as at the start
+uint32_t sad_group_generation(unsigned group);  // counts the changes of its state
+void sad_group_close(unsigned group);           // handed over -> standby
+void sad_groups_reset(void);                    // all groups in standby, as at the start
 
 // Provided by spd.c: the SA is about to go, no policy may point at it any more.
 void spd_sa_gone(struct sa *sa);

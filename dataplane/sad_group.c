@@ -84,6 +84,23 @@ int dp_group_stop(unsigned group, void (*done)(void *ctx, unsigned group), void 
 	return group_hold(group, GROUP_HANDED, done, ctx);
 }
 
+bool dp_group_handed(unsigned group)
+{
+	return group > 0 && group < DP_GROUPS && sa_group_state[group] == GROUP_HANDED;
+}
+
+uint32_t sad_group_generation(unsigned group)
+{
+	return groups[group].generation;
+}
+
+// Neither state works: no grace period is needed.
+void sad_group_close(unsigned group)
+{
+	if (dp_group_handed(group))
+		__atomic_store_n(&sa_group_state[group], GROUP_STANDBY, __ATOMIC_RELEASE);
+}
+
 // ---- one SA ------------------------------------------------------------------------------------
 bool sa_resting(const struct sa *sa)
 {

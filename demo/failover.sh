@@ -171,6 +171,13 @@ for n in $act $std; do
 	echo "$(node $n)# show redundancy states" | show
 	cli $n "show redundancy states" | show
 done
+echo "$(node $std)# show crypto session standby brief" | show
+cli $std "show crypto session standby brief" | show
+copies() { clij $std "show crypto $1" "[.$2[] | select(.$3)] | length"; }
+eq "copies of IKE SAs" "$(copies "isakmp sa standby" sas 'status == "standby"')" 1
+eq "copies of IPsec SAs" "$(copies "ipsec sa standby" sas 'state == "standby"')" 2
+eq "sessions" "$(copies "session standby" sessions 'status == "UP-STANDBY"')" 1
+eq "sessions that work on both" "$(clij $std "show crypto session active" '.sessions | length')" 0
 
 say "10. $PPS packets a second each way and a TCP connection; then kill -9 of the active gateway ($(node $act))"
 tcp_start "$TCP_SECONDS" 2

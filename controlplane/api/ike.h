@@ -105,6 +105,7 @@ struct ike_sa_info {
 	uint16_t local_port, remote_port;
 	char state[24];  // "QM_IDLE", "MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH", "MM_KEY_AUTH"
 	bool established, initiator, deleted;
+	bool standby;  // of a redundancy group that works on the other box
 	char local_id[128], remote_id[128];
 	uint64_t icookie, rcookie;  // host order
 	enum ike_encr encr;

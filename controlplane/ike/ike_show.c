@@ -6,6 +6,7 @@
 #include "ike/child_sa.h"
 #include "ike/ike_engine.h"
 #include "ike/ike_sa.h"
+#include "ike/replica.h"
 
 static uint32_t seconds_left(uint64_t until_ms, uint64_t now_ms)
 {
@@ -41,6 +42,7 @@ bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
 		.established = sa->established,
 		.initiator = sa->initiator,
 		.deleted = sa->superseded,
+		.standby = !replica_works(ike, replica_group(ike, &sa->local)),
 		.icookie = sa->icookie,
 		.rcookie = sa->rcookie,
 		.encr = sa->suite.encr,

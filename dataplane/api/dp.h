@@ -254,11 +254,26 @@ int dp_sa_set_remote(uint32_t sa, const struct ip_addr *remote, uint16_t remote_
 #define DP_GROUPS 17
 int dp_group_set(unsigned group, enum dp_sa_state state);  // 0, -EINVAL
 // A planned switchover leaves the group: from now on no worker sends or accepts with its SAs, and
-// late packets are counted as esp-handed rather than esp-standby. `done` is called (control
+// late packets wait for dp_group_forward() or are counted as esp-handed. `done` is called (control
 // thread, from the loop) when every worker has been seen between two turns: sequence numbers and
 // edges stand still, what was sealed has been given to the ports. A dp_group_set() in between
 // cancels it. 0, -EINVAL, -EALREADY.
 int dp_group_stop(unsigned group, void (*done)(void *ctx, unsigned group), void *ctx);
+bool dp_group_handed(unsigned group);  // stopped, and neither set nor passed on to the end since
+// Until then late packets wait (a thousand of them, a second each). The other box has the virtual
+// addresses now: what waits, and what comes within grace_ms of the first call, goes back by the
+// port it came in by, as it came, to that port's `mac`; clear packets never by a port with a crypto
+// map. Then the group is in state standby. May be called again as further ports change
+// hands. 0, -EINVAL, -ENOENT (not handed over).
+#define DP_FORWARD_MAX 32
+struct dp_forward {
+	uint32_t port;
+	uint8_t family, mac[6];
+};
+int dp_group_forward(unsigned group, const struct dp_forward *to, size_t n, uint32_t grace_ms);
+// The virtual address of the group's SAs: when it is no longer ours, what came for it waits as
+// well.
+int dp_group_address(unsigned group, const struct ip_addr *addr);  // 0, -EINVAL
 bool dp_group_resting(unsigned group);  // stopped, and every worker has passed
 
 // Of SAs that rest: made in state standby or in a stopped group, and every worker has passed since.
