@@ -160,10 +160,11 @@ static void no_clear_packet_by_a_port_with_a_map(void **state)
 {
 	(void)state;
 	stop();
+	pbed_send(&clear);
+	turn();
+	assert_int_equal(late_count(GROUP), 1);
 	port_get(pbed.in)->policy_group = 2;
-	pbed_send(&clear);
 	assert_int_equal(dp_group_forward(GROUP, both, 2, 1000), 0);
-	pbed_send(&clear);
 	turn();
 	assert_int_equal(late_count(GROUP), 0);
 	assert_int_equal(pbed_sent_count(pbed.in) + pbed_sent_count(pbed.out), 0);
