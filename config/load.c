@@ -25,11 +25,11 @@ int cli_register(const struct cli_cmd *rows, size_t n, struct err *err)
 int cli_init(struct err *err)
 {
 	static int (*const tables[])(struct err *) = {
-		cmd_exec_register,    cmd_file_register,  cmd_global_register,
-		cmd_isakmp_register,  cmd_ipsec_register, cmd_map_register,
-		cmd_map_set_register, cmd_acl_register,   cmd_interface_register,
+		cmd_exec_register,    cmd_file_register,         cmd_global_register,
+		cmd_isakmp_register,  cmd_ipsec_register,        cmd_map_register,
+		cmd_map_set_register, cmd_acl_register,          cmd_interface_register,
 		cmd_standby_register, cmd_standby_line_register, cmd_key_chain_register,
-		cmd_track_register, cmd_redundancy_register, cmd_later_register,
+		cmd_track_register,   cmd_redundancy_register,   cmd_later_register,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !ready; i++) {

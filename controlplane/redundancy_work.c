@@ -33,7 +33,7 @@ static struct {
 		uint64_t id, next, edge;
 		uint16_t group;
 	} * late;
-	size_t lates, lates_max;
+	size_t late_count, late_max;
 } work;
 
 // ---- agent_ops --------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ void work_limit(void *ctx, uint64_t id, uint64_t lim)
 
 static void late_add(uint16_t group, uint64_t id, uint64_t next, uint64_t edge)
 {
-	for (size_t i = 0; i < work.lates; i++) {
+	for (size_t i = 0; i < work.late_count; i++) {
 		struct number *n = &work.late[i];
 		if (n->id != id)
 			continue;
@@ -98,15 +98,15 @@ static void late_add(uint16_t group, uint64_t id, uint64_t next, uint64_t edge)
 		n->edge = edge > n->edge ? edge : n->edge;
 		return;
 	}
-	if (work.lates == work.lates_max) {
-		size_t max = work.lates_max ? work.lates_max * 2 : 256;
+	if (work.late_count == work.late_max) {
+		size_t max = work.late_max ? work.late_max * 2 : 256;
 		struct number *bigger = reallocarray(work.late, max, sizeof(*bigger));
 		if (!bigger)
 			return;
 		work.late = bigger;
-		work.lates_max = max;
+		work.late_max = max;
 	}
-	work.late[work.lates++] =
+	work.late[work.late_count++] =
 		(struct number){.id = id, .next = next, .edge = edge, .group = group};
 }
 
@@ -140,7 +140,7 @@ static void late_set(unsigned group, bool begun)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < work.lates; i++) {
+	for (size_t i = 0; i < work.late_count; i++) {
 		const struct number n = work.late[i];
 		if (n.group != group)
 			work.late[kept++] = n;
@@ -149,7 +149,7 @@ static void late_set(unsigned group, bool begun)
 		else if (ike_replica_sequence(gateway.ike, n.id, n.next, n.edge) == -EBUSY)
 			work.late[kept++] = n;
 	}
-	work.lates = kept;
+	work.late_count = kept;
 }
 
 void work_taint(void *ctx, uint64_t id, bool on)
@@ -419,6 +419,6 @@ void work_stop(struct gateway *g)
 	loop_timer_fini(&work.poll);
 	free(work.late);
 	work.late = NULL;
-	work.lates = work.lates_max = 0;
+	work.late_count = work.late_max = 0;
 	secret_wipe(work.payload, sizeof(work.payload));
 }

@@ -2,7 +2,7 @@
 """Compiles each header named on standard input alone: it must include what it needs.
 
 The flags are those of its source file (else of a file beside it that includes it, else of one beside
-it, else of any file that names its folder, else of any), taken from the build's compile_commands.json. Exit status 1 if any header fails.
+it, else of any that includes it, else of any file that names its folder, else of any), taken from the build's compile_commands.json. Exit status 1 if any header fails.
 """
 import concurrent.futures
 import json
@@ -37,8 +37,12 @@ def pick(header, commands):
     own = [c for c in commands if os.path.splitext(c["path"])[0] == stem]
     beside = [c for c in commands if os.path.dirname(c["path"]) == folder]
     user = [c for c in beside if includes(c["path"], os.path.basename(header))]
+    if own or user or beside:
+        return (own or user or beside)[0]
+    # an api folder has no sources of its own: somebody elsewhere includes it
+    far = [c for c in commands if includes(c["path"], os.path.basename(header))]
     naming = [c for c in commands if folder in c["command"]]
-    return (own or user or beside or naming or commands)[0]
+    return (far or naming or commands)[0]
 
 
 def check(header, commands, build):

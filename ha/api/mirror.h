@@ -38,12 +38,12 @@ enum mirror_word {
 	MIRROR_HELLO_SENT,   // G: CLOCK_BOOTTIME us of the last HSRP hello sent (rule 11)
 	MIRROR_LSN,          // standby: last applied; active: last made
 	MIRROR_HOT,
-	MIRROR_HOLD_US,       // HSRP's times, as last told by the gateway process
+	MIRROR_HOLD_US,  // HSRP's times, as last told by the gateway process
 	MIRROR_HELLO_US,
 	MIRROR_RESTART_SEEN,  // S: restart number + 1 of the last gateway process, 0 = none (I2)
 	MIRROR_YIELD,         // a lost split brain: our counters are with the winner (rule 15)
 	MIRROR_TERM_US,       // Ts of the other box, as its PING says (rule 9)
-	MIRROR_WORDS = 32  // room for more
+	MIRROR_WORDS = 32     // room for more
 };
 
 struct mirror_id {  // rule 5
