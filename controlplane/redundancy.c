@@ -25,7 +25,7 @@
 uint64_t redundancy_now(void)
 {
 	struct timespec ts;
-	clock_gettime(CLOCK_BOOTTIME, &ts);
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
@@ -34,7 +34,7 @@ static void history_add(uint16_t group, const char *text)
 	struct redundancy_event *e = &redundancy.history[redundancy.history_next];
 	struct timespec ts;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	e->at_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 	e->group = group;
 	snprintf(e->text, sizeof(e->text), "%s", text);

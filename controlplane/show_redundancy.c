@@ -220,7 +220,7 @@ static int show_history(struct cli *cli, const struct cli_args *args)
 		time_t s = (time_t)(e->at_ms / 1000);
 		struct tm tm;
 		char when[40];
-		localtime_r(&s, &tm);
+		(void)localtime_r(&s, &tm);
 		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 		const struct redundancy_group *r = redundancy_get(e->group);
 		if (w) {

@@ -108,6 +108,7 @@ struct ha_role {
 	uint8_t slot;         // 0, 1
 	uint8_t restart, digest_differs, peer_release_differs, claiming;
 	uint32_t join[2];
+	uint32_t spare;                // no padding: compared as bytes
 	uint64_t lineage, session;     // session: counter << 1 | assigner's slot
 	uint32_t ike, child, tainted;  // SAs in the mirror
 	uint32_t peer_applied_lag;     // records not yet acknowledged
@@ -149,4 +150,5 @@ struct ha_config {            // whole configuration of the standby process; wip
 	uint8_t digest[32];  // of what both boxes must have alike (S9)
 	uint16_t secret_len;
 	char secret[HA_PSK_MAX];  // PSK, or the trustpoint's name
+	uint8_t spare_end[2];     // no padding: compared as bytes
 };
