@@ -152,6 +152,8 @@ static int numbers_set(struct child_sa *c, const struct ha_sa *in)
 	(void)child_sa_life_set(c);
 	// A group that has only just stopped is not at rest: the numbers come with its next word.
 	(void)ike_replica_sequence(ike, c->ha.id, c->ceiling + 1, in->edge);
+	if (c->granted < c->ceiling)
+		(void)ike_replica_limit(ike, c->ha.id, c->ceiling, 0);
 	return 0;
 }
 
@@ -164,7 +166,7 @@ static int install(struct child_sa *c, const struct ha_sa *in, const struct chil
 	if (in->ceiling > c->ceiling)
 		c->ceiling = in->ceiling;
 	c->first = c->ceiling + 1;
-	c->granted = 0;
+	c->granted = c->ceiling;  // rule 10; a planned switchover goes on below it
 	c->edge = in->edge;
 	for (unsigned dir = DP_IN; dir <= DP_OUT && rc == 0; dir++)
 		if (r->keys[dir].len && !*handles[dir])

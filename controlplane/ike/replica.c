@@ -295,6 +295,10 @@ int ike_replica_sequence(struct ike *ike, uint64_t id, uint64_t next, uint64_t e
 		return -ENOENT;
 	if (next && c->sa_out && env->sa_set_next)
 		rc = env->sa_set_next(env->ctx, c->sa_out, next);
+	// The first number of a take-over is behind the ceiling (rule 10), so the ceiling is known:
+	// a planned switchover, which goes on below it, may send up to there at once.
+	if (next > c->ceiling + 1 && !replica_works(ike, c->ha.group))
+		(void)ike_replica_limit(ike, id, next - 1, 0);
 	if (rc == 0 && edge && c->sa_in && env->sa_set_edge)
 		rc = env->sa_set_edge(env->ctx, c->sa_in, edge);
 	return rc;
