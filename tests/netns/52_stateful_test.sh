@@ -111,6 +111,6 @@ done
 capture_stop wire-a
 capture_stop wire-b
 for n in a b; do
-	eq "clear packets outside at $n" "$(capture_filter wire-$n "net 6.6.16.0/24 or net 6.6.2.0/24")" 0
+	eq "clear packets outside at $n" "$(capture_filter wire-$n "net 6.6.16.0/24 and net 6.6.2.0/24")" 0
 done
 same "everything"
