@@ -17,6 +17,7 @@
 #include "frr.h"
 #include "gateway.h"
 #include "log.h"
+#include "realtime.h"
 #include "rri.h"
 #include "secret.h"
 
@@ -428,8 +429,7 @@ static int run(struct gateway *g)
 	struct err err = {0};
 
 	g->started_us = loop_clock_us();
-	// Hellos, and the workers that send them, before what else runs on these cores; threads
-	// inherit it. Not permitted: as before.
+	// Before what else runs on these cores, also while starting; not permitted: as before.
 	(void)setpriority(PRIO_PROCESS, 0, GATEWAY_NICE);
 	for (size_t i = 0; i < BOOT_STEPS; i++) {
 		if (!boot[i].init || boot[i].init(g, &err) == 0)
@@ -440,6 +440,12 @@ static int run(struct gateway *g)
 	}
 	log_event("SYS", LOG_L_NOTICE, "RESTART", "tandemd %s runs in %s", TANDEM_VERSION,
 		  g->rundir);
+	// Only the loop: starting may take seconds, and is no reason to keep others off a core.
+	int rt = realtime_self(REALTIME_CONTROL, false);
+	if (rt)
+		log_event("SYS", LOG_L_WARNING, "REALTIME",
+			  "No real-time scheduling (%s): hellos may be late on a busy core",
+			  strerror(-rt));
 	service_notify("READY=1");
 	int rc = loop_run(g->loop);
 	service_notify("STOPPING=1");

@@ -25,9 +25,13 @@
 #include <rte_mbuf.h>
 #include <string.h>
 
-#define MBUFS        16383
-#define MBUF_CACHE   256
-#define MBUF_DATA    (RTE_PKTMBUF_HEADROOM + 2048 + 64)
+#define MBUFS      16383
+#define MBUF_CACHE 256
+#define MBUF_DATA  (RTE_PKTMBUF_HEADROOM + 2048 + 64)
+// "Relaxed tail": nobody waits for another thread in the middle of its own put or get. With the
+// ordinary ring the control thread, which is a real-time one, would spin for a worker that it has
+// itself put off on a core they share.
+#define MBUF_RING    "ring_mt_rts"
 #define FLOW_ENTRIES 65536
 #define FRAG_ENTRIES 256
 #define PUNT_BUDGET  256  // packets per control turn
@@ -62,9 +66,9 @@ static int tables_start(const struct dp_params *p, struct err *err)
 	struct fib_params fib = {.routes_max = p->routes ? p->routes : FIB_ROUTES_DEFAULT,
 				 .socket = rte_socket_id()};
 
-	pool = rte_pktmbuf_pool_create("packets", MBUFS, MBUF_CACHE,
-				       sizeof(struct pkt) <= 64 ? 64 : 0, MBUF_DATA,
-				       (int)rte_socket_id());
+	pool = rte_pktmbuf_pool_create_by_ops("packets", MBUFS, MBUF_CACHE,
+					      sizeof(struct pkt) <= 64 ? 64 : 0, MBUF_DATA,
+					      (int)rte_socket_id(), MBUF_RING);
 	if (!pool)
 		return err_set(err, -ENOMEM, "no memory for %d packet buffers (memory_mb %u)",
 			       MBUFS, p->memory_mb);

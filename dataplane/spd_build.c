@@ -3,6 +3,7 @@
 // one that is being built ends at the next group. Large sets are freed here, too.
 #include "spd_build.h"
 #include "eal.h"
+#include "realtime.h"
 #include "spd_acl.h"
 #include "worker.h"
 
@@ -176,7 +177,10 @@ static int builder_start(void)
 	if (builder.running)
 		return 0;
 	builder.quit = false;
-	int rc = pthread_attr_init(&attr);
+	pthread_mutex_destroy(&builder.lock);
+	int rc = realtime_mutex(&builder.lock);
+	if (rc == 0)
+		rc = pthread_attr_init(&attr);
 	if (rc)
 		return rc;
 	cores_choose(&attr);

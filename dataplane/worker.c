@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define RX_BURST     48  // more save less per packet than they lose to the cache
@@ -28,7 +29,8 @@
 #define PUNT_RING    2048
 #define EVENT_RING   1024
 #define NOTED_RING   16384
-#define EMPTY_POLLS  64    // turns without a packet before an idle worker may sleep
+#define EMPTY_POLLS  64  // turns without a packet before an idle worker may sleep
+#define WORKER_NICE  (-10)
 #define HOUSEKEEPING 1024  // turns between coarse clock readings
 
 struct worker *worker_table[WORKER_MAX];
@@ -276,6 +278,7 @@ int worker_main(void *arg)
 	struct worker *w = arg;
 	uint32_t empty = 0;
 
+	(void)setpriority(PRIO_PROCESS, 0, WORKER_NICE);  // Linux: of this thread
 	prctl(PR_SET_TIMERSLACK, 1000);  // nanoseconds; the default would double a short sleep
 	rte_rcu_qsbr_thread_register(rcu_qsbr(), w->id);
 	rte_rcu_qsbr_thread_online(rcu_qsbr(), w->id);

@@ -17,6 +17,7 @@
 
 #include "log.h"
 #include "process.h"
+#include "realtime.h"
 #include "secret.h"
 
 #define RUNDIR_DEFAULT "/run/tandem"
@@ -95,6 +96,12 @@ static int run(struct process *p, struct err *err)
 	signal(SIGPIPE, SIG_IGN);
 	if (loop_signal(p->loop, SIGTERM, on_stop, p) || loop_signal(p->loop, SIGINT, on_stop, p))
 		return err_set(err, -EIO, "Cannot take signals");
+	// Leases end in tens of milliseconds; the threads of the SCTP library included.
+	int rt = realtime_self(REALTIME_STANDBY, true);
+	if (rt)
+		log_event("REDUNDANCY", LOG_L_WARNING, "REALTIME",
+			  "No real-time scheduling (%s): leases may end on a busy core",
+			  strerror(-rt));
 	if (pairing_start(p, err) || gateway_port_open(p, err))
 		return -EIO;
 	log_event("REDUNDANCY", LOG_L_INFO, "START", "The standby process runs in %s, %s",

@@ -4,6 +4,7 @@
 // task writes to an eventfd of the pool's own, which the loop watches; closing it at the end leaves
 // nothing behind in the loop that could call into a pool that has gone.
 #include "ike/ike_pool.h"
+#include "realtime.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -150,7 +151,7 @@ struct ike_pool *ike_pool_create(struct loop *l, unsigned threads, struct err *e
 		rc = loop_fd_add(&p->ready_fd, l, "ike-pool", fd, LOOP_READ, ready_event, p);
 	}
 	if (rc == 0) {
-		pthread_mutex_init(&p->lock, NULL);
+		(void)realtime_mutex(&p->lock);  // cannot fail on Linux, by its C library
 		pthread_cond_init(&p->work, NULL);
 		rc = threads_start(p, threads);
 		if (rc != 0) {
