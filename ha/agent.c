@@ -59,8 +59,14 @@ static int owed_tell(struct agent *a, unsigned what)
 		w.payload = (const uint8_t *)&a->hello;
 		break;
 	case AGENT_OWES_CLAIM: w.type = HA_CLAIM; break;
-	case AGENT_OWES_SWITCH: w.type = HA_SWITCH; break;
-	default: w.type = HA_STOPPED; break;
+	case AGENT_OWES_SWITCH:
+		w.type = HA_SWITCH;
+		w.a = a->stopping == STOPPING_LOST;
+		break;
+	default:
+		w.type = HA_STOPPED;
+		w.b = a->begun;
+		break;
 	}
 	return agent_tell(a, &w);
 }
@@ -99,6 +105,8 @@ void agent_attach(struct agent *a, bool attached, uint64_t now)
 	if (!attached)
 		return;
 	a->owed |= AGENT_OWES_ATTACH;
+	a->begun = 0;
+	a->role.link = a->role.hot = 0;  // said by another process
 	if (a->hello_known)
 		a->owed |= AGENT_OWES_HELLO;
 	// a switchover that was under way went down with the other process
@@ -168,9 +176,12 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 	case HA_FEED: record_feed(a, &w->sa); break;
 	case HA_FEED_DELETE:
 		if (w->id == 0)
-			record_feed_all(a, w->a != 0);
+			record_feed_all(a, w->a == 1);
 		else if (!a->working)
 			record_remove(a, w->id);
+		// none of them was used in the life that the mirror has by now
+		if (w->id == 0 && w->a == 2)
+			ids_clear(&a->removed);
 		break;
 	case HA_FEED_END: record_feed_end(a); break;
 	case HA_APPLIED: record_applied(a, w->a); break;
@@ -185,11 +196,11 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 		else if (!a->working)
 			(void)ids_add(&a->next_in, w->id, w->a, w->b);
 		break;
-	case HA_ACTIVATE: switch_activate(a, w->a != 0); break;
+	case HA_ACTIVATE: switch_activate(a, w); break;
 	case HA_REFUSED: switch_refused(a, (enum ha_refusal)w->a); break;
 	case HA_PREPARE: switch_stop(a, STOPPING_PLAN); break;
 	case HA_YIELD: switch_stop(a, STOPPING_YIELD); break;
-	case HA_RESUME: switch_resume(a); break;
+	case HA_RESUME: switch_resume(a, w); break;
 	case HA_NEED_CONFIG:
 		if (a->ops.need_config)
 			a->ops.need_config(a->ops.ctx);

@@ -64,6 +64,7 @@ struct agent {
 	// agent_switch.c
 	enum stopping stopping;
 	bool drained;
+	uint64_t begun;  // of the last HA_ACTIVATE or HA_RESUME in this attachment
 	uint64_t switch_until;
 	struct ids next_out, next_in;  // a = next, b = edge
 	bool resign_owed;
@@ -89,9 +90,9 @@ void record_life(struct agent *a);
 void record_tick(struct agent *a);
 uint64_t agent_record_due(const struct agent *a);
 // agent_switch.c
-void switch_activate(struct agent *a, bool planned);
+void switch_activate(struct agent *a, const struct ha_word *w);
 void switch_stop(struct agent *a, enum stopping why);
-void switch_resume(struct agent *a);
+void switch_resume(struct agent *a, const struct ha_word *w);
 void switch_refused(struct agent *a, enum ha_refusal why);
 void switch_role(struct agent *a);
 bool switch_pump(struct agent *a);

@@ -19,10 +19,12 @@ static void begin(struct agent *a)
 	a->ops.activate(a->ops.ctx, a->group);
 }
 
-void switch_activate(struct agent *a, bool planned)
+void switch_activate(struct agent *a, const struct ha_word *w)
 {
 	struct ids_item next;
+	bool planned = w->a != 0;
 
+	a->begun = w->b;
 	if (!a->working) {
 		// limits of before mean nothing now; neither do numbers of another switchover
 		ids_clear(&a->raises);
@@ -38,8 +40,9 @@ void switch_activate(struct agent *a, bool planned)
 		a->ops.claimed(a->ops.ctx, a->group, true, 0);
 }
 
-void switch_resume(struct agent *a)
+void switch_resume(struct agent *a, const struct ha_word *w)
 {
+	a->begun = w->b;
 	if (a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD ||
 	    a->stopping == STOPPING_TOLD)
 		begin(a);
@@ -132,13 +135,13 @@ void switch_role(struct agent *a)
 {
 	if (a->role.mine == HA_ROLE_ACTIVE)
 		return;
-	bool was = a->working;
-	if (a->stopping == STOPPING_TOLD)
-		a->stopping = STOPPING_NO;
-	if (was) {
-		a->stopping = STOPPING_NO;
-		stop(a);
-	}
+	// nobody waits for what it is about to tell; from here on the mirror knows better
+	bool was = a->working || a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD;
+	if (a->stopping == STOPPING_LOST)
+		a->owed &= ~(unsigned)AGENT_OWES_SWITCH;
+	a->owed &= ~(unsigned)AGENT_OWES_STOPPED;
+	a->stopping = STOPPING_NO;
+	stop(a);
 	if (was || a->resign_owed) {
 		a->resign_owed = false;
 		a->ops.resign(a->ops.ctx, a->group);

@@ -20,8 +20,12 @@ int tell(struct pair *p, struct ha_word *w)
 
 void tell_owed(struct pair *p, enum owed what)
 {
-	if (p->gw)
-		p->owed |= what;
+	if (!p->gw)
+		return;
+	p->owed |= what;
+	// from now on it works; an HA_STOPPED of before is about an end that did not last
+	if (what == OWED_ACTIVATE || what == OWED_RESUME)
+		p->begun++;
 }
 
 // ---- records ------------------------------------------------------------------------------------
@@ -135,7 +139,7 @@ static int feed_slice(struct pair *p)
 // ---- words that must arrive ---------------------------------------------------------------------
 static int owed_tell(struct pair *p, enum owed what)
 {
-	struct ha_word w = {0};
+	struct ha_word w = {.b = p->begun};
 
 	switch (what) {
 	case OWED_CLEAR: w.type = HA_FEED_DELETE; break;

@@ -65,6 +65,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	p->attached_at = p->now;
 	p->told_ever = false;
 	p->owed = 0;
+	p->begun = 0;
 	ids_clear(&p->dirty);
 	p->applied_seq = p->applied_seq_told = p->seq = 0;
 	p->gate_count = 0;
@@ -123,8 +124,10 @@ static void stopped_unasked(struct pair *p)
 	claim_acked(p);
 }
 
-void stopped_word(struct pair *p)
+void stopped_word(struct pair *p, const struct ha_word *w)
 {
+	if (w->b != p->begun)
+		return;  // it goes on when it hears the word that this one has crossed
 	if (p->plan == PLAN_STOPPING)
 		plan_stopped(p);
 	else if (p->yield == YIELD_STOPPING)

@@ -42,7 +42,7 @@ void plan_prepare(struct pair *p)
 }
 
 // HA_SWITCH of the own gateway process.
-void switch_word(struct pair *p)
+void switch_word(struct pair *p, const struct ha_word *w)
 {
 	uint8_t nonce[16] = {0};
 
@@ -52,6 +52,8 @@ void switch_word(struct pair *p)
 		plan_prepare(p);
 		if (p->plan != PLAN_NONE)
 			return;
+	} else if (w->a) {
+		return;  // the role has gone already
 	} else if (role_of(p) == HA_ROLE_STANDBY && p->in_session && word_get(p, MIRROR_HOT) &&
 		   simple_send(p, PAIR_SWITCH, nonce, 0) == 0) {
 		return;

@@ -114,6 +114,7 @@ struct pair {
 	unsigned owed;
 	enum ha_refusal refusal;
 	struct ha_role told;
+	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
 	bool told_ever, told_late, blocked_gw;  // blocked_gw: its ring is full
 	uint64_t report_at;
 	uint64_t applied_seq, applied_seq_told;
@@ -240,7 +241,7 @@ bool grant_pump(struct pair *p);
 void taint_all(struct pair *p, const char *why);
 
 // ---- pair_plan.c ------------------------------------------------------------------------------
-void switch_word(struct pair *p);
+void switch_word(struct pair *p, const struct ha_word *w);
 void switch_receive(struct pair *p, const struct pair_msg *m);
 void offer_receive(struct pair *p, const struct pair_msg *m);
 void plan_acked(struct pair *p);
@@ -293,6 +294,6 @@ void role_tell(struct pair *p);
 // ---- pair_gateway.c ---------------------------------------------------------------------------
 void attach_word(struct pair *p, const struct ha_word *w);
 void hello_word(struct pair *p, const struct ha_word *w);
-void stopped_word(struct pair *p);
+void stopped_word(struct pair *p, const struct ha_word *w);
 void reactivate(struct pair *p);
 void confirm_look(struct pair *p);  // rule 11: may it go on without taint?

@@ -47,9 +47,11 @@ enum ha_word_type {
 	HA_RAISE_ALL,   // group: every SA by `a`; the pair does it itself at each activation
 	HA_CHECKPOINT,  // id, a = edge
 	HA_CLAIM,       // group: HSRP wants the active role; answer HA_ACTIVATE or HA_REFUSED
-	HA_SWITCH,      // group: operator or priority wants the roles exchanged (either box)
+	HA_SWITCH,      // group: operator or priority wants the roles exchanged (either box);
+			// a = 1: only if this box has the role to give (HSRP took it)
 	HA_STOPPED,     // group: workers have stopped and are drained, checkpoints are sent;
-			// answers HA_PREPARE and HA_YIELD. Before it one HA_NEXT per sending SA
+			// answers HA_PREPARE and HA_YIELD. Before it one HA_NEXT per sending SA.
+			// b = as the last HA_ACTIVATE or HA_RESUME said: it may cross the next one
 	HA_NEXT,        // id, a = next outbound sequence number, b = edge (planned switchover);
 			// both ways; to the gateway process id 0 = forget those that came
 	HA_FLUSH,       // nothing; wants HA_APPLIED for itself
@@ -58,16 +60,18 @@ enum ha_word_type {
 	HA_ROLE = 64,    // payload: struct ha_role; at each change
 	HA_FEED,         // `sa`: install or change it (state standby, unless the group is active)
 	HA_FEED_DELETE,  // id; 0 = all of the group, with a = 1: all that HA_FEED does not name
-			 // from here to HA_FEED_END
+			 // from here to HA_FEED_END; with a = 2: all, they come again in the new
+			 // life that the mirror has
 	HA_FEED_END,     // group: the whole mirror has been fed
 	HA_APPLIED,      // group, a = seq: all up to it may take effect outside (rules 7, 18)
 	HA_LIMIT,        // id, a = lim: may send up to it
 	HA_ACTIVATE,     // group: begin; next = ceiling + 1, or a = 1: as HA_NEXT said (where it
-			 // came for the SA). Ceilings, edges, taints as told until then
+			 // came for the SA). Ceilings, edges, taints as told until then.
+			 // b counts them and HA_RESUME in this attachment
 	HA_REFUSED,      // group: the other box is active; a = enum ha_refusal
 	HA_PREPARE,      // group: planned switchover: stop IKE and workers, then HA_STOPPED
 	HA_YIELD,        // group: this box lost a split brain, the same
-	HA_RESUME,       // group: what HA_PREPARE or HA_YIELD began is off, go on
+	HA_RESUME,       // group: what HA_PREPARE or HA_YIELD began is off, go on; b = count
 	HA_SET,          // id, a = next, b = edge: an active SA goes on from there (rule 16)
 	HA_TAINT,        // id, or 0 = all of the group; a = 1 on, 0 off
 	HA_NEED_CONFIG,  // the standby process has none: send HA_CONFIG and HA_HELLO
