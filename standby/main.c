@@ -99,7 +99,7 @@ static int run(struct process *p, struct err *err)
 	// Leases end in tens of milliseconds; the threads of the SCTP library included.
 	int rt = realtime_self(REALTIME_STANDBY, true);
 	if (rt)
-		log_event("REDUNDANCY", LOG_L_WARNING, "REALTIME",
+		log_event("SYS", LOG_L_WARNING, "REALTIME",
 			  "No real-time scheduling (%s): leases may end on a busy core",
 			  strerror(-rt));
 	if (pairing_start(p, err) || gateway_port_open(p, err))
