@@ -162,7 +162,8 @@ static void claim_standby(struct pair *p)
 
 void claim_word(struct pair *p)
 {
-	if (p->claim)
+	// without a gateway process it is the last word of one that has died
+	if (p->claim || !p->gw)
 		return;
 	switch (role_of(p)) {
 	case HA_ROLE_ACTIVE:
@@ -272,8 +273,8 @@ void claim_acked(struct pair *p)
 	if (p->claim_held)
 		edges_pump(p);
 	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
-	    !p->sweep_late && role_of(p) == HA_ROLE_ACTIVE && (!p->working || gateway_hangs(p)) &&
-	    p->in_session)
+	    !p->sweep_late && !p->parked && role_of(p) == HA_ROLE_ACTIVE &&
+	    (!p->working || gateway_hangs(p)) && p->in_session)
 		grant_dead(p, &p->held);
 }
 
@@ -363,7 +364,8 @@ static bool grant_valid(const struct pair *p, const struct pair_msg *m)
 	if (m->kind == GRANT_PLANNED)
 		return p->in_session && session_is(p, &m->ends) &&
 		       m->session.lineage == m->ends.lineage && m->session.number;
-	if (!p->claim || !(m->has & HAS(TLV_NONCE)) ||
+	// a nonce is void when its time is over, also for a process that slept through that moment
+	if (!p->claim || p->now >= p->claim_until || !(m->has & HAS(TLV_NONCE)) ||
 	    memcmp(m->nonce, p->claim_nonce, sizeof(m->nonce)) != 0)
 		return false;
 	if (m->session.number && m->session.lineage != word_get(p, MIRROR_LINEAGE))
