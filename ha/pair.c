@@ -111,6 +111,7 @@ void pair_destroy(struct pair *p)
 {
 	if (!p)
 		return;
+	park_clear(p);
 	ids_clear(&p->seen);
 	ids_clear(&p->dirty);
 	ids_clear(&p->edges);
@@ -265,11 +266,6 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 	switch (w->type) {
 	case HA_ATTACH: attach_word(p, w); break;
 	case HA_HELLO: hello_word(p, w); break;
-	case HA_UPSERT:
-	case HA_DELETE:
-	case HA_CHECKPOINT:
-	case HA_FLUSH: return record_word(p, w);
-	case HA_RAISE: return raise_word(p, w);
 	case HA_RAISE_ALL:
 		if (role_of(p) == HA_ROLE_ACTIVE)
 			sweep_begin(p, w->a);
@@ -311,6 +307,7 @@ bool pair_pump(struct pair *p)
 	more |= snapshot_pump(p);
 	more |= join_pump(p);
 	more |= yield_pump(p);
+	park_pump(p);
 	more |= plan_pump(p);
 	more |= sweep_pump(p);
 	applied_send(p);

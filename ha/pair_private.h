@@ -123,6 +123,8 @@ struct pair {
 	uint64_t seq;  // of the last record word
 
 	// feed
+	struct pair_parked *parked, **parked_last;  // records that wait for room on the link
+	uint32_t parked_count, parked_bytes;
 	bool feeding, feed_end_owed;
 	uint64_t feed_cursor;
 	bool resetting;  // it was active: ceilings and edges of the mirror count from now on
@@ -267,6 +269,11 @@ void applied_receive(struct pair *p, const struct pair_msg *m);
 // ---- pair_apply.c: records from the other box -------------------------------------------------
 void record_receive(struct pair *p, const struct pair_msg *m);
 void applied_send(struct pair *p);
+// ---- pair_park.c ------------------------------------------------------------------------------
+int park_word(struct pair *p, const struct ha_word *w);
+void park_pump(struct pair *p);
+void park_clear(struct pair *p);
+
 
 // ---- pair_raise.c -----------------------------------------------------------------------------
 int raise_word(struct pair *p, const struct ha_word *w);
