@@ -10,7 +10,9 @@
 
 // Rule 4 made it larger before it attached; 255 stays 255, then its life is not a new one (rule 1:
 // stop sending on those SAs).
-static void restart_check(struct pair *p)
+// Of a process that is gone the word may have waited in its ring until the next one had raised the
+// number again (`stale`).
+static void restart_check(struct pair *p, bool stale)
 {
 	uint64_t restart = word_get(p, MIRROR_RESTART), seen = word_get(p, MIRROR_RESTART_SEEN);
 
@@ -18,6 +20,8 @@ static void restart_check(struct pair *p)
 		word_set(p, MIRROR_RESTART_SEEN, restart + 1);
 		return;
 	}
+	if (stale && restart < UINT8_MAX)
+		return;
 	if (restart < UINT8_MAX)
 		broken(p, 2, "the restart number was not raised");
 	taint_all(p, "the restart number is used up");
@@ -60,6 +64,7 @@ void confirm_look(struct pair *p)
 void attach_word(struct pair *p, const struct ha_word *w)
 {
 	enum ha_role_kind role = role_of(p);
+	bool stale = p->gw;
 
 	p->gw = true;
 	p->attached_at = p->now;
@@ -71,7 +76,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	p->gate_count = 0;
 	feed_begin(p);
 	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE)
-		restart_check(p);
+		restart_check(p, stale);
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
 		p->working = true;
 		p->self_seen = true;
