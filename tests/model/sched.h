@@ -12,7 +12,7 @@
 
 #define BOXES     2
 #define SAS       24   // identities of one schedule
-#define SPANS     512  // intervals of numbers used, of one schedule
+#define SPANS     256  // intervals of numbers used, of one SA
 #define HELLO_MS  50
 #define HOLD_MS   150
 #define TICK_US   1000
@@ -62,8 +62,8 @@ struct box {
 	uint64_t made[SAS], unmade[SAS];  // gate of what the peer is to be told, 0 = nothing
 	bool stale;                       // the pair has said that its copy may be old
 	unsigned activation;
-	uint64_t states, healed;  // served, split brains that ended, last looked at
-	uint64_t broken;
+	uint64_t states;  // served, last looked at
+	unsigned power;   // times that it was switched on
 };
 
 struct peer_sa {  // what the IKE peer has
@@ -77,9 +77,12 @@ struct peer_sa {  // what the IKE peer has
 };
 
 struct span {
-	uint8_t sa, box;
-	bool iv, split, open;
-	unsigned activation;
+	uint8_t box;
+	bool iv;
+	bool split;     // the other box was active too, with this SA
+	bool merged;    // a JOIN has told of it since
+	uint8_t known;  // bit n: the gateway process of box n goes on above it since
+	unsigned activation, power;
 	uint64_t life, from, to;
 };
 
@@ -97,9 +100,8 @@ struct world {
 	struct peer_sa peer[SAS];
 	unsigned sas;
 	bool split;
-	uint64_t heal_at;  // numbers are used once again from then on
-	struct span span[SPANS];
-	unsigned spans;
+	struct span span[SAS][SPANS];
+	unsigned spans[SAS];
 	// outcome
 	bool failed, trace;
 	char why[256];
@@ -147,11 +149,14 @@ void box_power(struct box *b, bool on);
 void standby_start(struct box *b);
 void standby_crash(struct box *b);
 void box_step(struct box *b);
+size_t box_mirror_bytes(void);
 
 // sched_check.c
 void check_reset(void);
 void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to);
 void check_begin(struct box *b);
+void check_merged(void);
+void check_known(struct box *b, unsigned sa);
 void check_accept(unsigned sa, uint64_t seq);
 void check_pairs(void);
 bool check_stable(void);

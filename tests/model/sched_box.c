@@ -6,7 +6,7 @@
 
 #include "sched.h"
 
-static size_t mirror_bytes(void)
+size_t box_mirror_bytes(void)
 {
 	return mirror_min_size() + 256 * 512;
 }
@@ -47,6 +47,8 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	struct box *b = ctx;
 
 	trace("box %u: %s", b->n, text);
+	if (strstr(text, "split brain is over"))
+		check_merged();
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
 		b->stale = true;
 	if (text[0] == 'I' && text[1] >= '0' && text[1] <= '9')
@@ -61,12 +63,12 @@ void standby_start(struct box *b)
 	struct err err;
 	bool made;
 
-	b->mirror = mirror_attach(b->mem, mirror_bytes(), &b->id, &made, &err);
+	b->mirror = mirror_attach(b->mem, box_mirror_bytes(), &b->id, &made, &err);
 	b->pair = b->mirror ? pair_create(1, b->mirror, &ops, world.now) : NULL;
 	if (!b->pair)
 		abort();
 	b->standby_up = true;
-	b->states = b->healed = 0;
+	b->states = 0;
 	pair_observe(b->pair, on_event, b);
 	pair_digest(b->pair, digest);
 }
@@ -89,12 +91,13 @@ void standby_crash(struct box *b)
 void box_power(struct box *b, bool on)
 {
 	if (!b->mem)
-		b->mem = calloc(1, mirror_bytes());
+		b->mem = calloc(1, box_mirror_bytes());
 	if (!b->mem)
 		abort();
 	if (on) {
 		trace("box %u: power on", b->n);
 		b->up = true;
+		b->power++;
 		for (unsigned i = 0; i < sizeof(b->id.boot); i++)
 			b->id.boot[i] = (uint8_t)rnd(256);
 		b->was_started = false;

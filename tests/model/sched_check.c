@@ -12,56 +12,122 @@
 
 void check_reset(void)
 {
-	world.spans = 0;
+	memset(world.spans, 0, sizeof(world.spans));
 	world.split = false;
+}
+
+static bool live(const struct box *b)
+{
+	return b->up && b->gateway_up && b->working;
+}
+
+// What its mirror says, whether or not a standby process has it open.
+static struct mirror *mirror_peek(struct box *b, bool *opened)
+{
+	struct err err;
+	bool made;
+
+	*opened = false;
+	if (b->mirror || !b->up)
+		return b->mirror;
+	*opened = true;
+	return mirror_attach(b->mem, box_mirror_bytes(), &b->id, &made, &err);
+}
+
+static bool mirror_active(struct box *b, unsigned sa)
+{
+	struct ha_sa there;
+	bool opened;
+	struct mirror *m = mirror_peek(b, &opened);
+	bool is = m && mirror_word_get(m, 1, MIRROR_ROLE) == HA_ROLE_ACTIVE &&
+		  (sa == SAS || (mirror_get(m, sa + 1, &there) && !there.taint));
+
+	if (m && opened)
+		mirror_close(m);
+	return is;
+}
+
+// The other box is active as well, with this SA: what it sends we cannot know before a merge.
+static bool shared(const struct box *b, unsigned sa)
+{
+	struct box *o = &world.box[!b->n];
+
+	return (live(o) && o->sa[sa].there && !o->sa[sa].taint) || mirror_active(o, sa);
+}
+
+// The same numbers again: may this be? Only in a split brain, as long as the gateway process that
+// uses them again has not been told of the other one's; never its own, while its mirror lasts.
+static bool excused(const struct span *s, const struct box *b)
+{
+	if (s->iv || (s->box == b->n && s->power == b->power))
+		return false;
+	return s->split && !(s->known >> b->n & 1);
+}
+
+static void span_clash(const struct span *s, const struct box *b, unsigned sa, uint64_t from,
+		       uint64_t to)
+{
+	if (excused(s, b))
+		world.stats[STAT_REUSE_IN_SPLIT]++;
+	else if (s->iv)
+		fail("I1: SA %u: IVs %jx %ju..%ju used again by box %u", sa + 1, (uintmax_t)s->life,
+		     (uintmax_t)from, (uintmax_t)to, b->n);
+	else
+		fail("I7: SA %u: numbers %ju..%ju (box %u had ..%ju) used again by box %u", sa + 1,
+		     (uintmax_t)from, (uintmax_t)to, s->box, (uintmax_t)s->to, b->n);
 }
 
 static void span_note(struct box *b, unsigned sa, bool iv, uint64_t life, uint64_t from,
 		      uint64_t to)
 {
 	struct world *w = &world;
+	bool split = !iv && shared(b, sa);
 	struct span *mine = NULL;
 
-	for (unsigned n = 0; n < w->spans; n++) {
-		struct span *s = &w->span[n];
-		if (s->sa != sa || s->iv != iv)
+	for (unsigned n = 0; n < w->spans[sa]; n++) {
+		struct span *s = &w->span[sa][n];
+		if (s->iv != iv || (iv && s->life != life))
 			continue;
-		if (s->box == b->n && s->activation == b->activation && s->life == life &&
-		    s->split == w->split && s->to + 1 == from) {
+		if (s->box == b->n && s->activation == b->activation && s->split == split &&
+		    !s->merged && s->to + 1 == from)
 			mine = s;
-			continue;
-		}
-		if ((iv && s->life != life) || to < s->from || from > s->to)
-			continue;
-		if (iv)
-			fail("I1: SA %u: IVs %jx %ju..%ju used again by box %u", sa + 1,
-			     (uintmax_t)life, (uintmax_t)from, (uintmax_t)to, b->n);
-		else if (!s->split && !w->split)
-			fail("I7: SA %u: numbers %ju..%ju (box %u had ..%ju) used again by box %u",
-			     sa + 1, (uintmax_t)from, (uintmax_t)to, s->box, (uintmax_t)s->to,
-			     b->n);
-		else
-			w->stats[STAT_REUSE_IN_SPLIT]++;
+		else if (to >= s->from && from <= s->to)
+			span_clash(s, b, sa, from, to);
 	}
 	if (mine) {
 		mine->to = to;
 		return;
 	}
-	if (w->spans == SPANS)
+	if (w->spans[sa] == SPANS) {
+		fail("SA %u: numbers cannot be kept account of", sa + 1);
 		return;
-	w->span[w->spans++] = (struct span){.sa = (uint8_t)sa,
-					    .box = (uint8_t)b->n,
-					    .iv = iv,
-					    .split = w->split,
-					    .activation = b->activation,
-					    .life = iv ? life : 0,
-					    .from = from,
-					    .to = to};
+	}
+	w->span[sa][w->spans[sa]++] = (struct span){.box = (uint8_t)b->n,
+						    .iv = iv,
+						    .split = split,
+						    .activation = b->activation,
+						    .power = b->power,
+						    .life = iv ? life : 0,
+						    .from = from,
+						    .to = to};
 }
 
-static bool live(const struct box *b)
+// A split brain has ended: the winner's mirror is above what either box has sent so far.
+void check_merged(void)
 {
-	return b->up && b->gateway_up && b->working;
+	for (unsigned sa = 0; sa < SAS; sa++) {
+		for (unsigned n = 0; n < world.spans[sa]; n++)
+			world.span[sa][n].merged = true;
+	}
+}
+
+// The gateway process goes on from where its mirror says.
+void check_known(struct box *b, unsigned sa)
+{
+	for (unsigned n = 0; n < world.spans[sa]; n++) {
+		if (world.span[sa][n].merged)
+			world.span[sa][n].known |= (uint8_t)(1 << b->n);
+	}
 }
 
 static void split_look(void)
@@ -175,6 +241,7 @@ void check_begin(struct box *b)
 	world.stats[STAT_STALE] += b->stale;
 	split_look();
 	for (unsigned i = 0; i < world.sas; i++) {
+		check_known(b, i);
 		if (world.trace && !world.failed)
 			mirrors_trace(i);
 		sa_check(b, i);
@@ -182,27 +249,10 @@ void check_begin(struct box *b)
 	b->stale = false;
 }
 
-// The winner of a split brain has served: its gateway process hears a moment later that it goes on
-// above what the other one had; from then on numbers are used once again.
-static void heal_look(void)
-{
-	struct world *w = &world;
-
-	// what did not fit into a full ring follows a little later
-	if (w->heal_at && (w->box[0].to_gateway.count > 4 || w->box[1].to_gateway.count > 4))
-		w->heal_at = w->now + 20000;
-	if (w->heal_at == 0 || w->now < w->heal_at)
-		return;
-	w->heal_at = 0;
-	for (unsigned i = 0; i < w->spans; i++)
-		w->span[i].split = false;
-}
-
 void check_pairs(void)
 {
 	struct world *w = &world;
 
-	heal_look();
 	for (unsigned n = 0; n < BOXES; n++) {
 		struct pair_counters c;
 		if (!w->box[n].pair)
@@ -210,10 +260,7 @@ void check_pairs(void)
 		pair_get_counters(w->box[n].pair, &c);
 		if (c.states != w->box[n].states)
 			w->split = false;
-		if (c.splits_healed != w->box[n].healed)
-			w->heal_at = w->now + 20000;
 		w->box[n].states = c.states;
-		w->box[n].healed = c.splits_healed;
 	}
 	split_look();
 }

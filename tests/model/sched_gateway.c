@@ -119,13 +119,15 @@ static void op_limit(void *ctx, uint64_t id, uint64_t lim)
 
 static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 {
-	struct fake_sa *f = sa_get(ctx, id);
+	struct box *b = ctx;
+	struct fake_sa *f = sa_get(b, id);
 
 	if (!f || !f->there)
 		return;
 	f->next = next;
-	trace("box %u: SA %ju goes on from %ju", ((struct box *)ctx)->n, (uintmax_t)id,
-	      (uintmax_t)next);
+	if (b->working)
+		check_known(b, (unsigned)id - 1);
+	trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
 	if (next > f->ceiling + 1)
 		f->ceiling = next - 1;
 	f->lim = f->ceiling;
