@@ -299,6 +299,7 @@ bool pair_pump(struct pair *p)
 	if (p->hello_owed && p->link && !p->blocked)
 		(void)hello_send(p);
 	lease_pump(p);
+	park_pump(p);
 	if (p->state_owed && p->link && !p->blocked)
 		(void)state_send(p);
 	more |= grant_pump(p);
@@ -307,7 +308,6 @@ bool pair_pump(struct pair *p)
 	more |= snapshot_pump(p);
 	more |= join_pump(p);
 	more |= yield_pump(p);
-	park_pump(p);
 	more |= plan_pump(p);
 	more |= sweep_pump(p);
 	applied_send(p);
