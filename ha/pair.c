@@ -263,6 +263,13 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 	p->now = now;
 	if (p->left)
 		return 0;
+	if (w->type >= HA_UPSERT && w->type <= HA_CHECKPOINT && w->type != HA_RAISE_ALL)
+		return park_word(p, w);
+	if (w->type == HA_FLUSH)
+		return park_word(p, w);
+	park_pump(p);
+	if (p->parked)
+		return -EAGAIN;
 	switch (w->type) {
 	case HA_ATTACH: attach_word(p, w); break;
 	case HA_HELLO: hello_word(p, w); break;

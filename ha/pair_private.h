@@ -112,19 +112,19 @@ struct pair {
 	bool confirmed, recheck;
 	struct ha_hello hello;
 	unsigned owed;
+	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
 	enum ha_refusal refusal;
 	struct ha_role told;
-	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
 	bool told_ever, told_late, blocked_gw;  // blocked_gw: its ring is full
 	uint64_t report_at;
 	uint64_t applied_seq, applied_seq_told;
 	struct pair_gate gate[GATE_MAX];
 	uint32_t gate_first, gate_count;
 	uint64_t seq;  // of the last record word
-
-	// feed
 	struct pair_parked *parked, **parked_last;  // records that wait for room on the link
 	uint32_t parked_count, parked_bytes;
+
+	// feed
 	bool feeding, feed_end_owed;
 	uint64_t feed_cursor;
 	bool resetting;  // it was active: ceilings and edges of the mirror count from now on
@@ -266,14 +266,14 @@ void gate_acked(struct pair *p);
 void gate_open_all(struct pair *p);
 void applied_receive(struct pair *p, const struct pair_msg *m);
 
-// ---- pair_apply.c: records from the other box -------------------------------------------------
-void record_receive(struct pair *p, const struct pair_msg *m);
-void applied_send(struct pair *p);
 // ---- pair_park.c ------------------------------------------------------------------------------
 int park_word(struct pair *p, const struct ha_word *w);
 void park_pump(struct pair *p);
 void park_clear(struct pair *p);
 
+// ---- pair_apply.c: records from the other box -------------------------------------------------
+void record_receive(struct pair *p, const struct pair_msg *m);
+void applied_send(struct pair *p);
 
 // ---- pair_raise.c -----------------------------------------------------------------------------
 int raise_word(struct pair *p, const struct ha_word *w);
