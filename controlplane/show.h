@@ -57,6 +57,9 @@ int show_instances(const struct gateway *g, struct cli *cli, const char *map, co
 const char *transform_format(const struct tunnel_proposal *p, char *buf, size_t cap);
 // "(10.0.0.0/255.0.0.0/0/0)": address, mask, protocol, port
 const char *ident_format(const struct selector *s, bool remote, char *buf, size_t cap);
+// redundancy_clear.c: `clear ... active|standby`; what: enum ike_clear, together. 1: neither word
+// was given; else what the handler returns.
+int clear_replicated(struct cli *cli, const struct cli_args *args, unsigned what);
 // "10.0.0.0/255.0.0.0", or the prefix form for IPv6
 const char *net_format(const struct ip_prefix *p, char *buf, size_t cap);
 const char *duration_format(uint64_t seconds, char *buf, size_t cap);  // "01:02:50", "2d03h"

@@ -211,7 +211,7 @@ static bool state_wanted(const struct sa_show *s, const struct sa_view *const *v
 	if (!n)
 		return false;
 	sa_stats_read(v[n - 1]->c.sa_out, &st);
-	return (st.state == DP_SA_STANDBY) == s->standby;
+	return v[n - 1]->c.replicated && (st.state == DP_SA_STANDBY) == s->standby;
 }
 
 static bool peer_wanted(const struct sa_show *s, const struct tunnel *t,
@@ -405,6 +405,9 @@ static int clear_sa(struct cli *cli, const struct cli_args *args)
 			dp_counters_clear();
 		return CLI_DONE;
 	}
+	int rc = clear_replicated(cli, args, IKE_CLEAR_CHILD);
+	if (rc <= 0)
+		return rc;
 	if (text && addr_parse(text, &peer))
 		return cli_error(cli, "%% '%s' is not an address", text);
 	if (g->ike)
@@ -420,8 +423,8 @@ static const char *const sa_help[][2] = {
 	{"identity", "Flows only, without their SAs"},
 	{"detail", "All counters"},
 	{"counters", "Set the counters to zero"},
-	{"active", "Those that carry traffic on this box"},
-	{"standby", "Copies for the other box"},
+	{"active", "Replicated ones that carry traffic on this box"},
+	{"standby", "Copies of what works on the other box"},
 	{"ipsec", "IPsec"},
 	{NULL, NULL},
 };
@@ -431,8 +434,8 @@ static const struct cli_cmd rows[] = {
 	 "show crypto ipsec sa [map NAME|peer ADDR|interface INTERFACE|address|identity|active|"
 	 "standby] [detail]",
 	 sa_help, show_ipsec_sa, CLI_JSON, &gateway},
-	{CLI_ENABLE, "clear crypto sa [peer ADDR|map NAME|counters]", sa_help, clear_sa, 0,
-	 &gateway},
+	{CLI_ENABLE, "clear crypto sa [peer ADDR|map NAME|counters|active|standby]", sa_help,
+	 clear_sa, 0, &gateway},
 };
 
 int show_ipsec_register(struct gateway *g, struct err *err)

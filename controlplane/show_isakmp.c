@@ -22,7 +22,7 @@ static bool sa_wanted(const struct cli_args *args, const struct ike_sa_info *i)
 {
 	if (cli_has(args, "standby"))
 		return i->standby;
-	return !cli_has(args, "active") || !i->standby;
+	return !cli_has(args, "active") || (i->replicated && !i->standby);
 }
 
 static void sa_json(struct json *w, const struct ike_sa_info *i)
@@ -261,6 +261,9 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 static int clear_isakmp(struct cli *cli, const struct cli_args *args)
 {
 	struct gateway *g = cli_ctx(cli);
+	int rc = clear_replicated(cli, args, IKE_CLEAR_IKE);
+	if (rc <= 0)
+		return rc;
 	uint32_t id = args->values ? (uint32_t)strtoul(args->value[0], NULL, 10) : 0;
 	if (!g->ike || (ike_clear_isakmp(g->ike, id) == 0 && id))
 		return cli_error(cli, "%% There is no IKE SA with connection id %u", id);
@@ -274,8 +277,8 @@ static const char *const help[][2] = {
 	{"key", "Preshared keys (hidden)"},
 	{"stats", "Counters and limits"},
 	{"detail", "Algorithms, lifetimes, identities"},
-	{"active", "Those that work on this box"},
-	{"standby", "Copies for the other box"},
+	{"active", "Replicated ones that work on this box"},
+	{"standby", "Copies of what works on the other box"},
 	{NULL, NULL},
 };
 
@@ -285,7 +288,8 @@ static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show crypto isakmp policy", help, show_policy, CLI_JSON, &gateway},
 	{CLI_EXEC, "show crypto isakmp key", help, show_key, 0, &gateway},
 	{CLI_EXEC, "show crypto isakmp stats", help, show_stats, CLI_JSON, &gateway},
-	{CLI_ENABLE, "clear crypto isakmp [NUMBER<1-4294967295>]", help, clear_isakmp, 0, &gateway},
+	{CLI_ENABLE, "clear crypto isakmp [NUMBER<1-4294967295>|active|standby]", help,
+	 clear_isakmp, 0, &gateway},
 };
 
 int show_isakmp_register(struct gateway *g, struct err *err)

@@ -39,6 +39,7 @@ struct session {
 	const struct ike_sa_info *ike;
 	unsigned active;   // SA pairs that carry traffic
 	unsigned standby;  // ... that another box carries
+	bool replicated;   // of a redundancy group
 	uint64_t up_ms;    // oldest of them
 	const char *status;
 };
@@ -151,12 +152,14 @@ static void session_judge(struct session_show *s, struct session *x)
 				sa_stats_read(v[k]->c.sa_out, &st);
 				x->active += !v[k]->c.old && st.state == DP_SA_ACTIVE;
 				x->standby += !v[k]->c.old && st.state == DP_SA_STANDBY;
+				x->replicated |= v[k]->c.replicated;
 				if (!x->up_ms || (v[k]->c.up_ms && v[k]->c.up_ms < x->up_ms))
 					x->up_ms = v[k]->c.up_ms;
 			}
 		}
 	}
 	x->ike = session_ike(&s->snap, &x->m[0]);
+	x->replicated |= x->ike && x->ike->replicated;
 	bool ike_up = x->ike && x->ike->established && !x->ike->deleted;
 	if (ike_up && x->ike->established_ms && (!x->up_ms || x->ike->established_ms < x->up_ms))
 		x->up_ms = x->ike->established_ms;
@@ -375,6 +378,16 @@ static void header(struct session_show *s)
 				 "      N - NAT traversal, X - IKE Extended Authentication\n\n");
 }
 
+// `active` or `standby`: of a redundancy group, which works here or on the other box.
+static bool state_wanted(const struct session_show *s, const struct session *x)
+{
+	bool copy = x->standby || (x->ike && x->ike->standby);
+
+	if (!s->only_active && !s->only_standby)
+		return true;
+	return x->replicated && (x->active || x->standby || x->ike) && copy == s->only_standby;
+}
+
 // One session per round; a session of very many flows makes one longer slice.
 static int sessions_slice(struct gateway *g, struct session_show *s)
 {
@@ -388,7 +401,7 @@ static int sessions_slice(struct gateway *g, struct session_show *s)
 			flows += x.m[x.count++].tunnel->flow_count + 1;
 		s->at += x.count;
 		session_judge(s, &x);
-		if ((s->only_active && !x.active) || (s->only_standby && !x.standby))
+		if (!state_wanted(s, &x))
 			continue;
 		uint64_t up = uptime_s(g, x.up_ms);
 		if (s->w)
@@ -445,6 +458,9 @@ static int clear_session(struct cli *cli, const struct cli_args *args)
 	struct gateway *g = cli_ctx(cli);
 	const char *text = cli_after(args, "remote");
 	struct ip_addr remote;
+	int rc = clear_replicated(cli, args, IKE_CLEAR_IKE | IKE_CLEAR_CHILD);
+	if (rc <= 0)
+		return rc;
 	if (text && addr_parse(text, &remote))
 		return cli_error(cli, "%% '%s' is not an address", text);
 	if (g->ike)
@@ -457,15 +473,16 @@ static const char *const help[][2] = {
 	{"brief", "One line per peer"},
 	{"detail", "Counters and lifetimes"},
 	{"remote", "Of one peer"},
-	{"active", "Those whose tunnels carry traffic on this box"},
-	{"standby", "Those whose tunnels another box carries"},
+	{"active", "Replicated ones that work on this box"},
+	{"standby", "Copies of what works on the other box"},
 	{NULL, NULL},
 };
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show crypto session [active|standby] [brief|detail]", help, show_session,
 	 CLI_JSON, &gateway},
-	{CLI_ENABLE, "clear crypto session [remote ADDR]", help, clear_session, 0, &gateway},
+	{CLI_ENABLE, "clear crypto session [remote ADDR|active|standby]", help, clear_session, 0,
+	 &gateway},
 };
 
 int show_session_register(struct gateway *g, struct err *err)

@@ -165,6 +165,22 @@ int agent_switch(struct agent *a, uint64_t now)
 	return 0;
 }
 
+int agent_resync(struct agent *a, uint64_t now)
+{
+	struct ha_word w = {.type = HA_RESYNC};
+
+	a->now = now;
+	if (!a->attached)
+		return -ENOTCONN;
+	if (a->working || a->role.mine != HA_ROLE_STANDBY)
+		return -EPERM;
+	if (!a->role.link)
+		return -ENOTCONN;
+	if (!a->role.hot)
+		return -EBUSY;
+	return agent_tell(a, &w) ? -EBUSY : 0;
+}
+
 // ---- telling
 // ---------------------------------------------------------------------------------------- true:
 // there are numbers that have yet to be told, before HA_STOPPED.

@@ -143,6 +143,10 @@ static int owed_tell(struct pair *p, enum owed what)
 
 	switch (what) {
 	case OWED_CLEAR: w.type = HA_FEED_DELETE; break;
+	case OWED_AGAIN:
+		w.type = HA_FEED_DELETE;
+		w.a = 2;
+		break;
 	case OWED_BEGIN:
 		w.type = HA_FEED_DELETE;
 		w.a = 1;

@@ -32,6 +32,19 @@ static void join_send(struct pair *p)
 	p->count.joins++;
 }
 
+// `clear crypto ... standby`. The mirror keeps what it has until the new state is complete, so that
+// a failure of the other box meanwhile costs no more than any take-over that is not fresh.
+void resync_word(struct pair *p)
+{
+	if (role_of(p) != HA_ROLE_STANDBY)
+		return;
+	p->refetch = true;
+	// not between an offer and its grant: the role is about to come here
+	if (p->link && p->peer.known && p->peer.role == HA_ROLE_ACTIVE && !p->wait && !p->bulk &&
+	    !p->sift && !p->claim && !p->offered && !p->left)
+		join_send(p);
+}
+
 void peer_look(struct pair *p)
 {
 	enum ha_role_kind mine = role_of(p), theirs = p->peer.role;
@@ -249,6 +262,11 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	p->was_hot = p->sweep = p->activate = p->working = false;
 	p->peer.role = m->role;
 	ids_clear(&p->seen);
+	if (p->refetch && same) {
+		tell_owed(p, OWED_AGAIN);
+		feed_begin(p);
+	}
+	p->refetch = false;
 	memset(p->gone, 0, sizeof(p->gone));  // what it has counts
 	p->sift = same;
 	p->sift_cursor = 0;

@@ -28,14 +28,15 @@ enum yield { YIELD_NONE, YIELD_STOPPING, YIELD_LISTING, YIELD_ASKED };
 // order of these bits.
 enum owed {
 	OWED_CLEAR = 1 << 0,   // HA_FEED_DELETE of all
-	OWED_BEGIN = 1 << 1,   // of all that is not fed from here on
-	OWED_FORGET = 1 << 2,  // HA_NEXT of none: those of a switchover before are void
-	OWED_TAINT = 1 << 3,
-	OWED_RESUME = 1 << 4,
-	OWED_ACTIVATE = 1 << 5,
-	OWED_REFUSED = 1 << 6,
-	OWED_PREPARE = 1 << 7,
-	OWED_YIELD = 1 << 8,
+	OWED_AGAIN = 1 << 1,   // the same, they come again in a new life
+	OWED_BEGIN = 1 << 2,   // of all that is not fed from here on
+	OWED_FORGET = 1 << 3,  // HA_NEXT of none: those of a switchover before are void
+	OWED_TAINT = 1 << 4,
+	OWED_RESUME = 1 << 5,
+	OWED_ACTIVATE = 1 << 6,
+	OWED_REFUSED = 1 << 7,
+	OWED_PREPARE = 1 << 8,
+	OWED_YIELD = 1 << 9,
 };
 
 struct pair_peer {
@@ -82,6 +83,7 @@ struct pair {
 
 	// joining: we ask
 	bool wait, bulk;
+	bool refetch;  // the operator wants all copies anew: with the next STATE
 	uint8_t join_nonce[16];
 	uint64_t join_at, fresh_to;
 	struct ids seen;  // identities of the snapshot that comes in
@@ -201,6 +203,7 @@ void state_receive(struct pair *p, const struct pair_msg *m);
 void busy_receive(struct pair *p, const struct pair_msg *m);
 int state_send(struct pair *p);
 void join_end(struct pair *p);  // SNAP_END applied
+void resync_word(struct pair *p);
 bool join_pump(struct pair *p);
 void join_tick(struct pair *p);
 void join_link_down(struct pair *p);

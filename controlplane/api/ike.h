@@ -105,7 +105,8 @@ struct ike_sa_info {
 	uint16_t local_port, remote_port;
 	char state[24];  // "QM_IDLE", "MM_NO_STATE", "MM_SA_SETUP", "MM_KEY_EXCH", "MM_KEY_AUTH"
 	bool established, initiator, deleted;
-	bool standby;  // of a redundancy group that works on the other box
+	bool replicated;  // of a redundancy group
+	bool standby;     // ... that works on the other box
 	char local_id[128], remote_id[128];
 	uint64_t icookie, rcookie;  // host order
 	enum ike_encr encr;
@@ -139,6 +140,7 @@ struct ike_child_info {
 	uint16_t local_port, remote_port, pfs_group;
 	uint32_t replay_window;
 	bool rekeying, old;  // old: replaced, kept for late packets
+	bool replicated;     // of a redundancy group
 	uint32_t lifetime_s, left_s;
 	uint64_t lifetime_kb, left_kb;
 	uint64_t up_ms;
@@ -160,3 +162,6 @@ void ike_get_counters(const struct ike *ike, struct ike_counters *out);
 unsigned ike_clear_isakmp(struct ike *ike, uint32_t id);                              // 0 = all
 unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *map);  // NULL = any
 unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote);
+// Of redundancy groups that work here, and no others.
+enum ike_clear { IKE_CLEAR_IKE = 1, IKE_CLEAR_CHILD = 2 };
+unsigned ike_clear_replicated(struct ike *ike, unsigned what);  // enum ike_clear, together

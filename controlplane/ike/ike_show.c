@@ -42,6 +42,7 @@ bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
 		.established = sa->established,
 		.initiator = sa->initiator,
 		.deleted = sa->superseded,
+		.replicated = sa->ha.group != 0,
 		.standby = !replica_works(ike, replica_group(ike, &sa->local)),
 		.icookie = sa->icookie,
 		.rcookie = sa->rcookie,
@@ -125,6 +126,7 @@ bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info
 		.replay_window = c->replay_window,
 		.rekeying = c->rekeying,
 		.old = c->old,
+		.replicated = c->ha.group != 0,
 		.lifetime_s = c->lifetime_s,
 		.left_s = seconds_left(c->hard_ms, ike->env.now_ms(ike->env.ctx)),
 		.lifetime_kb = c->lifetime_kb,
@@ -177,6 +179,33 @@ unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *m
 		    (map && strcmp(c->map, map) != 0))
 			continue;
 		child_sa_delete(c, "cleared", true);
+		n++;
+	}
+	ike_leave(ike);
+	return n;
+}
+
+unsigned ike_clear_replicated(struct ike *ike, unsigned what)
+{
+	uint32_t last = ike->last_sa_id;
+	struct child_sa *c, *next_child;
+	struct ike_sa *sa, *next;
+	unsigned n = 0;
+
+	ike_enter(ike);
+	for (c = TAILQ_FIRST(&ike->children); c && (what & IKE_CLEAR_CHILD); c = next_child) {
+		next_child = TAILQ_NEXT(c, link);
+		if (!c->up || c->ha.group == 0 || c->ha.asleep)
+			continue;
+		child_sa_delete(c, "cleared", true);
+		n++;
+	}
+	for (sa = TAILQ_FIRST(&ike->sas); sa && (what & IKE_CLEAR_IKE) && sa->id <= last;
+	     sa = next) {
+		next = TAILQ_NEXT(sa, link);
+		if (sa->ha.group == 0 || sa->ha.asleep)
+			continue;
+		ike_sa_kill(sa, "cleared", true);
 		n++;
 	}
 	ike_leave(ike);

@@ -76,6 +76,9 @@ void agent_claim(struct agent *a, uint64_t now);
 // HSRP lost the active role by itself: stops working, then hands over, or tells that it stopped.
 void agent_lost(struct agent *a, uint64_t now);
 int agent_switch(struct agent *a, uint64_t now);  // 0, -ENOTCONN, -EBUSY, -EAGAIN (not hot)
+// A standby box drops its copies and fetches them from the active one. 0; -EPERM (it works here, or
+// has no state), -ENOTCONN (no link, or no standby process), -EBUSY (it fetches them already).
+int agent_resync(struct agent *a, uint64_t now);
 
 bool agent_active(const struct agent *a);
 void agent_role(const struct agent *a, struct ha_role *out);

@@ -56,6 +56,7 @@ enum ha_word_type {
 			// both ways; to the gateway process id 0 = forget those that came
 	HA_FLUSH,       // nothing; wants HA_APPLIED for itself
 	HA_LEAVE,       // orderly end of the gateway process
+	HA_RESYNC,      // group: the copies of a standby box are dropped and fetched anew
 	// standby process to gateway process
 	HA_ROLE = 64,    // payload: struct ha_role; at each change
 	HA_FEED,         // `sa`: install or change it (state standby, unless the group is active)

@@ -16,7 +16,7 @@ struct bed {
 	bool full;
 	bool there[16];
 	uint64_t lim[16], next[16];
-	unsigned told_of[128], activated, deactivated, resigned;
+	unsigned tainted, told_of[128], activated, deactivated, resigned;
 	struct ha_word told[128];
 	uint16_t order[64];
 	unsigned orders;
@@ -77,6 +77,7 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 }
 static void op_taint(void *ctx, uint64_t id, bool on)
 {
+	((struct bed *)ctx)->tainted += on;
 }
 static void op_activate(void *ctx, unsigned group)
 {
@@ -170,6 +171,41 @@ static void gates(void **state)
 	word(b, HA_APPLIED, 0, seq);
 	assert_true(agent_open(b->a, seq));
 	assert_int_equal(b->lim[3], 65536);  // acknowledged: now it may send (rule 7)
+}
+
+// The copies of a standby box, dropped by the operator: not tainted when they come again in a new
+// life, but so when one comes twice in the same.
+static void fetches_anew(void **state)
+{
+	struct bed *b = *state;
+	struct ha_word feed = {.type = HA_FEED, .group = 1, .sa = {.id = 4, .group = 1}};
+	struct ha_word all = {.type = HA_FEED_DELETE, .group = 1, .a = 2};
+
+	assert_int_equal(agent_resync(b->a, b->now), -EPERM);  // no state yet
+	role(b, HA_ROLE_STANDBY);
+	agent_word(b->a, &feed, b->now);
+	assert_true(b->there[4]);
+	assert_int_equal(agent_resync(b->a, b->now), 0);
+	assert_int_equal(b->told_of[HA_RESYNC], 1);
+	assert_true(b->there[4]);  // until the new life is there
+	agent_word(b->a, &all, b->now);
+	assert_false(b->there[4]);
+	agent_word(b->a, &feed, b->now);
+	assert_true(b->there[4]);
+	assert_int_equal(b->tainted, 0);
+	all.id = 4;
+	all.a = 0;
+	agent_word(b->a, &all, b->now);
+	agent_word(b->a, &feed, b->now);
+	assert_int_equal(b->tainted, 1);
+	b->full = true;
+	assert_int_equal(agent_resync(b->a, b->now), -EBUSY);
+	b->full = false;
+	agent_attach(b->a, false, b->now);
+	assert_int_equal(agent_resync(b->a, b->now), -ENOTCONN);
+	agent_attach(b->a, true, b->now);
+	work(b);
+	assert_int_equal(agent_resync(b->a, b->now), -EPERM);
 }
 
 static void full_ring(void **state)
@@ -294,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gates, setup, teardown),
+		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(raises, setup, teardown),

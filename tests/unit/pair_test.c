@@ -241,6 +241,66 @@ static void joiner(void **state)
 	}
 }
 
+// `clear crypto ... standby`: joins anew, and the gateway process gets everything anew with the new
+// life, not before (rule 6); what the other box no longer has goes.
+static void fetches_anew(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_ROLE) | HAS(TLV_PRIORITY) |
+				     HAS(TLV_ADDRESS) | HAS(TLV_DIGEST) | HAS(TLV_BOOT),
+			      .role = HA_ROLE_ACTIVE,
+			      .session = {99, 4}};
+	struct pair_msg st = {.type = PAIR_STATE,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_SLOT) |
+				     HAS(TLV_JOINS) | HAS(TLV_ROLE) | HAS(TLV_FRESH) | HAS(TLV_LSN),
+			      .slot = 1,
+			      .role = HA_ROLE_ACTIVE,
+			      .fresh = UINT64_MAX,
+			      .lsn = 1};
+
+	standby(b, 100);
+	pair_link(b->p, true, b->now);
+	message(b, &hi);
+	assert_int_equal(b->sent_of[PAIR_JOIN], 1);  // a new association
+	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
+	st.session = (struct pair_session){99, 6};
+	st.join[0] = 1;
+	st.join[1] = 2;
+	message(b, &st);
+	assert_int_equal(b->told[HA_FEED_DELETE].a, 1);
+	struct pair_msg end = {.type = PAIR_SNAP_END,
+			       .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			       .session = {99, 6},
+			       .lsn = 1};
+	struct ha_sa sa = {.id = 7, .group = 1, .kind = HA_CHILD_SA, .ceiling = 1000, .edge = 10};
+	message(b, &end);
+	assert_false(mirror_get(b->m, 7, &sa));  // the snapshot did not have it
+	mirror_put(b->m, &(struct ha_sa){.id = 8, .group = 1, .kind = HA_CHILD_SA});
+	assert_int_equal(get(b, MIRROR_HOT), 1);
+
+	unsigned deletes = b->told_of[HA_FEED_DELETE], fed = b->told_of[HA_FEED];
+	word(b, HA_RESYNC, 0, 0, 0);
+	assert_int_equal(b->sent_of[PAIR_JOIN], 2);
+	assert_int_equal(b->sent.type, PAIR_JOIN);
+	assert_int_equal(get(b, MIRROR_HOT), 0);
+	assert_int_equal(b->told_of[HA_FEED_DELETE], deletes);  // still in the life of before
+	assert_true(mirror_get(b->m, 8, &sa));
+	word(b, HA_RESYNC, 0, 0, 0);  // on its way
+	assert_int_equal(b->sent_of[PAIR_JOIN], 2);
+	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
+	st.session.number = 8;
+	st.join[1] = 3;
+	message(b, &st);
+	assert_int_equal(get(b, MIRROR_JOIN1), 3);
+	assert_int_equal(b->told_of[HA_FEED_DELETE], deletes + 2);  // a = 2, then a = 1
+	assert_int_equal(b->told_of[HA_FEED], fed + 1);
+	end.session.number = 8;
+	message(b, &end);
+	assert_false(mirror_get(b->m, 8, &sa));
+	assert_int_equal(get(b, MIRROR_HOT), 1);
+}
+
 // Rules 10, 11: with a fresh copy above the ceiling, with a stale one tainted.
 static void takes_over_fresh(void **state)
 {
@@ -368,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(founder, setup, teardown),
 		cmocka_unit_test_setup_teardown(joiner, setup, teardown),
+		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_fresh, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_stale, setup, teardown),
 		cmocka_unit_test_setup_teardown(asks_first, setup, teardown),

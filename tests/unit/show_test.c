@@ -123,6 +123,11 @@ unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote)
 	return 0;
 }
 
+int clear_replicated(struct cli *cli, const struct cli_args *args, unsigned what)
+{
+	return 1;
+}
+
 // ---- the fixed state -------------------------------------------------------------------------
 #define TUNNELS 41  // more flows than one slice prints
 static struct tunnel tunnels[TUNNELS];
@@ -390,6 +395,35 @@ static void test_standby(void **state)
 	standby = false;
 }
 
+// `active` and `standby` are about redundancy groups: what no other box knows is neither.
+static void test_replicated(void **state)
+{
+	static const char *const lines[] = {
+		"show crypto session active",   "show crypto session standby",
+		"show crypto isakmp sa active", "show crypto isakmp sa standby",
+		"show crypto ipsec sa active",  "show crypto ipsec sa standby"};
+
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		golden(lines[i], i < 2 ? "none-sessions.json" : "none-sas.json", true);
+	for (int i = 0; i < 2; i++)
+		ike_sas[i].replicated = children[i].replicated = true;
+	golden(lines[0], "session-active.json", true);
+	golden(lines[1], "none-sessions.json", true);
+	golden(lines[2], "isakmp-sa-active.json", true);
+	golden(lines[5], "none-sas.json", true);
+	standby = true;
+	for (int i = 0; i < 2; i++)
+		ike_sas[i].standby = true;
+	golden(lines[0], "none-sessions.json", true);
+	golden(lines[1], "session-standby.json", true);
+	golden(lines[2], "none-sas.json", true);
+	golden(lines[3], "isakmp-sa-standby.json", true);
+	golden(lines[4], "none-sas.json", true);
+	standby = false;
+	for (int i = 0; i < 2; i++)
+		ike_sas[i].standby = ike_sas[i].replicated = children[i].replicated = false;
+}
+
 static void test_configured(void **state)
 {
 	golden("show crypto map", "map.json", true);
@@ -448,10 +482,15 @@ static void test_commit_in_between(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ipsec_sa),   cmocka_unit_test(test_session),
-		cmocka_unit_test(test_standby),    cmocka_unit_test(test_configured),
-		cmocka_unit_test(test_dynamic),    cmocka_unit_test(test_isakmp),
-		cmocka_unit_test(test_interfaces), cmocka_unit_test(test_commit_in_between),
+		cmocka_unit_test(test_ipsec_sa),
+		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_standby),
+		cmocka_unit_test(test_replicated),
+		cmocka_unit_test(test_configured),
+		cmocka_unit_test(test_dynamic),
+		cmocka_unit_test(test_isakmp),
+		cmocka_unit_test(test_interfaces),
+		cmocka_unit_test(test_commit_in_between),
 	};
 	all.count = 3;  // the goldens stay readable; the last test uses all of them
 	return cmocka_run_group_tests(tests, setup, teardown);
