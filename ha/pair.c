@@ -281,6 +281,7 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 	case HA_SWITCH: switch_word(p, w); break;
 	case HA_STOPPED: stopped_word(p, w); break;
 	case HA_NEXT: rc = plan_next(p, w); break;
+	case HA_RESYNC: resync_word(p); break;
 	case HA_LEAVE: leave(p); return 0;
 	default: break;
 	}
