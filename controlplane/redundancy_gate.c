@@ -130,6 +130,7 @@ void redundancy_gate_clear(uint16_t group)
 	gate_init(group);
 	while ((w = STAILQ_FIRST(&gate[group].list))) {
 		STAILQ_REMOVE_HEAD(&gate[group].list, link);
+		secret_wipe(w->payload, w->len);
 		free(w);
 	}
 	gate[group].count = 0;

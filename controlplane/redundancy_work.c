@@ -28,12 +28,6 @@ static struct {
 		bool walking;
 		uint64_t cursor;
 	} stop[HA_GROUPS_MAX + 1];
-	// Numbers that came before every worker had let go of the SA: set when the group begins.
-	struct number {
-		uint64_t id, next, edge;
-		uint16_t group;
-	} * late;
-	size_t late_count, late_max;
 } work;
 
 // ---- agent_ops --------------------------------------------------------------------------------
@@ -88,39 +82,21 @@ void work_limit(void *ctx, uint64_t id, uint64_t lim)
 	(void)ike_replica_limit(gateway.ike, id, lim, margin);
 }
 
-static void late_add(uint16_t group, uint64_t id, uint64_t next, uint64_t edge)
-{
-	for (size_t i = 0; i < work.late_count; i++) {
-		struct number *n = &work.late[i];
-		if (n->id != id)
-			continue;
-		n->next = next ? next : n->next;
-		n->edge = edge > n->edge ? edge : n->edge;
-		return;
-	}
-	if (work.late_count == work.late_max) {
-		size_t max = work.late_max ? work.late_max * 2 : 256;
-		struct number *bigger = reallocarray(work.late, max, sizeof(*bigger));
-		if (!bigger)
-			return;
-		work.late = bigger;
-		work.late_max = max;
-	}
-	work.late[work.late_count++] =
-		(struct number){.id = id, .next = next, .edge = edge, .group = group};
-}
-
-// An SA that works goes on above what the other one may have used (rule 16).
-static void number_advance(uint64_t id, uint64_t next, uint64_t edge)
+// Numbers for an SA that works, or that a worker has not yet been seen to let go: it goes on above
+// what the other box may have used (rule 16), and is held until then. One that cannot even be held
+// so must not send again.
+static int number_advance(uint64_t id, uint64_t next, uint64_t edge)
 {
 	uint32_t in, out;
+	int rc = 0;
 
 	if (!ike_replica_handles(gateway.ike, id, &in, &out))
-		return;
-	if (next)
-		(void)dp_sa_advance(out, next, 0);
-	if (edge)
-		(void)dp_sa_advance(in, 0, edge);
+		return 0;
+	if (next && out)
+		rc = dp_sa_advance(out, next, 0);
+	if (rc == 0 && edge && in)
+		rc = dp_sa_advance(in, 0, edge);
+	return rc;
 }
 
 void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
@@ -129,27 +105,8 @@ void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 
 	if (!gateway.ike || !r || ike_replica_sequence(gateway.ike, id, next, edge) != -EBUSY)
 		return;
-	if (r->working)
-		number_advance(id, next, edge);
-	else
-		late_add(r->number, id, next, edge);
-}
-
-// Before the group begins, or, where a worker has still not been seen to let go, right after.
-static void late_set(unsigned group, bool begun)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < work.late_count; i++) {
-		const struct number n = work.late[i];
-		if (n.group != group)
-			work.late[kept++] = n;
-		else if (begun)
-			number_advance(n.id, n.next, n.edge);
-		else if (ike_replica_sequence(gateway.ike, n.id, n.next, n.edge) == -EBUSY)
-			work.late[kept++] = n;
-	}
-	work.late_count = kept;
+	if (number_advance(id, next, edge))
+		ike_taint(gateway.ike, r->number, id, true);
 }
 
 void work_taint(void *ctx, uint64_t id, bool on)
@@ -164,13 +121,10 @@ void work_taint(void *ctx, uint64_t id, bool on)
 void work_begin(unsigned group)
 {
 	work.stop[group].walking = false;
-	if (gateway.ike)
-		late_set(group, false);
 	if (dp_running())
 		(void)dp_group_set(group, DP_SA_ACTIVE);
 	if (!gateway.ike)
 		return;
-	late_set(group, true);
 	ike_group_activate(gateway.ike, (uint16_t)group);
 }
 
@@ -417,8 +371,5 @@ void work_stop(struct gateway *g)
 	if (g->ike)
 		ike_replicate(g->ike, NULL);
 	loop_timer_fini(&work.poll);
-	free(work.late);
-	work.late = NULL;
-	work.late_count = work.late_max = 0;
 	secret_wipe(work.payload, sizeof(work.payload));
 }
