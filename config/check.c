@@ -200,12 +200,32 @@ static void check_interfaces(const struct config *c, const struct sink *s)
 	TAILQ_FOREACH (i, &c->interfaces, link) {
 		if (i->crypto_map[0] != '\0' && config_crypto_map(c, i->crypto_map, false) == NULL)
 			say(s, "interface %s: there is no crypto map %s", i->name, i->crypto_map);
+		if (i->ssp != 0)
+			say(s,
+			    "interface %s: there is no ssp group %u with remote and redundancy: "
+			    "the SAs of crypto map %s are not replicated",
+			    i->name, i->ssp, i->crypto_map);
 		TAILQ_FOREACH (line, &i->ignored, link) {
-			if (strncmp(line->text, "tunnel ", 7) == 0 ||
-			    strstr(line->text, " ssp ") != NULL)
+			if (strncmp(line->text, "tunnel ", 7) == 0)
 				say(s, "interface %s: \"%s\" is kept but has no effect yet",
 				    i->name, line->text);
 		}
+	}
+}
+
+static void check_ssp(const struct config *c, const struct sink *s)
+{
+	const struct ssp_group *g;
+
+	TAILQ_FOREACH (g, &c->ssp_groups, link) {
+		if (g->mapped)
+			say(s,
+			    "ssp group %u is kept as redundancy inter-device and ipc zone default, "
+			    "association %u: give it a security line",
+			    g->number, g->number);
+		else
+			say(s, "ssp group %u has no effect before it has remote and redundancy",
+			    g->number);
 	}
 }
 
@@ -224,6 +244,7 @@ void check_config(const struct config *c, commit_warn_fn fn, void *ctx)
 	}
 	check_acls(c, &s);
 	check_interfaces(c, &s);
+	check_ssp(c, &s);
 	check_kept(c, &s);
 	free(s.acls.name);
 	free(s.transform_sets.name);

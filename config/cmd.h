@@ -18,3 +18,5 @@ int cmd_prefix(struct cli *cli, const char *addr, const char *mask, struct ip_pr
 // Removes the first equal string. True when there was one.
 bool cmd_string_remove(struct config_strings *list, const char *text);
 bool cmd_string_has(const struct config_strings *list, const char *text);
+// A new association of an ipc zone (cmd_redundancy.c).
+void association_defaults(struct ipc_association *s);

@@ -193,25 +193,8 @@ static int cmd_crypto_map(struct cli *cli, const struct cli_args *a)
 	strcpy(i->crypto_map, map);
 	strcpy(i->redundancy, group);
 	i->stateful = !a->no && cli_has(a, "stateful");
+	i->ssp = 0;
 	return 0;
-}
-
-// Old stateful failover (`crypto map M ssp N`): the map is applied, the SSP group is only kept.
-static int cmd_crypto_map_ssp(struct cli *cli, const struct cli_args *a)
-{
-	struct interface_config *i = cli_object(cli);
-	char line[CONFIG_NAME_MAX + 40], map[CONFIG_NAME_MAX];
-
-	if (cmd_name(cli, map, a->value[0], "crypto map") != 0)
-		return -1;
-	snprintf(line, sizeof(line), "crypto map %s ssp %s", map, a->value[1]);
-	cmd_string_remove(&i->ignored, line);
-	if (strcmp(i->crypto_map, map) != 0) {
-		strcpy(i->crypto_map, map);
-		i->redundancy[0] = '\0';
-		i->stateful = false;
-	}
-	return config_string_add(cli_candidate(cli), &i->ignored, line);
 }
 
 // Lines of the reference language without a meaning for our ports: kept as written.
@@ -247,7 +230,6 @@ static const struct cli_cmd rows[] = {
 	{CLI_IF, "crypto map NAME [redundancy [NAME] [stateful]]", NULL, cmd_crypto_map, CLI_NO,
 	 NULL},
 	{CLI_IF, "crypto map", NULL, cmd_crypto_map, CLI_NO_ONLY, NULL},
-	{CLI_IF, "crypto map NAME ssp NUMBER<1-100>", NULL, cmd_crypto_map_ssp, CLI_HIDDEN, NULL},
 	{CLI_IF, "duplex {auto|full|half}", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "half-duplex", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_IF, "full-duplex", NULL, cmd_kept, CLI_NO, NULL},

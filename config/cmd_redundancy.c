@@ -58,6 +58,15 @@ static int cmd_zone(struct cli *cli, const struct cli_args *a)
 	return cli_enter(cli, CLI_IPC_ZONE, z, NULL);
 }
 
+void association_defaults(struct ipc_association *s)
+{
+	s->retransmit_min_ms = 300;
+	s->retransmit_max_ms = 10000;
+	s->path_retransmit = s->assoc_retransmit = 5;
+	TAILQ_INIT(&s->local_ips);
+	TAILQ_INIT(&s->remote_ips);
+}
+
 static int cmd_association(struct cli *cli, const struct cli_args *a)
 {
 	struct ipc_zone *z = cli_object(cli);
@@ -79,11 +88,7 @@ static int cmd_association(struct cli *cli, const struct cli_args *a)
 		if (s == NULL)
 			return -1;
 		s->number = number;
-		s->retransmit_min_ms = 300;
-		s->retransmit_max_ms = 10000;
-		s->path_retransmit = s->assoc_retransmit = 5;
-		TAILQ_INIT(&s->local_ips);
-		TAILQ_INIT(&s->remote_ips);
+		association_defaults(s);
 		TAILQ_INSERT_TAIL(&z->associations, s, link);
 	}
 	return cli_enter(cli, CLI_IPC_ASSOC, s, NULL);

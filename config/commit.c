@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "log.h"
+#include "ssp.h"
 
 #define HOOKS_MAX 32
 
@@ -95,7 +96,11 @@ int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_c
 			    : err_set(err, -ENOMEM, "no memory for the configuration");
 	}
 	busy = true;
-	rc = validate_all(old, candidate, err);
+	rc = ssp_resolve(candidate);
+	if (rc != 0)
+		rc = err_set(err, rc, "no memory for the configuration");
+	else
+		rc = validate_all(old, candidate, err);
 	if (rc == 0)
 		rc = apply_all(old, candidate, err);
 	if (rc == 0 && warn != NULL)

@@ -315,7 +315,7 @@ static const char *const texts[][2] = {
 	{"slb", "Server load balancing (kept, no effect yet)"},
 	{"snmp-server", "SNMP (kept, no effect)"},
 	{"speed", "Link speed (kept, no effect)"},
-	{"ssp", "Old state synchronisation (kept, no effect)"},
+	{"ssp", "State synchronisation, old syntax (kept as redundancy inter-device and ipc zone)"},
 	{"standard", "Standard access list (kept, no effect)"},
 	{"standby", "Hot Standby Router Protocol"},
 	{"startup-config", "The configuration of the next start"},

@@ -12,6 +12,7 @@
 #include "check.h"
 #include "secret.h"
 #include "session.h"
+#include "ssp.h"
 
 #define FILE_MAX (64u << 20)
 
@@ -29,7 +30,8 @@ int cli_init(struct err *err)
 		cmd_isakmp_register,  cmd_ipsec_register,        cmd_map_register,
 		cmd_map_set_register, cmd_acl_register,          cmd_interface_register,
 		cmd_standby_register, cmd_standby_line_register, cmd_key_chain_register,
-		cmd_track_register,   cmd_redundancy_register,   cmd_later_register,
+		cmd_track_register,   cmd_redundancy_register,   cmd_ssp_register,
+		cmd_later_register,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !ready; i++) {
@@ -145,7 +147,7 @@ int config_load_text(struct config *into, const char *text, config_bad_fn bad, v
 	session_destroy(s);
 	if (errors != NULL)
 		*errors = l.errors;
-	return 0;
+	return ssp_resolve(into);
 }
 
 static int read_file(const char *path, char **out, struct err *err)

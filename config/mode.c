@@ -24,6 +24,7 @@ static const struct {
 	[CLI_IPC_LOCAL] = {"(config-ipc-local-sctp)#", "IPC local SCTP configuration"},
 	[CLI_IPC_REMOTE] = {"(config-ipc-remote-sctp)#", "IPC remote SCTP configuration"},
 	[CLI_RED] = {"(config-red-interdevice)#", "inter-device redundancy configuration"},
+	[CLI_SSP] = {"(config-ssp)#", "state synchronisation, old syntax"},
 	[CLI_LATER] = {"(config-later)#", "configuration kept without effect"},
 };
 

@@ -34,6 +34,7 @@ struct config *config_create(void)
 	TAILQ_INIT(&c->routes);
 	TAILQ_INIT(&c->tracks);
 	TAILQ_INIT(&c->ipc_zones);
+	TAILQ_INIT(&c->ssp_groups);
 	TAILQ_INIT(&c->ignored);
 	return c;
 }

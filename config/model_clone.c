@@ -168,6 +168,7 @@ struct config *config_clone(const struct config *src)
 	mend_list(&c, &dst->routes, sizeof(struct static_route), mend_route);
 	mend_list(&c, &dst->tracks, sizeof(struct track_config), mend_track);
 	mend_list(&c, &dst->ipc_zones, sizeof(struct ipc_zone), mend_zone);
+	mend_list(&c, &dst->ssp_groups, sizeof(struct ssp_group), NULL);
 	mend_strings(&c, &dst->ignored);
 	if (c.failed) {
 		arena_destroy(c.arena);

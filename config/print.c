@@ -171,6 +171,24 @@ static void print_redundancy(struct text *t, const struct config *c)
 	}
 }
 
+// Of the old syntax only what nothing of today stands for yet.
+static void print_ssp(struct text *t, const struct config *c)
+{
+	const struct ssp_group *g;
+	char addr[ADDR_STR_MAX];
+
+	TAILQ_FOREACH (g, &c->ssp_groups, link) {
+		if (g->mapped)
+			continue;
+		text_put(t, "ssp group %u\n", g->number);
+		if (addr_is_set(&g->remote))
+			text_put(t, " remote %s\n", addr_format(&g->remote, addr, sizeof(addr)));
+		if (g->redundancy[0] != '\0')
+			text_put(t, " redundancy %s\n", g->redundancy);
+		text_put(t, "!\n");
+	}
+}
+
 static void print_routes(struct text *t, const struct config *c)
 {
 	const struct static_route *r;
@@ -316,6 +334,7 @@ char *config_print(const struct config *c, bool with_secrets)
 	print_key_chains(&t, c);
 	print_tracks(&t, c);
 	print_redundancy(&t, c);
+	print_ssp(&t, c);
 	print_crypto(&t, c);
 	print_interfaces(&t, c);
 	print_routes(&t, c);

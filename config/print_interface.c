@@ -159,10 +159,12 @@ static void print_interface(struct text *t, const struct interface_config *i)
 		text_put(t, " standby use-bia\n");
 	TAILQ_FOREACH (g, &i->standby, link)
 		print_group(t, g);
-	if (i->crypto_map[0] != '\0')
+	if (i->crypto_map[0] != '\0' && i->ssp == 0)
 		text_put(t, " crypto map %s%s%s%s\n", i->crypto_map,
 			 i->redundancy[0] != '\0' ? " redundancy " : "", i->redundancy,
 			 i->stateful ? " stateful" : "");
+	if (i->ssp != 0)
+		text_put(t, " crypto map %s ssp %u\n", i->crypto_map, i->ssp);
 	if (!TAILQ_EMPTY(&i->ignored))
 		text_put(t, " ! kept without effect:\n");
 	TAILQ_FOREACH (s, &i->ignored, link)

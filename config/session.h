@@ -121,6 +121,7 @@ int cmd_map_register(struct err *err);
 int cmd_map_set_register(struct err *err);
 int cmd_acl_register(struct err *err);
 int cmd_interface_register(struct err *err);
+int cmd_ssp_register(struct err *err);
 int cmd_standby_register(struct err *err);
 int cmd_standby_line_register(struct err *err);
 int cmd_key_chain_register(struct err *err);

@@ -41,6 +41,7 @@ enum cli_mode {
 	CLI_IPC_LOCAL,   // (config-ipc-local-sctp)#
 	CLI_IPC_REMOTE,  // (config-ipc-remote-sctp)#
 	CLI_RED,         // (config-red-interdevice)#
+	CLI_SSP,         // (config-ssp)#
 	CLI_LATER,       // (config-...)#: a block that is kept and printed, without effect yet
 	CLI_MODE_COUNT,
 };

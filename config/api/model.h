@@ -229,6 +229,7 @@ struct interface_config {
 	char crypto_map[CONFIG_NAME_MAX];  // "" = none
 	char redundancy[CONFIG_NAME_MAX];  // crypto map M redundancy NAME
 	bool stateful;
+	uint32_t ssp;  // crypto map M ssp N while there is no such group, 0 = none
 	uint8_t standby_version;  // 1 (default) or 2
 	uint32_t standby_delay_min_s, standby_delay_reload_s;
 	bool standby_use_bia;  // all groups of the interface
@@ -316,6 +317,14 @@ struct ipc_zone {
 	char name[CONFIG_NAME_MAX];
 	TAILQ_HEAD(, ipc_association) associations;
 };
+// The old syntax `ssp group N` (cmd_ssp.c).
+struct ssp_group {
+	TAILQ_ENTRY(ssp_group) link;
+	uint32_t number;
+	struct ip_addr remote;             // or unset
+	char redundancy[CONFIG_NAME_MAX];  // "" = not yet
+	bool mapped;                       // today's lines stand for it: it is not printed
+};
 struct redundancy_config {
 	bool inter_device;
 	char scheme[CONFIG_NAME_MAX];  // scheme standby NAME; "" = none
@@ -347,6 +356,7 @@ struct config {
 	TAILQ_HEAD(, track_config) tracks;
 	struct redundancy_config redundancy;
 	TAILQ_HEAD(, ipc_zone) ipc_zones;
+	TAILQ_HEAD(, ssp_group) ssp_groups;
 	struct config_strings ignored;  // accepted lines without a meaning here, printed back
 };
 
