@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "link_guard.h"
 #include "link_private.h"
 #include "log.h"
 #include "secret.h"
@@ -363,8 +364,29 @@ static void attempt(struct link *l)
 
 // ---- the interface ------------------------------------------------------------------------------
 
+// Without rules of its own for its packets the association is bound to its interface, if it has but
+// one.
+static void guard_open(struct link *l)
+{
+	struct err why = {0};
+	char device[64];
+
+	l->guard = link_guard_create(l->loop, &l->p, &why);
+	if (l->guard)
+		return;
+	l->socket.bind_device = true;
+	bool one = link_guard_device(&l->p, device, sizeof(device)) == 0;
+
+	log_event("REDUNDANCY", LOG_L_WARNING, "LINK_GUARD",
+		  "Replication link: no rules for its packets (%s): they %s%s", why.msg,
+		  one ? "are bound to " : "may leave by other interfaces when theirs are down",
+		  one ? device : "");
+}
+
 static int link_open(struct link *l, struct err *err)
 {
+	if (l->driver->guarded)
+		guard_open(l);
 	if (l->p.security != LINK_PLAIN) {
 		l->tls = link_tls_create(&l->p, l->client, err);
 		if (!l->tls)
@@ -443,6 +465,7 @@ void link_destroy(struct link *l)
 		l->driver->abort(l->listener);
 	if (l->stack)
 		l->driver->close(l->stack);
+	link_guard_destroy(l->guard);
 	loop_fd_del(&l->kick);
 	if (l->kick_fd >= 0)
 		close(l->kick_fd);
@@ -460,36 +483,4 @@ int link_send(struct link *l, unsigned stream, const void *bytes, size_t len)
 	if (ret != -EMSGSIZE && !l->busy)  // busy: flushed at the end of receiving
 		kick(l);
 	return ret;
-}
-
-void link_get_info(const struct link *l, struct link_info *out)
-{
-	struct link_status st = {0};
-	struct conn_counts n = {0};
-
-	*out = (struct link_info){
-		.up = l->cur != NULL,
-		.driver = l->driver->name,
-		.security = l->tls ? link_tls_name(l->tls) : "none",
-		.ups = l->ups,
-		.refused = l->refused,
-	};
-	memcpy(out->trouble, l->trouble, sizeof(out->trouble));
-	if (l->cur) {
-		conn_counts(l->cur, &n);
-		out->queued = conn_queued(l->cur);
-		if (l->driver->status(conn_sock(l->cur), &st) == 0) {
-			out->primary = st.primary;
-			out->paths = st.paths;
-			out->paths_up = st.paths_up;
-			out->rto_ms = st.rto_ms;
-			out->srtt_ms = st.srtt_ms;
-			out->rto_min_ms = st.rto_min_ms;
-			out->rto_max_ms = st.rto_max_ms;
-		}
-	}
-	out->tx = l->before.tx + n.tx;
-	out->rx = l->before.rx + n.rx;
-	out->tx_bytes = l->before.tx_bytes + n.tx_bytes;
-	out->rx_bytes = l->before.rx_bytes + n.rx_bytes;
 }

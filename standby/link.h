@@ -55,7 +55,10 @@ struct link_info {
 	struct ip_addr primary;     // the other's address in use
 	unsigned paths, paths_up;
 	uint32_t rto_ms, srtt_ms;
-	uint32_t rto_min_ms, rto_max_ms;                            // as SCTP has them
+	// as SCTP has them
+	uint32_t rto_min_ms, rto_max_ms, rto_initial_ms, path_retransmit, assoc_retransmit;
+	uint32_t path_heartbeat_ms, sack_delay_ms;
+	unsigned locals;                                            // own addresses
 	uint64_t ups, tx, rx, tx_bytes, rx_bytes, queued, refused;  // refused: TLS or framing
 };
 void link_get_info(const struct link *l, struct link_info *out);

@@ -33,9 +33,13 @@ struct link_rx {
 };
 
 #define LINK_PEERS_MAX 16
+#define LINK_MIXED     UINT32_MAX
 struct link_status {
 	unsigned paths, paths_up;
-	uint32_t rto_ms, srtt_ms, rto_min_ms, rto_max_ms;
+	uint32_t rto_ms, srtt_ms, rto_min_ms, rto_max_ms, rto_initial_ms;
+	uint32_t path_retransmit, path_heartbeat_ms;  // LINK_MIXED: not all paths have the same
+	uint32_t assoc_retransmit, sack_delay_ms;
+	unsigned locals;  // own addresses of the association
 	unsigned streams_in, streams_out;
 	struct ip_addr primary;
 	struct ip_addr peer[LINK_PEERS_MAX];  // paths of them; more than fit: paths is greater
@@ -47,10 +51,12 @@ struct link_socket_params {
 	const struct link_params *link;
 	uint32_t rto_initial_ms;
 	uint32_t sndbuf, rcvbuf;
+	bool bind_device;  // no guard (link_guard.h): the sockets are bound to the interface
 };
 
 struct link_driver_ops {
 	const char *name;
+	bool guarded;  // its packets leave by the system's interfaces
 	// NULL and err: this driver cannot work here.
 	struct link_stack *(*open)(struct loop *loop, const struct link_socket_params *p,
 				   link_ready_fn ready, void *ctx, struct err *err);

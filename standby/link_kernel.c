@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "link_driver.h"
+#include "link_guard.h"
 #include "loop.h"
 
 struct link_sock {
@@ -97,65 +98,56 @@ static struct link_sock *sock_wrap(struct link_stack *st, int fd)
 	return s;
 }
 
-// ---- parameters ---------------------------------------------------------------------------------
+// ---- what link_sctp.h needs ---------------------------------------------------------------------
+
+typedef int sctp_handle;
 
 static int option(int fd, int name, const void *value, size_t len)
 {
 	return setsockopt(fd, IPPROTO_SCTP, name, value, (socklen_t)len) < 0 ? -errno : 0;
 }
 
-static int timers_set(int fd, const struct link_socket_params *p)
+static int socket_option(int fd, int name, const void *value, size_t len)
 {
-	const struct link_params *l = p->link;
-	const struct sctp_rtoinfo rto = {.srto_initial = p->rto_initial_ms,
-					 .srto_max = l->rto_max_ms,
-					 .srto_min = l->rto_min_ms};
-	const struct sctp_assocparams assoc = {.sasoc_asocmaxrxt = (uint16_t)l->assoc_retransmit,
-					       .sasoc_cookie_life = LINK_COOKIE_MS};
-	const struct sctp_sack_info sack = {.sack_delay = LINK_SACK_DELAY_MS, .sack_freq = 2};
-	struct sctp_paddrparams path = {.spp_hbinterval = link_path_heartbeat_ms(l),
-					.spp_pathmaxrxt = (uint16_t)l->path_retransmit,
-					.spp_flags = SPP_HB_ENABLE | SPP_PMTUD_ENABLE};
-	// RFC 7829: the first time-out diverts new data to another path
-	struct sctp_paddrthlds failover = {.spt_pathmaxrxt = (uint16_t)l->path_retransmit,
-					   .spt_pathpfthld = 0};
-	int ret = option(fd, SCTP_RTOINFO, &rto, sizeof(rto));
-
-	path.spp_address.ss_family = l->local[0].family == 4 ? AF_INET : AF_INET6;
-	failover.spt_address.ss_family = path.spp_address.ss_family;
-	if (ret == 0)
-		ret = option(fd, SCTP_ASSOCINFO, &assoc, sizeof(assoc));
-	if (ret == 0)
-		ret = option(fd, SCTP_PEER_ADDR_PARAMS, &path, sizeof(path));
-	if (ret == 0)
-		ret = option(fd, SCTP_PEER_ADDR_THLDS, &failover, sizeof(failover));
-	return ret ? ret : option(fd, SCTP_DELAYED_SACK, &sack, sizeof(sack));
+	return setsockopt(fd, SOL_SOCKET, name, value, (socklen_t)len) < 0 ? -errno : 0;
 }
 
-static int socket_set(int fd, const struct link_socket_params *p)
+static int option_get(int fd, int name, void *value, size_t len)
 {
-	const int one = 1, sndbuf = (int)p->sndbuf, rcvbuf = (int)p->rcvbuf;
-	const struct linger at_once = {.l_onoff = 1};
-	const struct sctp_initmsg init = {.sinit_num_ostreams = LINK_STREAMS,
-					  .sinit_max_instreams = LINK_STREAMS,
-					  .sinit_max_attempts = 8,
-					  .sinit_max_init_timeo = 1000};
-	const struct sctp_event ev = {.se_type = SCTP_ASSOC_CHANGE, .se_on = 1};
-	int ret = timers_set(fd, p);
+	socklen_t n = (socklen_t)len;
 
-	if (ret == 0)
-		ret = option(fd, SCTP_INITMSG, &init, sizeof(init));
-	if (ret == 0)
-		ret = option(fd, SCTP_NODELAY, &one, sizeof(one));
-	if (ret == 0)
-		ret = option(fd, SCTP_RECVRCVINFO, &one, sizeof(one));
-	if (ret == 0)
-		ret = option(fd, SCTP_EVENT, &ev, sizeof(ev));
-	if (ret == 0 && (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0 ||
-			 setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) < 0 ||
-			 setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) < 0))
-		ret = -errno;
-	return ret;
+	return getsockopt(fd, IPPROTO_SCTP, name, value, &n) < 0 ? -errno : 0;
+}
+
+static int addresses_get(int fd, bool local, struct sockaddr **list)
+{
+	return local ? sctp_getladdrs(fd, 0, list) : sctp_getpaddrs(fd, 0, list);
+}
+
+static void addresses_free(bool local, struct sockaddr *list)
+{
+	(void)(local ? sctp_freeladdrs(list) : sctp_freepaddrs(list));
+}
+
+#include "link_sctp.h"
+
+static int device_bind(int fd, const struct link_params *l)
+{
+	char name[64];
+
+	if (link_guard_device(l, name, sizeof(name)) < 0)
+		return 0;
+	return socket_option(fd, SO_BINDTODEVICE, name, strlen(name) + 1);
+}
+
+// RFC 7829: the first time-out diverts new data to another path.
+static int failover_set(int fd, const struct link_params *l)
+{
+	struct sctp_paddrthlds failover = {.spt_pathmaxrxt = (uint16_t)l->path_retransmit,
+					   .spt_pathpfthld = 0};
+
+	failover.spt_address.ss_family = l->local[0].family == 4 ? AF_INET : AF_INET6;
+	return option(fd, SCTP_PEER_ADDR_THLDS, &failover, sizeof(failover));
 }
 
 // ---- sockets ------------------------------------------------------------------------------------
@@ -173,6 +165,10 @@ static struct link_sock *sock_create(struct link_stack *st, struct err *err)
 	}
 	int ret = socket_set(fd, st->p);
 
+	if (ret == 0)
+		ret = failover_set(fd, l);
+	if (ret == 0 && st->p->bind_device)
+		ret = device_bind(fd, l);
 	(void)sockaddr_list(list, l->local, l->locals, l->local_port);
 	if (ret < 0)
 		err_set(err, ret, "SCTP does not take the parameters: %s", strerror(-ret));
@@ -219,15 +215,11 @@ static struct link_sock *sock_connect(struct link_stack *st, struct err *err)
 
 static struct link_sock *sock_accept(struct link_sock *listener)
 {
-	const int one = 1;
-	const struct linger at_once = {.l_onoff = 1};
 	int fd = accept4(listener->fd.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return NULL;
-	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) < 0 ||
-	    option(fd, SCTP_NODELAY, &one, sizeof(one)) < 0 ||
-	    option(fd, SCTP_RECVRCVINFO, &one, sizeof(one)) < 0) {
+	if (accepted_set(fd) < 0) {
 		close(fd);
 		return NULL;
 	}
@@ -236,12 +228,7 @@ static struct link_sock *sock_accept(struct link_sock *listener)
 
 static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
 {
-	struct sctp_setprim prim = {0};
-	union link_sockaddr u;
-	socklen_t len = sockaddr_from(&u, peer, s->stack->p->link->remote_port);
-
-	memcpy(&prim.ssp_addr, &u, len);
-	(void)option(s->fd.fd, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
+	prefer_set(s->fd.fd, peer, s->stack->p->link->remote_port);
 }
 
 static void sock_want_room(struct link_sock *s, bool on)
@@ -268,22 +255,6 @@ static int sock_send(struct link_sock *s, unsigned stream, uint32_t ppid, const 
 	return errno == EWOULDBLOCK || errno == EINPROGRESS ? -EAGAIN : -errno;
 }
 
-static enum link_rx_kind notification_kind(const void *buf, size_t len)
-{
-	struct sctp_assoc_change change = {0};
-
-	if (len < sizeof(change))
-		return LINK_RX_OTHER;
-	memcpy(&change, buf, sizeof(change));
-	if (change.sac_type != SCTP_ASSOC_CHANGE)
-		return LINK_RX_OTHER;
-	switch (change.sac_state) {
-	case SCTP_COMM_UP: return LINK_RX_UP;
-	case SCTP_RESTART: return LINK_RX_RESTART;
-	default: return LINK_RX_CLOSED;
-	}
-}
-
 static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_rx *rx)
 {
 	struct sctp_rcvinfo info = {0};
@@ -295,80 +266,17 @@ static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_
 
 	if (n < 0 && errno == EWOULDBLOCK)
 		return -EAGAIN;
-	if (n <= 0) {
-		rx->kind = LINK_RX_CLOSED;
-		return 0;
-	}
-	rx->len = (size_t)n;
-	if (flags & MSG_NOTIFICATION) {
-		rx->kind = notification_kind(buf, rx->len);
-		return 0;
-	}
-	if (type != SCTP_RECVV_RCVINFO)
-		return -EPROTO;
-	rx->kind = LINK_RX_DATA;
-	rx->stream = info.rcv_sid;
-	rx->ppid = ntohl(info.rcv_ppid);
-	return 0;
-}
-
-// ---- what SCTP says about itself ----------------------------------------------------------------
-
-static void paths_read(struct link_sock *s, struct link_status *out)
-{
-	struct sockaddr *list = NULL;
-	int n = sctp_getpaddrs(s->fd.fd, 0, &list);
-	const uint8_t *pos = (const uint8_t *)list;
-
-	for (int i = 0; i < n; i++) {
-		struct sctp_paddrinfo info = {0};
-		socklen_t len = sizeof(info);
-		size_t size;
-		struct ip_addr a = sockaddr_addr((const struct sockaddr *)(const void *)pos,
-						 &out->peer_port, &size);
-
-		if (size == 0)
-			break;
-		memcpy(&info.spinfo_address, pos, size);
-		pos += size;
-		if (out->paths < LINK_PEERS_MAX)
-			out->peer[out->paths] = a;
-		out->paths++;
-		if (getsockopt(s->fd.fd, IPPROTO_SCTP, SCTP_GET_PEER_ADDR_INFO, &info, &len) == 0 &&
-		    info.spinfo_state == SCTP_ACTIVE)
-			out->paths_up++;
-	}
-	if (n > 0)
-		(void)sctp_freepaddrs(list);
+	return received(rx, buf, n, flags, type, &info);
 }
 
 static int sock_status(struct link_sock *s, struct link_status *out)
 {
-	struct sctp_status st = {0};
-	struct sctp_rtoinfo rto = {0};
-	socklen_t len = sizeof(st), rlen = sizeof(rto);
-	uint16_t port;
-	size_t size;
-
-	*out = (struct link_status){0};
-	if (getsockopt(s->fd.fd, IPPROTO_SCTP, SCTP_STATUS, &st, &len) < 0 ||
-	    getsockopt(s->fd.fd, IPPROTO_SCTP, SCTP_RTOINFO, &rto, &rlen) < 0)
-		return -errno;
-	paths_read(s, out);
-	out->streams_in = st.sstat_instrms;
-	out->streams_out = st.sstat_outstrms;
-	out->rto_ms = st.sstat_primary.spinfo_rto;
-	out->srtt_ms = st.sstat_primary.spinfo_srtt;
-	out->rto_min_ms = rto.srto_min;
-	out->rto_max_ms = rto.srto_max;
-	out->primary = sockaddr_addr(
-		(const struct sockaddr *)(const void *)&st.sstat_primary.spinfo_address, &port,
-		&size);
-	return 0;
+	return status_read(s->fd.fd, out);
 }
 
 const struct link_driver_ops link_kernel = {
 	.name = "kernel",
+	.guarded = true,
 	.open = stack_open,
 	.close = stack_close,
 	.listen = sock_listen,

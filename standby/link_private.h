@@ -4,6 +4,7 @@
 #include "link.h"
 #include "link_conn.h"
 #include "link_driver.h"
+#include "link_guard.h"
 #include "link_tls.h"
 #include "loop.h"
 
@@ -13,6 +14,7 @@ struct link {
 	struct link_params p;  // without the secret
 	struct link_socket_params socket;
 	const struct link_driver_ops *driver;
+	struct link_guard *guard;  // NULL: no rules, or a driver that needs none
 	struct link_stack *stack;
 	struct link_tls *tls;  // NULL: plain
 	struct conn_ops conn_ops;

@@ -99,8 +99,6 @@ static void stack_close(struct link_stack *st)
 	free(st);
 }
 
-// ---- sockets ------------------------------------------------------------------------------------
-
 static struct link_sock *slot_take(struct link_stack *st, struct socket *so)
 {
 	for (unsigned i = 0; i < SOCKETS_MAX; i++) {
@@ -114,60 +112,43 @@ static struct link_sock *slot_take(struct link_stack *st, struct socket *so)
 	return NULL;
 }
 
+// ---- what link_sctp.h needs ---------------------------------------------------------------------
+
+typedef struct socket *sctp_handle;
+
 static int option(struct socket *so, int name, const void *value, size_t len)
 {
 	return usrsctp_setsockopt(so, IPPROTO_SCTP, name, value, (socklen_t)len) < 0 ? -errno : 0;
 }
 
-static int timers_set(struct socket *so, const struct link_socket_params *p)
+static int socket_option(struct socket *so, int name, const void *value, size_t len)
 {
-	const struct link_params *l = p->link;
-	const struct sctp_rtoinfo rto = {.srto_initial = p->rto_initial_ms,
-					 .srto_max = l->rto_max_ms,
-					 .srto_min = l->rto_min_ms};
-	const struct sctp_assocparams assoc = {.sasoc_asocmaxrxt = (uint16_t)l->assoc_retransmit,
-					       .sasoc_cookie_life = LINK_COOKIE_MS};
-	const struct sctp_sack_info sack = {.sack_delay = LINK_SACK_DELAY_MS, .sack_freq = 2};
-	struct sctp_paddrparams path = {.spp_hbinterval = link_path_heartbeat_ms(l),
-					.spp_pathmaxrxt = (uint16_t)l->path_retransmit,
-					.spp_flags = SPP_HB_ENABLE | SPP_PMTUD_ENABLE};
-	int ret = option(so, SCTP_RTOINFO, &rto, sizeof(rto));
-
-	path.spp_address.ss_family = l->local[0].family == 4 ? AF_INET : AF_INET6;
-	if (ret == 0)
-		ret = option(so, SCTP_ASSOCINFO, &assoc, sizeof(assoc));
-	if (ret == 0)
-		ret = option(so, SCTP_PEER_ADDR_PARAMS, &path, sizeof(path));
-	return ret ? ret : option(so, SCTP_DELAYED_SACK, &sack, sizeof(sack));
+	return usrsctp_setsockopt(so, SOL_SOCKET, name, value, (socklen_t)len) < 0 ? -errno : 0;
 }
 
-static int socket_set(struct socket *so, const struct link_socket_params *p)
+static int option_get(struct socket *so, int name, void *value, size_t len)
 {
-	const int one = 1, sndbuf = (int)p->sndbuf, rcvbuf = (int)p->rcvbuf;
-	const struct linger at_once = {.l_onoff = 1};
-	struct sctp_initmsg init = {.sinit_num_ostreams = LINK_STREAMS,
-				    .sinit_max_instreams = LINK_STREAMS,
-				    .sinit_max_attempts = 8,
-				    .sinit_max_init_timeo = 1000};
-	struct sctp_event ev = {
-		.se_assoc_id = SCTP_FUTURE_ASSOC, .se_type = SCTP_ASSOC_CHANGE, .se_on = 1};
-	int ret = timers_set(so, p);
+	socklen_t n = (socklen_t)len;
 
-	if (ret == 0)
-		ret = option(so, SCTP_INITMSG, &init, sizeof(init));
-	if (ret == 0)
-		ret = option(so, SCTP_NODELAY, &one, sizeof(one));
-	if (ret == 0)
-		ret = option(so, SCTP_RECVRCVINFO, &one, sizeof(one));
-	if (ret == 0)
-		ret = option(so, SCTP_EVENT, &ev, sizeof(ev));
-	if (ret == 0 && (usrsctp_setsockopt(so, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)) ||
-			 usrsctp_setsockopt(so, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) ||
-			 usrsctp_setsockopt(so, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) ||
-			 usrsctp_set_non_blocking(so, 1)))
-		ret = -errno;
-	return ret;
+	return usrsctp_getsockopt(so, IPPROTO_SCTP, name, value, &n) < 0 ? -errno : 0;
 }
+
+static int addresses_get(struct socket *so, bool local, struct sockaddr **list)
+{
+	return local ? usrsctp_getladdrs(so, 0, list) : usrsctp_getpaddrs(so, 0, list);
+}
+
+static void addresses_free(bool local, struct sockaddr *list)
+{
+	if (local)
+		usrsctp_freeladdrs(list);
+	else
+		usrsctp_freepaddrs(list);
+}
+
+#include "link_sctp.h"
+
+// ---- sockets ------------------------------------------------------------------------------------
 
 // An address that was added to the box after the library's start is unknown to it. A new start
 // takes up to 0.2 s, so only then, and only once: the next attempt is a second away.
@@ -203,6 +184,8 @@ static struct link_sock *sock_create(struct link_stack *st, struct err *err)
 	}
 	int ret = socket_set(so, st->p);
 
+	if (ret == 0 && usrsctp_set_non_blocking(so, 1) < 0)
+		ret = -errno;
 	if (ret < 0)
 		err_set(err, ret, "SCTP does not take the parameters: %s", strerror(-ret));
 	else
@@ -265,12 +248,8 @@ static struct link_sock *sock_accept(struct link_sock *listener)
 	if (!so)
 		return NULL;
 	struct link_sock *s = slot_take(listener->stack, so);
-	const struct linger at_once = {.l_onoff = 1};
-	const int one = 1;
 
-	(void)usrsctp_setsockopt(so, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-	if (!s || usrsctp_set_non_blocking(so, 1) < 0 ||
-	    option(so, SCTP_NODELAY, &one, sizeof(one)) < 0) {
+	if (!s || usrsctp_set_non_blocking(so, 1) < 0 || accepted_set(so) < 0) {
 		usrsctp_close(so);
 		if (s)
 			s->used = false;
@@ -291,12 +270,7 @@ static void sock_abort(struct link_sock *s)
 
 static void sock_prefer(struct link_sock *s, const struct ip_addr *peer)
 {
-	struct sctp_setprim prim = {0};
-	union link_sockaddr u;
-	socklen_t len = sockaddr_from(&u, peer, s->stack->p->link->remote_port);
-
-	memcpy(&prim.ssp_addr, &u, len);
-	(void)option(s->so, SCTP_PRIMARY_ADDR, &prim, sizeof(prim));
+	prefer_set(s->so, peer, s->stack->p->link->remote_port);
 }
 
 // Every wake-up tries to send: nothing to switch.
@@ -322,22 +296,6 @@ static int sock_send(struct link_sock *s, unsigned stream, uint32_t ppid, const 
 	return errno == EWOULDBLOCK || errno == EINPROGRESS ? -EAGAIN : -errno;
 }
 
-static enum link_rx_kind notification_kind(const void *buf, size_t len)
-{
-	struct sctp_assoc_change change;
-
-	if (len < sizeof(change))
-		return LINK_RX_OTHER;
-	memcpy(&change, buf, sizeof(change));
-	if (change.sac_type != SCTP_ASSOC_CHANGE)
-		return LINK_RX_OTHER;
-	switch (change.sac_state) {
-	case SCTP_COMM_UP: return LINK_RX_UP;
-	case SCTP_RESTART: return LINK_RX_RESTART;
-	default: return LINK_RX_CLOSED;
-	}
-}
-
 static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_rx *rx)
 {
 	union link_sockaddr from;
@@ -350,81 +308,17 @@ static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_
 
 	if (n < 0 && (errno == EWOULDBLOCK || errno == ENOTCONN))
 		return -EAGAIN;
-	if (n <= 0) {
-		rx->kind = LINK_RX_CLOSED;
-		return 0;
-	}
-	rx->len = (size_t)n;
-	if (flags & MSG_NOTIFICATION) {
-		rx->kind = notification_kind(buf, rx->len);
-		return 0;
-	}
-	if (type != SCTP_RECVV_RCVINFO)
-		return -EPROTO;
-	rx->kind = LINK_RX_DATA;
-	rx->stream = info.rcv_sid;
-	rx->ppid = ntohl(info.rcv_ppid);
-	return 0;
-}
-
-// ---- what SCTP says about itself ----------------------------------------------------------------
-
-static void paths_read(struct link_sock *s, struct link_status *out)
-{
-	struct sockaddr *list = NULL;
-	int n = usrsctp_getpaddrs(s->so, 0, &list);
-	const uint8_t *pos = (const uint8_t *)list;
-
-	for (int i = 0; i < n; i++) {
-		struct sctp_paddrinfo info = {0};
-		socklen_t len = sizeof(info);
-		size_t size;
-		struct ip_addr a = sockaddr_addr((const struct sockaddr *)(const void *)pos,
-						 &out->peer_port, &size);
-
-		if (size == 0)
-			break;
-		memcpy(&info.spinfo_address, pos, size);
-		pos += size;
-		if (out->paths < LINK_PEERS_MAX)
-			out->peer[out->paths] = a;
-		out->paths++;
-		if (usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_GET_PEER_ADDR_INFO, &info, &len) ==
-			    0 &&
-		    info.spinfo_state == SCTP_ACTIVE)
-			out->paths_up++;
-	}
-	if (n > 0)
-		usrsctp_freepaddrs(list);
+	return received(rx, buf, n, flags, type, &info);
 }
 
 static int sock_status(struct link_sock *s, struct link_status *out)
 {
-	struct sctp_status st = {0};
-	struct sctp_rtoinfo rto = {0};
-	socklen_t len = sizeof(st), rlen = sizeof(rto);
-	uint16_t port;
-	size_t size;
-
-	*out = (struct link_status){0};
-	if (usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_STATUS, &st, &len) < 0 ||
-	    usrsctp_getsockopt(s->so, IPPROTO_SCTP, SCTP_RTOINFO, &rto, &rlen) < 0)
-		return -errno;
-	paths_read(s, out);
-	out->streams_in = st.sstat_instrms;
-	out->streams_out = st.sstat_outstrms;
-	out->rto_ms = st.sstat_primary.spinfo_rto;
-	out->srtt_ms = st.sstat_primary.spinfo_srtt;
-	out->rto_min_ms = rto.srto_min;
-	out->rto_max_ms = rto.srto_max;
-	out->primary = sockaddr_addr(
-		(const struct sockaddr *)(const void *)&st.sstat_primary.spinfo_address, &port,
-		&size);
-	return 0;
+	return status_read(s->so, out);
 }
 
 const struct link_driver_ops link_usrsctp = {
 	.name = "usrsctp",
+	.guarded = true,
 	.open = stack_open,
 	.close = stack_close,
 	.listen = sock_listen,

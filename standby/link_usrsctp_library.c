@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <usrsctp.h>
 
+#include "link_guard.h"
 #include "link_sockaddr.h"
 #include "link_usrsctp.h"
 
@@ -53,9 +54,9 @@ int usrsctp_addresses_present(const struct link_params *p, struct err *err)
 	return 0;
 }
 
-// The library's raw socket has the system's default buffer, far less than one flight of a large
-// window: each overflow would be a loss. It does not hand the socket out, so it is looked for.
-static void raw_buffer_grow(int size)
+// The library does not hand its raw sockets out, so they are looked for. They have the system's
+// default buffer, far less than one flight of a large window: each overflow would be a loss.
+static void raw_sockets_set(int size, const char *device)
 {
 	DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -71,6 +72,9 @@ static void raw_buffer_grow(int size)
 		// the first one needs CAP_NET_ADMIN, the other is cut to net.core.rmem_max
 		if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 			(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+		if (device)
+			(void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device,
+					 (socklen_t)strlen(device) + 1);
 	}
 	if (d)
 		(void)closedir(d);
@@ -78,6 +82,8 @@ static void raw_buffer_grow(int size)
 
 void usrsctp_library_start(const struct link_socket_params *p)
 {
+	char device[64];
+
 	if (running)
 		return;
 	usrsctp_init(0, NULL, NULL);
@@ -96,7 +102,9 @@ void usrsctp_library_start(const struct link_socket_params *p)
 	usrsctp_sysctl_set_sctp_recvspace(p->rcvbuf);
 	usrsctp_sysctl_set_sctp_delayed_sack_time_default(LINK_SACK_DELAY_MS);
 	usrsctp_sysctl_set_sctp_path_pf_threshold(0);  // RFC 7829: the first time-out diverts
-	raw_buffer_grow(RAW_BUFFER);
+	bool bind = p->bind_device && link_guard_device(p->link, device, sizeof(device)) == 0;
+
+	raw_sockets_set(RAW_BUFFER, bind ? device : NULL);
 	running = true;
 }
 

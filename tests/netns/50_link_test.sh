@@ -31,11 +31,21 @@ for s in 0 1 2 16; do
 done
 link_no_faults
 
-step "the parameters are SCTP's"
+step "the parameters are SCTP's, read back from its socket"
 for n in a b; do
-	eq "rto_min of $n" "$(link_info $n rto_min)" 100
-	eq "rto_max of $n" "$(link_info $n rto_max)" 1000
-	eq "paths of $n" "$(link_info $n paths)" 2
+	while read -r key value; do
+		eq "$key of $n" "$(link_info $n "$key")" "$value"
+	done <<-END
+		rto_min 100
+		rto_max 1000
+		rto_initial 100
+		path 3
+		assoc 8
+		path_hb 200
+		sack 10
+		locals 2
+		paths 2
+	END
 	wait_event 5 link_is $n paths_up 2
 done
 wait_event 5 link_is a primary 10.0.0.2

@@ -37,7 +37,9 @@ link_start u h local=10.0.0.1,10.1.0.1 remote=10.0.0.2,10.1.0.2 "${common[@]}" d
 wait_event 20 complete u
 wait_event 20 complete k
 link_has k '^up 1 driver=kernel security="TLS 1.3 PSK"' || fail "$(cat "$TMP/k.log")"
-link_has k '^info .* paths=2 .* rto_min=100 rto_max=1000 ' || fail "parameters in the kernel"
+for v in paths=2 locals=2 rto_min=100 rto_max=1000 rto_initial=100 path=3 assoc=8 path_hb=400 sack=10; do
+	link_has k "^info .* $v " || fail "not set in the kernel: $v"
+done
 wait_event 5 link_is u paths_up 2
 
 step "the kernel's end is killed and started again"
@@ -62,6 +64,27 @@ wait_event 20 complete l
 link_quit v
 wait_event 10 link_has l '^down: '
 guest_kill l
+
+step "a way beside its interface is not taken"
+in_guest g bash -c 'ip link add d0 type veth peer name d1 && ip link set d0 up && ip link set d1 up
+	ip addr add 9.1.0.2/24 dev d0
+	ip neigh replace 9.1.0.9 lladdr 2:0:0:0:0:9 dev d0 && ip route add default via 9.1.0.9
+	tcpdump -n -l -i d1 proto 132 >"$0" 2>&1 &' "$TMP/way.log"
+wait_event 10 grep -q '^listening' "$TMP/way.log"
+# listening, it would answer by any way; connecting, it would begin by any
+guest_link m - local=10.0.0.2 remote=10.0.0.1
+guest_link n - local=10.0.0.3 remote=10.0.0.4 lport=5001 rport=5001
+link_start w h local=10.0.0.1 remote=10.0.0.2 "${common[@]}" driver=user
+wait_event 20 link_has m '^up '
+in_guest g ip link set vec0 down
+wait_event 20 link_has m '^down: '
+in_guest g ping -c 1 -W 1 10.0.0.1 >"$TMP/ping.log" || true
+in_guest g sleep 3 # several retransmissions
+eq "SCTP that left there" "$(grep -c ' IP .*sctp' "$TMP/way.log" || true)" 0
+guest_kill m
+guest_kill n
+link_quit w
+in_guest g bash -c 'ip link del d0; ip link set vec0 up'
 
 step "kernel and kernel; one of two paths is lost"
 in_guest g bash -c '. tests/lab/lablib.sh; ns_make ka kb 2>/dev/null

@@ -10,7 +10,7 @@ link_start() {
 	rm -f "$TMP/$name.in"
 	mkfifo "$TMP/$name.in"
 	: >>"$TMP/$name.log"
-	spawn "$name" "$ns" bash -c 'exec 3<>"$0"; exec "$@" <&3' "$TMP/$name.in" "$LINK_PEER" "$@"
+	spawn "$name" "$ns" bash -c 'exec 3<>"$0"; exec chrt -r 1 "$@" <&3' "$TMP/$name.in" "$LINK_PEER" "$@"
 	LINK_PID[$name]=${SPAWNED[-1]}
 }
 link_do() { echo "${*:2}" >"$TMP/$1.in"; } # link_do NAME COMMAND

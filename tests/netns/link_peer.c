@@ -140,13 +140,16 @@ static void info_print(void)
 
 	link_get_info(the_link, &i);
 	printf("info up=%d driver=%s security=\"%s\" primary=%s paths=%u paths_up=%u rto=%u "
-	       "srtt=%u "
-	       "rto_min=%u rto_max=%u ups=%ju tx=%ju rx=%ju queued=%ju refused=%ju "
-	       "trouble=\"%s\"\n",
+	       "srtt=%u",
 	       i.up, i.driver, i.security, addr_format(&i.primary, primary, sizeof(primary)),
-	       i.paths, i.paths_up, i.rto_ms, i.srtt_ms, i.rto_min_ms, i.rto_max_ms,
-	       (uintmax_t)i.ups, (uintmax_t)i.tx, (uintmax_t)i.rx, (uintmax_t)i.queued,
-	       (uintmax_t)i.refused, i.trouble);
+	       i.paths, i.paths_up, i.rto_ms, i.srtt_ms);
+	printf(" rto_min=%u rto_max=%u rto_initial=%u path=%u assoc=%u path_hb=%u sack=%u "
+	       "locals=%u",
+	       i.rto_min_ms, i.rto_max_ms, i.rto_initial_ms, i.path_retransmit, i.assoc_retransmit,
+	       i.path_heartbeat_ms, i.sack_delay_ms, i.locals);
+	printf(" ups=%ju tx=%ju rx=%ju queued=%ju refused=%ju trouble=\"%s\"\n", (uintmax_t)i.ups,
+	       (uintmax_t)i.tx, (uintmax_t)i.rx, (uintmax_t)i.queued, (uintmax_t)i.refused,
+	       i.trouble);
 }
 
 static unsigned addresses(char *list, struct ip_addr *out);
