@@ -1,7 +1,10 @@
 // The ring in shared memory: what goes in comes out, in order, across the end of the memory; full
-// and empty; damage is noticed; a consumer that dies between peek and next sees the message again.
+// and empty; damage is noticed; a consumer that dies between peek and next sees the message again;
+// two threads stand for the two processes.
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -154,13 +157,62 @@ static void test_damage(void **state)
 	free(mem);
 }
 
+#define THREAD_WORDS 20000u
+
+static void *produce(void *ctx)
+{
+	struct ha_ring *r = ctx;
+	uint8_t payload[500];
+
+	for (unsigned n = 0; n < THREAD_WORDS; n++) {
+		memset(payload, (int)n, sizeof(payload));
+		struct ha_word w = {.type = HA_UPSERT, .seq = n};
+		w.sa = (struct ha_sa){
+			.id = n, .edge = n + 7, .len = n % sizeof(payload), .payload = payload};
+		while (ha_ring_put(r, &w) == -ENOSPC)
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void test_two_threads(void **state)
+{
+	void *mem = ring_memory();
+	struct ha_ring *r = ha_ring_format(mem, CAPACITY);
+	pthread_t producer;
+	unsigned got = 0;
+
+	assert_int_equal(pthread_create(&producer, NULL, produce, r), 0);
+	while (got < THREAD_WORDS) {
+		struct ha_word w;
+		int rc = ha_ring_peek(r, &w);
+		if (rc == 0) {
+			sched_yield();
+			continue;
+		}
+		assert_int_equal(rc, 1);
+		assert_int_equal(w.seq, got);
+		assert_int_equal(w.sa.id, got);
+		assert_int_equal(w.sa.edge, got + 7);
+		assert_int_equal(w.sa.len, got % 500);
+		for (size_t k = 0; k < w.sa.len; k++) {
+			if (w.sa.payload[k] != (uint8_t)got)
+				fail_msg("word %u, octet %zu", got, k);
+		}
+		ha_ring_next(r);
+		got++;
+	}
+	pthread_join(producer, NULL);
+	assert_true(ha_ring_empty(r));
+	free(mem);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order_and_wrap),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_reopen),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_order_and_wrap), cmocka_unit_test(test_full),
+		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_two_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
