@@ -60,8 +60,8 @@ static void status_say(const struct redundancy_group *r, const char *from, const
 	char text[ADDR_STR_MAX];
 
 	log_event("CRYPTO", LOG_L_NOTICE, "IPSEC_SA_HA_STATUS",
-		  "IPsec SAs of %s (group %s), if any, go from %s to %s",
-		  addr_format(&r->virtual, text, sizeof(text)), r->name, from, to);
+		  "IPSec sa's if any, for vip %s will change from %s to %s",
+		  addr_format(&r->virtual, text, sizeof(text)), from, to);
 }
 
 static void op_activate(void *ctx, unsigned group)
@@ -158,10 +158,7 @@ static void op_resign(void *ctx, unsigned group)
 
 static void op_feed_done(void *ctx, unsigned group)
 {
-	struct redundancy_group *r = redundancy_get(group);
-
-	if (r)
-		log_debug(DEBUG_CRYPTO_HA, "group %s: the mirror's SAs are installed", r->name);
+	// nothing waits for it
 }
 
 static void op_need_config(void *ctx)
@@ -170,6 +167,13 @@ static void op_need_config(void *ctx)
 			    .len = sizeof(redundancy.config),
 			    .payload = (const uint8_t *)&redundancy.config};
 	(void)redundancy_tell(&w);
+}
+
+static enum ha_role_kind op_mirror_role(void *ctx, unsigned group)
+{
+	struct mirror *m = redundancy_mirror();
+
+	return m ? (enum ha_role_kind)mirror_word_get(m, group, MIRROR_ROLE) : HA_ROLE_NONE;
 }
 
 static const struct agent_ops ops = {
@@ -189,6 +193,7 @@ static const struct agent_ops ops = {
 	.role = op_role,
 	.resign = op_resign,
 	.need_config = op_need_config,
+	.mirror_role = op_mirror_role,
 };
 
 // ---- time -------------------------------------------------------------------------------------
@@ -230,7 +235,7 @@ void redundancy_rearm(struct gateway *g)
 }
 
 // ---- the standby process ----------------------------------------------------------------------
-void redundancy_word(struct gateway *g, const struct ha_word *w)
+static void word_take(struct gateway *g, const struct ha_word *w)
 {
 	if (w->type == HA_LINK && w->len == sizeof(redundancy.link)) {
 		memcpy(&redundancy.link, w->payload, sizeof(redundancy.link));
@@ -255,6 +260,17 @@ void redundancy_word(struct gateway *g, const struct ha_word *w)
 		return;
 	}
 	agent_word(r->agent, w, redundancy_now());
+}
+
+void redundancy_word(struct gateway *g, const struct ha_word *w)
+{
+	bool debugging = redundancy_debugging();
+
+	if (debugging && w->type != HA_FEED)
+		redundancy_debug_word(w, false);
+	word_take(g, w);
+	if (debugging && w->type == HA_FEED)  // now its peer is known
+		redundancy_debug_word(w, false);
 }
 
 void redundancy_attached(struct gateway *g, bool attached, bool first)

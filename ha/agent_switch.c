@@ -8,6 +8,9 @@
 // ---- beginning ----------------------------------------------------------------------------------
 static void begin(struct agent *a)
 {
+	if (!a->working && a->ops.mirror_role &&
+	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_ACTIVE)
+		return;  // HA_ROLE, which says so, is behind this word
 	a->stopping = STOPPING_NO;
 	a->drained = a->resign_owed = false;
 	a->owed &= ~(unsigned)(AGENT_OWES_STOPPED | AGENT_OWES_SWITCH);

@@ -46,6 +46,9 @@ struct agent_ops {
 	// left) or for a lost split brain (workers are drained).
 	void (*resign)(void *ctx, unsigned group);
 	void (*need_config)(void *ctx);
+	// The role in the mirror, now. Words may be old when they are heard: nothing begins on the
+	// word of a standby process that has given the role away meanwhile. NULL: not asked.
+	enum ha_role_kind (*mirror_role)(void *ctx, unsigned group);
 };
 
 struct agent *agent_create(unsigned group, const struct agent_ops *ops, uint64_t now);
