@@ -267,9 +267,8 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 		return park_word(p, w);
 	if (w->type == HA_FLUSH)
 		return park_word(p, w);
-	park_pump(p);
 	if (p->parked)
-		return -EAGAIN;
+		return -EAGAIN;  // in order behind them
 	switch (w->type) {
 	case HA_ATTACH: attach_word(p, w); break;
 	case HA_HELLO: hello_word(p, w); break;
@@ -307,9 +306,10 @@ bool pair_pump(struct pair *p)
 	if (p->hello_owed && p->link && !p->blocked)
 		(void)hello_send(p);
 	lease_pump(p);
-	park_pump(p);
 	if (p->state_owed && p->link && !p->blocked)
 		(void)state_send(p);
+	if (!p->state_owed)
+		park_pump(p);
 	more |= grant_pump(p);
 	role_tell(p);
 	more |= feed_pump(p);

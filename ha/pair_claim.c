@@ -145,7 +145,7 @@ static void claim_send(struct pair *p)
 
 static void claim_standby(struct pair *p)
 {
-	if (p->hello.other_active) {
+	if (p->hello.other_active || p->now < p->handed_until) {
 		refuse(p, HA_REFUSED_ACTIVE);
 	} else if (!p->link) {
 		take_over(p, NULL);
@@ -252,6 +252,7 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->working = p->activate = p->sweep = false;
 	p->owed &= ~(unsigned)OWED_ACTIVATE;
 	p->confirm_until = 0;
+	p->handed_until = p->now + claim_us(p);
 	reset_begin(p);
 	gate_open_all(p);
 	say(p, "the other box takes over from the gateway process that is gone");
@@ -361,8 +362,9 @@ static bool grant_valid(const struct pair *p, const struct pair_msg *m)
 		return false;
 	if (m->session.number && counter <= word_get(p, MIRROR_SESSION) >> 1)
 		return false;
+	// one that was under way for longer than the lease: the sender may have gone on
 	if (m->kind == GRANT_PLANNED)
-		return p->in_session && session_is(p, &m->ends) &&
+		return fresh(p) && p->in_session && session_is(p, &m->ends) &&
 		       m->session.lineage == m->ends.lineage && m->session.number;
 	// a nonce is void when its time is over, also for a process that slept through that moment
 	if (!p->claim || p->now >= p->claim_until || !(m->has & HAS(TLV_NONCE)) ||

@@ -122,8 +122,7 @@ void lease_pump(struct pair *p)
 		edges_pump(p);
 	if (p->ping_owed && p->in_session && !p->blocked && role_of(p) == HA_ROLE_STANDBY)
 		ping_send(p);
-	if (p->lease_owed && p->in_session && p->snap == SNAP_SENT && protected_now(p) &&
-	    p->plan < PLAN_STOPPED)
+	if (p->lease_owed && p->in_session && p->snap == SNAP_SENT && protected_now(p))
 		lease_send(p);
 }
 

@@ -164,6 +164,8 @@ static void grant(struct pair *p)
 	p->made = p->acked = p->applied = p->applied_told = 0;
 	p->was_hot = true;
 	p->session_at = p->now;
+	// a claim that its gateway process told meanwhile does not ask for it back at once
+	p->handed_until = p->now + hold_us(p);
 	p->ping_at = 0;
 	p->plan = PLAN_NONE;
 	nexts_free(p);

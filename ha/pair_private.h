@@ -96,6 +96,7 @@ struct pair {
 	bool claim;
 	uint8_t claim_nonce[16];
 	uint64_t claim_until;
+	uint64_t handed_until;  // the role is on its way to the other box
 	bool grant_owed, claim_held;
 	struct pair_msg grant, held;  // to be sent; a CLAIM that waits for its acknowledgements
 
