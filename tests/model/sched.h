@@ -13,6 +13,7 @@
 #define BOXES     2
 #define SAS       24   // identities of one schedule
 #define SPANS     256  // intervals of numbers used, of one SA
+#define EDGES     64
 #define HELLO_MS  50
 #define HOLD_MS   150
 #define TICK_US   1000
@@ -66,14 +67,18 @@ struct box {
 	unsigned power;   // times that it was switched on
 };
 
+struct edges {  // highest number accepted, and when it grew
+	uint64_t hi, at[EDGES], then[EDGES];
+	unsigned n;
+};
+
 struct peer_sa {  // what the IKE peer has
 	bool established, gone, asked;
 	uint64_t lineage;
 	bool excused;  // made or unmade in a split brain
 	uint64_t in_seq;
-	uint64_t hi, hi_at[64];  // highest accepted by anybody, and when it grew
-	uint64_t hi_then[64];
-	unsigned hi_n;
+	// accepted by box 0, 1 while the other one was active too; by any that was active alone
+	struct edges edges[BOXES + 1];
 };
 
 struct span {
@@ -157,7 +162,9 @@ void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to);
 void check_begin(struct box *b);
 void check_merged(void);
 void check_known(struct box *b, unsigned sa);
-void check_accept(unsigned sa, uint64_t seq);
+void check_accept(struct box *b, unsigned sa, uint64_t seq);
+enum ha_role_kind check_mirror_role(struct box *b);
+void check_power_off(const struct box *b);
 void check_pairs(void);
 bool check_stable(void);
 bool diverged(const struct box *b);

@@ -112,6 +112,7 @@ void box_power(struct box *b, bool on)
 		standby_crash(b);
 	queue_clear(&b->to_standby);
 	b->up = false;
+	check_power_off(b);
 	world.split = false;
 }
 

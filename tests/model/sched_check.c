@@ -34,6 +34,17 @@ static struct mirror *mirror_peek(struct box *b, bool *opened)
 	return mirror_attach(b->mem, box_mirror_bytes(), &b->id, &made, &err);
 }
 
+enum ha_role_kind check_mirror_role(struct box *b)
+{
+	bool opened;
+	struct mirror *m = mirror_peek(b, &opened);
+	enum ha_role_kind role = m ? mirror_word_get(m, 1, MIRROR_ROLE) : HA_ROLE_NONE;
+
+	if (m && opened)
+		mirror_close(m);
+	return role;
+}
+
 static bool mirror_active(struct box *b, unsigned sa)
 {
 	struct ha_sa there;
@@ -112,24 +123,6 @@ static void span_note(struct box *b, unsigned sa, bool iv, uint64_t life, uint64
 						    .to = to};
 }
 
-// A split brain has ended: the winner's mirror is above what either box has sent so far.
-void check_merged(void)
-{
-	for (unsigned sa = 0; sa < SAS; sa++) {
-		for (unsigned n = 0; n < world.spans[sa]; n++)
-			world.span[sa][n].merged = true;
-	}
-}
-
-// The gateway process goes on from where its mirror says.
-void check_known(struct box *b, unsigned sa)
-{
-	for (unsigned n = 0; n < world.spans[sa]; n++) {
-		if (world.span[sa][n].merged)
-			world.span[sa][n].known |= (uint8_t)(1 << b->n);
-	}
-}
-
 static void split_look(void)
 {
 	struct world *w = &world;
@@ -159,41 +152,72 @@ void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to)
 	span_note(b, sa, true, f->life, f->ctr, f->ctr + (to - from));
 }
 
-void check_accept(unsigned sa, uint64_t seq)
+static void edges_add(struct edges *e, uint64_t seq, uint64_t now)
+{
+	unsigned last = (e->n + EDGES - 1) % EDGES;
+
+	if (seq <= e->hi)
+		return;
+	e->hi = seq;
+	if (e->n && now < e->at[last] + 10000)
+		return;  // one entry for each 10 ms: of its first number
+	e->at[e->n % EDGES] = now;
+	e->then[e->n++ % EDGES] = seq;
+}
+
+void check_accept(struct box *b, unsigned sa, uint64_t seq)
 {
 	struct peer_sa *p = &world.peer[sa];
 
-	if (seq <= p->hi)
-		return;
-	p->hi = seq;
-	unsigned at = p->hi_n++ % 64;
-	if (p->hi_n > 1 && world.now < p->hi_at[(at + 63) % 64] + 10000) {
-		p->hi_n--;  // one entry for each 10 ms
-		return;
-	}
-	p->hi_at[at] = world.now;
-	p->hi_then[at] = seq;
+	edges_add(&p->edges[shared(b, sa) ? b->n : BOXES], seq, world.now);
 }
 
-// Highest number accepted by anybody at a time.
-static uint64_t hi_at(const struct peer_sa *p, uint64_t when)
+// Highest number accepted at a time.
+static uint64_t edges_at(const struct edges *e, uint64_t when)
 {
 	uint64_t best = 0;
 
-	for (unsigned i = 0; i < 64 && i < p->hi_n; i++) {
-		if (p->hi_at[i] <= when && p->hi_then[i] > best)
-			best = p->hi_then[i];
+	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
+		if (e->at[i] <= when && e->then[i] > best)
+			best = e->then[i];
 	}
 	return best;
 }
 
-// The other box believes that it is active too: what one of them does the other cannot know.
+// What it accepted in a split brain nobody else knows of.
+void check_power_off(const struct box *b)
+{
+	for (unsigned sa = 0; sa < SAS; sa++)
+		world.peer[sa].edges[b->n] = (struct edges){0};
+}
+
+// A split brain has ended: the winner's mirror is above what either box has sent so far.
+void check_merged(void)
+{
+	for (unsigned sa = 0; sa < SAS; sa++) {
+		struct edges *e = world.peer[sa].edges;
+		for (unsigned n = 0; n < world.spans[sa]; n++)
+			world.span[sa][n].merged = true;
+		for (unsigned n = 0; n < BOXES; n++) {
+			edges_add(&e[BOXES], e[n].hi, world.now);
+			e[n] = (struct edges){0};
+		}
+	}
+}
+
+// The gateway process goes on from where its mirror says.
+void check_known(struct box *b, unsigned sa)
+{
+	for (unsigned n = 0; n < world.spans[sa]; n++) {
+		if (world.span[sa][n].merged)
+			world.span[sa][n].known |= (uint8_t)(1 << b->n);
+	}
+}
+
+// The other box is active too by what its mirror says: what one of them does the other cannot know.
 bool diverged(const struct box *b)
 {
-	const struct box *o = &world.box[!b->n];
-	return world.split ||
-	       (o->mirror && mirror_word_get(o->mirror, 1, MIRROR_ROLE) == HA_ROLE_ACTIVE) ||
-	       (o->up && !o->mirror);
+	return mirror_active(&world.box[!b->n], SAS);
 }
 
 static void sa_check(struct box *b, unsigned i)
@@ -207,15 +231,16 @@ static void sa_check(struct box *b, unsigned i)
 	} else if (p->established && !f->there) {
 		// founded anew: whoever had it is gone
 		bool ours = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE) == p->lineage;
-		if (!b->stale && !world.split && ours && !p->excused)
+		if (!b->stale && ours && !p->excused)
 			fail("(c): box %u works without SA %u, which the peer holds", b->n, i + 1);
 		p->established = false;
 	}
-	if (p->gone && f->there && !f->taint && !b->stale && !world.split && !p->excused)
+	if (p->gone && f->there && !f->taint && !p->excused)
 		fail("(c): box %u works with SA %u, which the peer was told is gone", b->n, i + 1);
-	uint64_t exposed = EXPOSED_US + (world.pauses ? 1500000 : 0);
-	if (f->there && !f->taint && !world.split && !p->excused && world.now > exposed &&
-	    f->edge < hi_at(p, world.now - exposed))
+	uint64_t exposed = EXPOSED_US;
+	if (f->there && !f->taint && world.now > exposed &&
+	    (f->edge < edges_at(&p->edges[BOXES], world.now - exposed) ||
+	     f->edge < edges_at(&p->edges[b->n], world.now - exposed)))
 		fail("I12: box %u: edge of SA %u is older than a lease", b->n, i + 1);
 }
 

@@ -207,6 +207,11 @@ static void op_resign(void *ctx, unsigned group)
 	b->heard = world.now;
 }
 
+static enum ha_role_kind op_mirror_role(void *ctx, unsigned group)
+{
+	return check_mirror_role(ctx);
+}
+
 static const struct agent_ops agent_ops = {
 	.tell = op_tell,
 	.encode = op_encode,
@@ -222,6 +227,7 @@ static const struct agent_ops agent_ops = {
 	.release = op_release,
 	.claimed = op_claimed,
 	.resign = op_resign,
+	.mirror_role = op_mirror_role,
 };
 
 // ---- life
@@ -425,7 +431,7 @@ static void sa_traffic(struct box *b, unsigned i)
 		p->in_seq++;
 		if (p->in_seq > f->edge) {
 			f->edge = p->in_seq;
-			check_accept(i, p->in_seq);
+			check_accept(b, i, p->in_seq);
 		}
 		agent_checkpoint(b->agent, i + 1, f->edge);
 	}
