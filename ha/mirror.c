@@ -151,8 +151,7 @@ void mirror_count_add(struct mirror *m, const struct chunk *head, int by)
 
 static void record_write(struct mirror *m, struct chunk *c, const struct ha_sa *sa)
 {
-	const uint8_t *p = sa->payload;
-	uint32_t left = sa->len, part = left < HEAD_DATA ? left : (uint32_t)HEAD_DATA;
+	uint32_t done = sa->len < HEAD_DATA ? sa->len : (uint32_t)HEAD_DATA;
 
 	c->version = ++m->version;
 	c->id = sa->id;
@@ -168,13 +167,15 @@ static void record_write(struct mirror *m, struct chunk *c, const struct ha_sa *
 	atomic_store_explicit(&c->ceiling, sa->ceiling, memory_order_relaxed);
 	atomic_store_explicit(&c->edge, sa->edge, memory_order_relaxed);
 	atomic_store_explicit(&c->taint, sa->taint, memory_order_relaxed);
-	if (part)
-		memcpy(c->data, p, part);
+	if (done)
+		memcpy(c->data, sa->payload, done);
 	const struct chunk *at = c;
-	for (left -= part, p += part; left; left -= part, p += part) {
+	while (done < sa->len) {
 		struct chunk *t = &m->chunk[at->next - 1];
-		part = left < TAIL_DATA ? left : (uint32_t)TAIL_DATA;
-		memcpy(t->tail, p, part);
+		uint32_t left = sa->len - done,
+			 part = left < TAIL_DATA ? left : (uint32_t)TAIL_DATA;
+		memcpy(t->tail, sa->payload + done, part);
+		done += part;
 		at = t;
 	}
 	c->sum = mirror_record_sum(m, c);
