@@ -34,9 +34,12 @@ static int doubt_kind(const struct hsrp_group *g, const struct hsrp_msg *m,
 
 	if (m->op > HSRP_OP_RESIGN)
 		return HSRP_DOUBT_NONE;
-	// The standby router takes over.
+	// The standby router takes over, or the one that was found dead slept and has yet to learn
+	// that it is replaced: a stateful switchover tells it at once, and it denies.
 	if (g->state == HSRP_STATE_ACTIVE)
-		return says_active(m) && stronger && hsrp_peer_is(&g->standby, src)
+		return says_active(m) && stronger &&
+				       (hsrp_peer_is(&g->standby, src) ||
+					(addr_is_set(&g->lost) && addr_equal(&g->lost, src)))
 			       ? HSRP_DOUBT_TAKES
 			       : HSRP_DOUBT_NONE;
 	if (!hsrp_peer_is(&g->active, src))

@@ -123,6 +123,28 @@ static void test_believed(void **state)
 	assert_int_equal(look(1).reasons[HSRP_RX_REPLAYED], 0);
 }
 
+// A router that was found dead says that it is active: it slept. If it denies that at once, being
+// told that it is replaced, its successor stays; otherwise the stronger one has the role again.
+static void test_sleeper(void **state)
+{
+	uint8_t hello[HSRP_WIRE_MAX], resign[HSRP_WIRE_MAX];
+
+	pair_boot(1, 105, 100);
+	int n = stored(0, HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 105, hello);
+	int len = stored(0, HSRP_OP_RESIGN, HSRP_STATE_ACTIVE, 105, resign);
+	const struct ip_addr sleeper = bed.r[0].conf.local;
+	bed_kill(&bed, 0);
+	bed_run(&bed, 30000);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+	assert_int_equal(bed_inject(&bed, 1, sleeper, 1, hello, (size_t)n), HSRP_RX_DOUBTED);
+	(void)bed_inject(&bed, 1, sleeper, 1, resign, (size_t)len);
+	bed_run(&bed, 3 * DOUBT_MS);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+	assert_int_equal(bed_inject(&bed, 1, sleeper, 1, hello, (size_t)n), HSRP_RX_DOUBTED);
+	bed_run(&bed, 3 * DOUBT_MS);
+	assert_int_not_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+}
+
 // The moment follows the hello time, within bounds.
 static void test_moment(void **state)
 {
@@ -318,17 +340,10 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_replays),
-		T(test_believed),
-		T(test_moment),
-		T(test_answers),
-		T(test_early),
-		T(test_gate_lost),
-		T(test_gate_denied),
-		T(test_gate_back),
-		T(test_gate_resign),
-		T(test_gate_preempt),
-		T(test_gave_away_and_lost),
+		T(test_replays),     T(test_believed),     T(test_sleeper),
+		T(test_moment),      T(test_answers),      T(test_early),
+		T(test_gate_lost),   T(test_gate_denied),  T(test_gate_back),
+		T(test_gate_resign), T(test_gate_preempt), T(test_gave_away_and_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
