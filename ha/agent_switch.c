@@ -6,20 +6,21 @@
 #include "agent_private.h"
 
 // ---- beginning ----------------------------------------------------------------------------------
-static void begin(struct agent *a)
+static bool begin(struct agent *a)
 {
 	if (!a->working && a->ops.mirror_role &&
 	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_ACTIVE)
-		return;  // HA_ROLE, which says so, is behind this word
+		return false;  // HA_ROLE, which says so, is behind this word
 	a->stopping = STOPPING_NO;
 	a->drained = a->resign_owed = false;
 	a->owed &= ~(unsigned)(AGENT_OWES_STOPPED | AGENT_OWES_SWITCH);
 	ids_clear(&a->next_out);
 	a->claiming = false;
 	if (a->working)
-		return;
+		return true;
 	a->working = true;
 	a->ops.activate(a->ops.ctx, a->group);
+	return true;
 }
 
 void switch_activate(struct agent *a, const struct ha_word *w)
@@ -38,9 +39,11 @@ void switch_activate(struct agent *a, const struct ha_word *w)
 	}
 	ids_clear(&a->next_in);
 	bool claiming = a->claiming;
-	begin(a);
+	bool begun = begin(a);
+	if (!begun)
+		a->claiming = false;
 	if (claiming)
-		a->ops.claimed(a->ops.ctx, a->group, true, 0);
+		a->ops.claimed(a->ops.ctx, a->group, begun, begun ? 0 : HA_REFUSED_ACTIVE);
 }
 
 void switch_resume(struct agent *a, const struct ha_word *w)
@@ -48,7 +51,7 @@ void switch_resume(struct agent *a, const struct ha_word *w)
 	a->begun = w->b;
 	if (a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD ||
 	    a->stopping == STOPPING_TOLD)
-		begin(a);
+		(void)begin(a);
 }
 
 void switch_refused(struct agent *a, enum ha_refusal why)

@@ -96,6 +96,9 @@ struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops
 	p->ops = *ops;
 	p->now = now;
 	p->ops.random(p->ops.ctx, &p->boot, sizeof(p->boot));
+	p->mute_gone = true;
+	pair_awake(p, now);
+	p->mute_gone = p->mute_from != 0;
 	record_sum(p);
 	p->was_hot = word_get(p, MIRROR_HOT) != 0;
 	// what a predecessor of this process did not finish
@@ -148,7 +151,7 @@ void pair_get_counters(const struct pair *p, struct pair_counters *out)
 // ----------------------------------------------------------------------------------
 void pair_link(struct pair *p, bool up, uint64_t now)
 {
-	p->now = now;
+	pair_awake(p, now);
 	if (p->link == up)
 		return;
 	p->link = up;
@@ -225,7 +228,7 @@ int pair_receive(struct pair *p, const uint8_t *bytes, size_t len, uint64_t now)
 {
 	struct pair_msg m;
 
-	p->now = now;
+	pair_awake(p, now);
 	p->count.rx++;
 	int rc = pair_msg_decode(bytes, len, &m);
 	if (rc == -EBADMSG || (rc == 0 && m.group != p->group)) {
@@ -260,7 +263,7 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 {
 	int rc = 0;
 
-	p->now = now;
+	pair_awake(p, now);
 	if (p->left)
 		return 0;
 	if (w->type >= HA_UPSERT && w->type <= HA_CHECKPOINT && w->type != HA_RAISE_ALL)
@@ -326,7 +329,7 @@ bool pair_pump(struct pair *p)
 
 bool pair_writable(struct pair *p, uint64_t now)
 {
-	p->now = now;
+	pair_awake(p, now);
 	p->blocked = p->blocked_gw = false;
 	return pair_pump(p);
 }
@@ -339,7 +342,7 @@ static bool apart(const struct pair *p)
 
 void pair_tick(struct pair *p, uint64_t now)
 {
-	p->now = now;
+	pair_awake(p, now);
 	if (p->left)
 		return;
 	join_tick(p);
@@ -384,6 +387,8 @@ uint64_t pair_due(const struct pair *p)
 		due = earlier(due, p->hello_at + HELLO_AGAIN_US);
 	if (p->confirm_until)
 		due = earlier(due, p->confirm_until);
+	if (role_of(p) == HA_ROLE_ACTIVE && p->gw && term_us(p))
+		due = earlier(due, p->now + term_us(p) / 4);  // see pair_awake
 	if (p->gw && p->told_ever)
 		due = earlier(due, p->report_at);
 	return earlier(due, lease_due(p));

@@ -237,6 +237,9 @@ static void grant_prepare(struct pair *p, const uint8_t nonce[16], enum pair_gra
 // Standby process of a dead active: everything is acknowledged, the claimant has what we have.
 static void grant_dead(struct pair *p, const struct pair_msg *m)
 {
+	pair_mute_look(p);
+	if (p->acked != p->made)
+		return;  // a taint is under way
 	p->claim_held = false;
 	grant_prepare(p, m->nonce, GRANT_AUTHORITATIVE);
 	session_new(p);

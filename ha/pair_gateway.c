@@ -6,7 +6,42 @@
 
 #include "pair_private.h"
 
+#define MUTE_US    100000  // for what waits in the ring and behind it
 #define CONFIRM_US 100000  // at least, for the other box to say that the session is unbroken
+
+// ---- edges that did not reach the mirror (rule 20)
+// ----------------------------------------------------- While this process hangs or is gone for
+// longer than a lease, the gateway process may go on with nobody to take its checkpoints: if it
+// dies too, the mirror's edges are older than anybody may go on from.
+void pair_awake(struct pair *p, uint64_t now)
+{
+	uint64_t ran = word_get(p, MIRROR_RAN), term = term_us(p);
+
+	p->now = now;
+	word_set(p, MIRROR_RAN, now);
+	if (ran && term && now > ran + term && role_of(p) == HA_ROLE_ACTIVE) {
+		if (!p->mute_from)
+			p->mute_from = ran;
+		p->mute_to = now;
+	} else if (p->mute_from && p->gw && !p->mute_gone &&
+		   now > p->mute_to + 2 * hello_us(p) + MUTE_US) {
+		p->mute_from = 0;  // it lives, and has told
+	}
+}
+
+// The gateway process has died, or the other box asks in its place.
+void pair_mute_look(struct pair *p)
+{
+	uint64_t sent = word_get(p, MIRROR_HELLO_SENT);
+
+	if (!p->mute_from || role_of(p) != HA_ROLE_ACTIVE)
+		return;
+	// without this process it stamps nothing
+	if (p->mute_gone || sent == 0 || sent > p->mute_from + term_us(p))
+		taint_all(p, "checkpoints of the gateway process are missing");
+	p->mute_from = 0;
+	p->mute_gone = false;
+}
 
 // Rule 4 made it larger before it attached; 255 stays 255, then its life is not a new one (rule 1:
 // stop sending on those SAs).
@@ -75,8 +110,10 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	p->applied_seq = p->applied_seq_told = p->seq = 0;
 	p->gate_count = 0;
 	feed_begin(p);
-	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE)
+	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE) {
 		restart_check(p, stale);
+		pair_mute_look(p);
+	}
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
 		p->working = true;
 		p->self_seen = true;
@@ -143,7 +180,8 @@ void stopped_word(struct pair *p, const struct ha_word *w)
 
 void pair_gateway_lost(struct pair *p, uint64_t now)
 {
-	p->now = now;
+	pair_awake(p, now);
+	pair_mute_look(p);
 	p->gw = p->working = p->activate = false;
 	p->confirm_until = 0;
 	p->feeding = p->feed_end_owed = p->resetting = false;

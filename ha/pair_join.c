@@ -147,6 +147,8 @@ static void serve(struct pair *p, const struct pair_msg *m)
 	term_learn(p, m);
 	session_leave(p);
 	// rule 11: a dead gateway process whose place the newcomer may have taken and forgotten it
+	if (mine == HA_ROLE_ACTIVE && !p->gw)
+		pair_mute_look(p);
 	if (mine == HA_ROLE_ACTIVE && !p->working && protected_now(p) && silent_too_long(p))
 		taint_all(p, "the other box may have gone on meanwhile");
 	session_seen(p, m->session.number);

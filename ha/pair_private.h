@@ -115,6 +115,9 @@ struct pair {
 	bool confirmed, recheck;
 	struct ha_hello hello;
 	unsigned owed;
+	// this process slept, or was not there (mute_gone), while the gateway process may have worked
+	uint64_t mute_from, mute_to;
+	bool mute_gone;
 	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
 	enum ha_refusal refusal;
 	struct ha_role told;
@@ -306,5 +309,7 @@ void role_tell(struct pair *p);
 void attach_word(struct pair *p, const struct ha_word *w);
 void hello_word(struct pair *p, const struct ha_word *w);
 void stopped_word(struct pair *p, const struct ha_word *w);
+void pair_awake(struct pair *p, uint64_t now);
+void pair_mute_look(struct pair *p);
 void reactivate(struct pair *p);
 void confirm_look(struct pair *p);  // rule 11: may it go on without taint?

@@ -218,6 +218,11 @@ int record_word(struct pair *p, const struct ha_word *w)
 	p->late = rc == -EAGAIN;
 	if (p->late)
 		return rc;
+	// behind everything told anew: it lived through the time without this process
+	if (w->type == HA_FLUSH && p->gw) {
+		p->mute_gone = false;
+		p->mute_from = 0;
+	}
 	gate_note(p, w->seq);
 	return 0;
 }

@@ -22,6 +22,9 @@ void yield_begin(struct pair *p)
 {
 	say(p, "split brain: gives way to the other box");
 	plan_off(p, "the other box is active too");
+	// no process of before is there that could still tell its edges
+	if (!p->gw)
+		pair_mute_look(p);
 	p->yield = YIELD_STOPPING;
 	p->activate = false;
 	p->confirm_until = 0;

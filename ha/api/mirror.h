@@ -43,6 +43,7 @@ enum mirror_word {
 	MIRROR_RESTART_SEEN,  // S: restart number + 1 of the last gateway process, 0 = none (I2)
 	MIRROR_YIELD,         // a lost split brain: our counters are with the winner (rule 15)
 	MIRROR_TERM_US,       // Ts of the other box, as its PING says (rule 9)
+	MIRROR_RAN,           // S: when it last ran (rule 20)
 	MIRROR_WORDS = 32     // room for more
 };
 
