@@ -68,7 +68,7 @@ struct box {
 };
 
 struct edges {  // highest number accepted, and when it grew
-	uint64_t hi, at[EDGES], then[EDGES];
+	uint64_t hi, last, at[EDGES], then[EDGES];
 	unsigned n;
 };
 

@@ -7,8 +7,9 @@
 
 #include "sched.h"
 
-// One claim time-out, the delay of a checkpoint on its way, and the tick of this simulation.
-#define EXPOSED_US ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + HOLD_MS * 1000 + 20000)
+// A lease (Ts), the delay of a checkpoint on its way, and the tick of this simulation.
+#define LEASE_US   ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + 20000)
+#define EXPOSED_US (LEASE_US + HOLD_MS * 1000)  // a hold time passes before anybody takes over
 
 void check_reset(void)
 {
@@ -159,6 +160,7 @@ static void edges_add(struct edges *e, uint64_t seq, uint64_t now)
 	if (seq <= e->hi)
 		return;
 	e->hi = seq;
+	e->last = now;
 	if (e->n && now < e->at[last] + 10000)
 		return;  // one entry for each 10 ms: of its first number
 	e->at[e->n % EDGES] = now;
@@ -172,11 +174,15 @@ void check_accept(struct box *b, unsigned sa, uint64_t seq)
 	edges_add(&p->edges[shared(b, sa) ? b->n : BOXES], seq, world.now);
 }
 
-// Highest number accepted at a time.
-static uint64_t edges_at(const struct edges *e, uint64_t when)
+// What nobody may accept again: of the time before the last lease that can have run. Nobody waits
+// for the end of a lease that was sent before the last packet was accepted; but what a take-over
+// did not know of then, no later one does.
+static uint64_t edges_due(const struct edges *e)
 {
-	uint64_t best = 0;
+	uint64_t best = 0, when = world.now > EXPOSED_US ? world.now - EXPOSED_US : 0;
 
+	if (e->last < when + LEASE_US)
+		when = e->last > LEASE_US ? e->last - LEASE_US : 0;
 	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
 		if (e->at[i] <= when && e->then[i] > best)
 			best = e->then[i];
@@ -237,10 +243,8 @@ static void sa_check(struct box *b, unsigned i)
 	}
 	if (p->gone && f->there && !f->taint && !p->excused)
 		fail("(c): box %u works with SA %u, which the peer was told is gone", b->n, i + 1);
-	uint64_t exposed = EXPOSED_US;
-	if (f->there && !f->taint && world.now > exposed &&
-	    (f->edge < edges_at(&p->edges[BOXES], world.now - exposed) ||
-	     f->edge < edges_at(&p->edges[b->n], world.now - exposed)))
+	if (f->there && !f->taint &&
+	    (f->edge < edges_due(&p->edges[BOXES]) || f->edge < edges_due(&p->edges[b->n])))
 		fail("I12: box %u: edge of SA %u is older than a lease", b->n, i + 1);
 }
 
