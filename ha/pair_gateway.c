@@ -101,6 +101,8 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	enum ha_role_kind role = role_of(p);
 	bool stale = p->gw;
 
+	if (stale)
+		pair_gateway_lost(p, p->now);  // nobody has said so
 	p->gw = true;
 	p->attached_at = p->now;
 	p->told_ever = false;

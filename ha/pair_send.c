@@ -20,6 +20,8 @@ int out_send(struct pair *p, struct outgoing *o, unsigned lsns)
 {
 	if (!p->link)
 		return -ENOTCONN;
+	if (lsns && p->state_owed)
+		return -EAGAIN;  // STATE comes first
 	int rc = pair_msg_finish(&o->b);
 	if (rc)
 		return rc;

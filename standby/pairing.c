@@ -248,7 +248,11 @@ int pairing_word(struct process *p, const struct ha_word *w)
 	}
 	unsigned group = w->type == HA_UPSERT ? w->sa.group : w->group;
 	struct pair *pair = group_get(p, group);
-	return pair ? pair_word(pair, w, process_now()) : 0;
+	int rc = pair ? pair_word(pair, w, process_now()) : 0;
+	// found in its ring after it had died: nobody will say so again
+	if (pair && rc == 0 && w->type == HA_ATTACH && p->gateway_fd < 0)
+		pair_gateway_lost(pair, process_now());
+	return rc;
 }
 
 void pairing_gateway_lost(struct process *p)
