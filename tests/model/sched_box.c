@@ -129,6 +129,8 @@ static void words_step(struct box *b)
 			m->w.payload = m->bytes;
 		if (pair_word(b->pair, &m->w, world.now) == -EAGAIN)
 			return;
+		if (m->w.type == HA_ATTACH && !b->attached)
+			pair_gateway_lost(b->pair, world.now);
 		free(queue_due(&b->to_standby, world.now));
 		if (b->full_standby && b->agent) {
 			b->full_standby = false;

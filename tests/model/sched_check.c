@@ -202,8 +202,10 @@ void check_merged(void)
 {
 	for (unsigned sa = 0; sa < SAS; sa++) {
 		struct edges *e = world.peer[sa].edges;
-		for (unsigned n = 0; n < world.spans[sa]; n++)
-			world.span[sa][n].merged = true;
+		for (unsigned n = 0; n < world.spans[sa]; n++) {
+			struct span *s = &world.span[sa][n];
+			s->merged |= s->power == world.box[s->box].power;
+		}
 		for (unsigned n = 0; n < BOXES; n++) {
 			edges_add(&e[BOXES], e[n].hi, world.now);
 			e[n] = (struct edges){0};
@@ -211,13 +213,22 @@ void check_merged(void)
 	}
 }
 
-// The gateway process goes on from where its mirror says.
-void check_known(struct box *b, unsigned sa)
+// The gateway process has heard of the merge: it goes on from there, or has taken all words.
+void check_known(struct box *b, unsigned sa, uint64_t next)
 {
 	for (unsigned n = 0; n < world.spans[sa]; n++) {
-		if (world.span[sa][n].merged)
+		if (world.span[sa][n].merged && next > world.span[sa][n].to)
 			world.span[sa][n].known |= (uint8_t)(1 << b->n);
 	}
+}
+
+void check_quiet(struct box *b)
+{
+	if (!b->attached || b->to_gateway.count || b->to_standby.count || b->full_gateway ||
+	    b->full_standby)
+		return;
+	for (unsigned sa = 0; sa < world.sas; sa++)
+		check_known(b, sa, UINT64_MAX);
 }
 
 // The other box is active too by what its mirror says: what one of them does the other cannot know.
@@ -270,7 +281,6 @@ void check_begin(struct box *b)
 	world.stats[STAT_STALE] += b->stale;
 	split_look();
 	for (unsigned i = 0; i < world.sas; i++) {
-		check_known(b, i);
 		if (world.trace && !world.failed)
 			mirrors_trace(i);
 		sa_check(b, i);

@@ -125,8 +125,7 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 	if (!f || !f->there)
 		return;
 	f->next = next;
-	if (b->working)
-		check_known(b, (unsigned)id - 1);
+	check_known(b, (unsigned)id - 1, next);
 	trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
 	if (next > f->ceiling + 1)
 		f->ceiling = next - 1;
@@ -476,6 +475,7 @@ void gateway_step(struct box *b)
 		agent_word(b->agent, &m->w, world.now);
 		free(m);
 	}
+	check_quiet(b);
 	hsrp_step(b);
 	work_step(b);
 	if (agent_due(b->agent) <= world.now)
