@@ -12,6 +12,13 @@ static void on_change(void *ctx, uint32_t number, const char *text, bool up)
 		  up ? "Up" : "Down");
 }
 
+// A line that takes what is sent nowhere is no line.
+static void line_look(const struct gateway *g, const char *interface, bool *line, bool *ip)
+{
+	interface_line(g, interface, line, ip);
+	*line = *line && !standby_unheard(interface);
+}
+
 static void on_ask(void *ctx, const char *interface, const struct ip_prefix *prefix, bool *line,
 		   bool *ip)
 {
@@ -19,7 +26,7 @@ static void on_ask(void *ctx, const char *interface, const struct ip_prefix *pre
 
 	*ip = false;
 	if (interface)
-		interface_line(g, interface, line, ip);
+		line_look(g, interface, line, ip);
 	else
 		*line = kernel_route_reachable(g->kernel, prefix);
 }
@@ -77,7 +84,7 @@ void track_links_changed(struct gateway *g)
 		return;
 	standby_links_changed(g);
 	for (unsigned i = 0; (name = track_interface_at(g->track, i)); i++) {
-		interface_line(g, name, &line, &ip);
+		line_look(g, name, &line, &ip);
 		track_interface(g->track, name, line, ip, loop_now_ms(g->loop));
 	}
 	routes_look(g);

@@ -163,6 +163,9 @@ int standby_apply(struct gateway *g, const struct config *c, struct err *err);
 void standby_links_changed(struct gateway *g);
 bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len);
 void standby_host_frame(uint32_t port, uint8_t *frame, size_t len);
+// A group of the interface has stepped down because nothing that it sends is heard: as good as a
+// line protocol that is down.
+bool standby_unheard(const char *interface);
 bool standby_active(const char *name);  // is this box active for the group of this name?
 // Does the crypto map of this interface work on this box now? Only a group it names can say no.
 bool standby_interface_active(const struct gateway *g, const char *interface);

@@ -249,8 +249,12 @@ static void word_take(struct gateway *g, const struct ha_word *w)
 	if (!r)
 		return;
 	if (w->type == HA_COUNTERS) {
-		if (w->len == sizeof(r->counters))
-			memcpy(&r->counters, w->payload, sizeof(r->counters));
+		struct pair_counters counters;
+		if (w->len != sizeof(counters))
+			return;
+		memcpy(&counters, w->payload, sizeof(counters));
+		redundancy_hsrp_counters(r, &counters);
+		r->counters = counters;
 		return;
 	}
 	if (w->type == HA_EVENT) {

@@ -67,6 +67,8 @@ int redundancy_switch(struct gateway *g, struct err *err);  // redundancy force-
 void redundancy_hsrp_start(void);
 void redundancy_hsrp_stop(void);
 void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now);
+// New counters of the pair, before they are kept.
+void redundancy_hsrp_counters(struct redundancy_group *r, const struct pair_counters *now);
 
 // ---- redundancy_config.c ----------------------------------------------------------------------
 void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks, by apply_warn

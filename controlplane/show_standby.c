@@ -107,6 +107,14 @@ static void text_timers(struct cli *cli, const struct view *x)
 		cli_puts(cli, "    Asks the other gateway before it becomes active\n");
 	if (v->resigned)
 		cli_puts(cli, "    Has given the active role away\n");
+	if (v->unheard)
+		cli_printf(cli, "    Is not heard, and does not preempt%s\n",
+			   v->back_off_ms ? " (back-off)" : "");
+	if (addr_is_set(&v->rival)) {
+		char t[ADDR_STR_MAX];
+		cli_printf(cli, "    %s insists on the active role\n",
+			   addr_format(&v->rival, t, sizeof(t)));
+	}
 }
 
 static void text_peer(struct cli *cli, const char *role, const struct hsrp_peer_view *p)
@@ -168,6 +176,9 @@ static void text_counters(struct cli *cli, const struct view *x)
 	cli_printf(cli, "\n  ARP answers %ju, announcements %ju, not sent %ju\n",
 		   (uintmax_t)x->s->arp_answers, (uintmax_t)x->s->announcements,
 		   (uintmax_t)x->s->send_failed);
+	cli_printf(cli, "  Gave up unheard %u, disputed %u, questions %ju, answers %ju\n",
+		   v->unheard_count, v->disputed_count, (uintmax_t)x->s->questions,
+		   (uintmax_t)x->s->answers);
 	struct attempts t = attempts_of(v);
 	cli_printf(cli, "  Forged or foreign %ju, truncated %ju, replayed %ju\n",
 		   (uintmax_t)t.forged, (uintmax_t)t.truncated, (uintmax_t)t.replayed);
@@ -237,6 +248,8 @@ static void json_counters(struct json *w, const struct view *x)
 	json_u64(w, "arp_answers", x->s->arp_answers);
 	json_u64(w, "announcements", x->s->announcements);
 	json_u64(w, "not_sent", x->s->send_failed);
+	json_u64(w, "questions", x->s->questions);
+	json_u64(w, "answers", x->s->answers);
 }
 
 static void json_tracked(struct json *w, const struct standby *s)
@@ -287,6 +300,12 @@ static void group_json(struct json *w, const struct view *x)
 	for (unsigned i = 0; i < x->s->secondary_count; i++)
 		json_str(w, NULL, addr_format(&x->s->secondary[i], a, sizeof(a)));
 	json_end(w);
+	json_bool(w, "unheard", v->unheard);
+	json_u64(w, "back_off_ms", v->back_off_ms);
+	json_u64(w, "unheard_count", v->unheard_count);
+	json_u64(w, "disputed_count", v->disputed_count);
+	json_str(w, "insisting",
+		 addr_is_set(&v->rival) ? addr_format(&v->rival, a, sizeof(a)) : NULL);
 	json_u64(w, "hello_ms", v->hello_ms);
 	json_u64(w, "hold_ms", v->hold_ms);
 	json_str(w, "active", peer_format(&v->active, a, sizeof(a)));

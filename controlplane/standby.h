@@ -45,6 +45,7 @@ struct standby {
 	struct ip_prefix virtual[STANDBY_VIRTUAL_MAX];
 	unsigned virtual_count;
 	uint64_t arp_answers, announcements, send_failed;
+	uint64_t questions, answers;  // is this router heard?
 };
 TAILQ_HEAD(standby_list, standby);
 extern struct standby_list standby_all;
@@ -90,6 +91,8 @@ void standby_claimed(const char *name, bool granted);
 // knows no standby router; then nothing happens.
 bool standby_yield(const char *name);
 void standby_reclaim(const char *name);
+// The other box says by the replication link that it does not hear the group's hellos.
+void standby_missed(const char *name);
 struct standby_hooks {
 	void *ctx;
 	// The group would become active. preempt: the active router is still heard, nothing was
@@ -123,6 +126,11 @@ bool standby_conf(struct gateway *g, struct standby *s, const struct config *c,
 void standby_kept_warn(struct gateway *g, const struct interface_config *ifc);
 // The wall clock was set since the keys' lifetimes were reckoned.
 bool standby_clock_moved(void);
+// standby_hear.c: is this router heard?
+void standby_ask(struct gateway *g, struct standby *s, const struct ip_addr *peer);
+void standby_hearing_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
+// A station has answered a question that `own` had asked.
+void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *own);
 // standby_role.c
 void standby_role_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
 void standby_claim_asked(struct standby *s, bool preempt);

@@ -243,6 +243,8 @@ void standby_act(struct gateway *g, struct standby *s, const struct hsrp_actions
 		case HSRP_DO_STATE: do_state(g, s, &a->list[i]); break;
 		case HSRP_DO_LEARNT: do_learnt(g, s, &a->list[i]); break;
 		case HSRP_DO_CLAIM: standby_claim_asked(s, a->list[i].preempt); break;
+		case HSRP_DO_ASK: standby_ask(g, s, &a->list[i].peer); break;
+		case HSRP_DO_HEARING: standby_hearing_told(g, s, &a->list[i]); break;
 		}
 	}
 }
@@ -339,6 +341,8 @@ bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_
 	case HSRP_FRAME_BAD: return hello_frame(g, port, &f);
 	case HSRP_FRAME_NS:
 	case HSRP_FRAME_ARP_REQUEST: return address_asked(port, &f);
+	case HSRP_FRAME_NA:
+	case HSRP_FRAME_ARP_REPLY: standby_answered(g, port, &f.target); return false;
 	default: return false;
 	}
 }

@@ -161,27 +161,49 @@ size_t hsrp_frame_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
 	return total;
 }
 
-size_t hsrp_frame_arp(uint8_t *buf, size_t cap, bool reply, const uint8_t mac[6],
-		      const struct ip_addr *addr, const uint8_t to_mac[6], const struct ip_addr *to)
+static uint8_t *arp_put(uint8_t *buf, uint16_t op, const uint8_t to_mac[6], const uint8_t mac[6],
+			const struct ip_addr *addr, const struct ip_addr *target)
 {
-	static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 	uint8_t *a = buf + ETH_LEN;
 
-	if (cap < FRAME_MIN || addr->family != 4 || (reply && to->family != 4))
-		return 0;
 	memset(buf, 0, FRAME_MIN);
-	memcpy(buf, reply ? to_mac : all, 6);
+	memcpy(buf, to_mac, 6);
 	memcpy(buf + 6, mac, 6);
 	put16(buf + 12, TYPE_ARP);
 	put16(a, 1);
 	put16(a + 2, TYPE_IPV4);
 	a[4] = 6;
 	a[5] = 4;
-	put16(a + 6, reply ? ARP_REPLY : ARP_REQUEST);
+	put16(a + 6, op);
 	memcpy(a + 8, mac, 6);
 	memcpy(a + 14, addr->bytes, 4);
-	if (reply)
-		memcpy(a + 18, to_mac, 6);
-	memcpy(a + 24, reply ? to->bytes : addr->bytes, 4);
+	memcpy(a + 24, target->bytes, 4);
+	return a;
+}
+
+static const uint8_t all_stations[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+size_t hsrp_frame_arp(uint8_t *buf, size_t cap, bool reply, const uint8_t mac[6],
+		      const struct ip_addr *addr, const uint8_t to_mac[6], const struct ip_addr *to)
+{
+	if (cap < FRAME_MIN || addr->family != 4 || (reply && to->family != 4))
+		return 0;
+	if (!reply) {
+		(void)arp_put(buf, ARP_REQUEST, all_stations, mac, addr, addr);
+		return FRAME_MIN;
+	}
+	uint8_t *a = arp_put(buf, ARP_REPLY, to_mac, mac, addr, to);
+	memcpy(a + 18, to_mac, 6);
+	return FRAME_MIN;
+}
+
+size_t hsrp_frame_ask(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *own,
+		      const struct ip_addr *target)
+{
+	if (own->family == 6 && target->family == 6)
+		return hsrp_frame6_ask(buf, cap, mac, own, target);
+	if (cap < FRAME_MIN || own->family != 4 || target->family != 4)
+		return 0;
+	(void)arp_put(buf, ARP_REQUEST, all_stations, mac, own, target);
 	return FRAME_MIN;
 }

@@ -88,6 +88,18 @@ static void ns_parse(const uint8_t *frame, const uint8_t *ip, size_t len, struct
 	out->kind = HSRP_FRAME_NS;
 }
 
+// RFC 4861 7.1.2, as far as it matters here: it is an answer to what this station asked.
+static void na_parse(const uint8_t *ip, size_t len, struct hsrp_frame *out)
+{
+	const uint8_t *m = ip + IP_LEN;
+
+	if (len < NS_LEN || m[0] != ICMP_NA || m[1] != 0 || ip[7] != 255 ||
+	    !(m[4] & NA_SOLICITED) || checksum(ip, PROTO_ICMPV6, m, len) != 0xffff)
+		return;
+	out->target = addr_from_bytes(6, ip + 24);
+	out->kind = HSRP_FRAME_NA;
+}
+
 void hsrp_frame6_parse(const uint8_t *frame, size_t len, struct hsrp_frame *out)
 {
 	const uint8_t *ip = frame + ETH_LEN;
@@ -104,6 +116,7 @@ void hsrp_frame6_parse(const uint8_t *frame, size_t len, struct hsrp_frame *out)
 		hello_parse(frame, ip, cut ? len - ETH_LEN - IP_LEN : upper, out);
 	} else if (ip[6] == PROTO_ICMPV6 && !cut) {
 		ns_parse(frame, ip, upper, out);
+		na_parse(ip, upper, out);
 	}
 	if (cut && out->kind == HSRP_FRAME_HELLO)
 		out->kind = HSRP_FRAME_BAD;
@@ -169,6 +182,29 @@ size_t hsrp_frame_na(uint8_t *buf, size_t cap, const uint8_t mac[6], const struc
 	m[4] = NA_ROUTER | NA_OVERRIDE | (solicited ? NA_SOLICITED : 0);
 	memcpy(m + 8, addr->bytes, 16);
 	m[24] = OPT_TARGET_MAC;
+	m[25] = 1;
+	memcpy(m + 26, mac, 6);
+	uint16_t check = (uint16_t)~checksum(buf + ETH_LEN, PROTO_ICMPV6, m, NA_LEN);
+	m[2] = (uint8_t)(check >> 8);
+	m[3] = (uint8_t)check;
+	return total;
+}
+
+size_t hsrp_frame6_ask(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *own,
+		       const struct ip_addr *target)
+{
+	const uint8_t *t = target->bytes;
+	// RFC 4291 2.7.1: the solicited-node address
+	const uint8_t to[16] = {0xff, 0x02, [11] = 1, [12] = 0xff, t[13], t[14], t[15]};
+	const uint8_t to_mac[6] = {0x33, 0x33, 0xff, t[13], t[14], t[15]};
+	size_t total = ETH_LEN + IP_LEN + NA_LEN;
+
+	if (total > cap)
+		return 0;
+	uint8_t *m = headers_put(buf, to_mac, mac, own->bytes, to, PROTO_ICMPV6, NA_LEN);
+	m[0] = ICMP_NS;
+	memcpy(m + 8, t, 16);
+	m[24] = OPT_SOURCE_MAC;
 	m[25] = 1;
 	memcpy(m + 26, mac, 6);
 	uint16_t check = (uint16_t)~checksum(buf + ETH_LEN, PROTO_ICMPV6, m, NA_LEN);

@@ -12,3 +12,5 @@ void hsrp_frame6_parse(const uint8_t *frame, size_t len, struct hsrp_frame *out)
 size_t hsrp_frame6_hello(uint8_t *buf, size_t cap, const uint8_t src_mac[6],
 			 const struct ip_addr *src, const struct ip_addr *dst,
 			 const uint8_t *payload, size_t len);
+size_t hsrp_frame6_ask(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *own,
+		       const struct ip_addr *target);

@@ -9,8 +9,8 @@
 // A cell is a string: actions by the RFC's letters, then '/' and the number of the next state's
 // column. '+' next state 3 or 2 by whether the virtual address is known; '*' means: if we preempt,
 // the actions behind the comma and the next state, else those before it and no change.
-// The row GIVE_UP is ours (planned switchover): like losing to a coup. So is the E of a weaker
-// active router that is not replaced: its timers are the ones in force.
+// The rows GIVE_UP (planned switchover) and UNHEARD (hsrp_heard.c) are ours: like losing to a coup.
+// So is the E of a weaker active router that is not replaced: its timers are the ones in force.
 #include "hsrp_fsm.h"
 
 #include <string.h>
@@ -30,6 +30,7 @@ static const char *const table[HSRP_EVENTS][HSRP_STATES] = {
 	[HSRP_EVENT_STANDBY_HIGHER] = {"", "", "B", "B/3", "B/3", "B"},
 	[HSRP_EVENT_STANDBY_LOWER] = {"", "", "B/4", "D/5", "", "B"},
 	[HSRP_EVENT_GIVE_UP] = {"", "", "", "", "", "ABH/4"},
+	[HSRP_EVENT_UNHEARD] = {"", "", "", "", "", "ABH/4"},
 };
 
 static uint16_t letter_act(char c)

@@ -140,6 +140,7 @@ struct hsrp_group *hsrp_group_create(const struct hsrp_conf *conf, bool reload, 
 	g->hold_ms = conf->hold_ms;
 	g->start_due = g->active_due = g->standby_due = g->hello_due = g->preempt_due = HSRP_NEVER;
 	g->doubt.due = g->truth_due = g->claim_due = HSRP_NEVER;
+	hsrp_heard_reset(g);
 	return g;
 }
 
@@ -174,6 +175,7 @@ void hsrp_group_link(struct hsrp_group *g, bool up, uint64_t now, struct hsrp_ac
 	if (up == g->link_up)
 		return;
 	g->link_up = up;
+	hsrp_heard_reset(g);  // a new line
 	if (up)
 		group_start(g, now, out);
 	else
@@ -355,8 +357,14 @@ void hsrp_group_snapshot(const struct hsrp_group *g, uint64_t now, struct hsrp_s
 		.preempt_waiting = g->weaker_since != 0,
 		.preempt_left_ms = left_ms(g->preempt_due, now),
 		.start_left_ms = left_ms(g->start_due, now),
+		.unheard = g->heard.unheard,
+		.back_off_ms = g->heard.unheard ? left_ms(g->heard.back_off_until, now) : 0,
+		.unheard_count = g->heard.count,
+		.disputed_count = g->heard.disputed,
 		.auth_kind = g->conf.auth.kind,
 	};
+	if (g->heard.since != 0)
+		out->rival = g->heard.rival.addr;
 	hsrp_virtual_mac(g, out->virtual_mac);
 	out->active = peer_view(g, &g->active, HSRP_STATE_ACTIVE, g->active_due, now);
 	out->standby = peer_view(g, &g->standby, HSRP_STATE_STANDBY, g->standby_due, now);

@@ -31,6 +31,24 @@ struct hsrp_doubt {
 	uint64_t due;
 };
 
+// Is this router heard? hsrp_heard.c.
+struct hsrp_heard {
+	// a weaker router insists on the active role
+	struct hsrp_peer rival;  // heard_at: its last word
+	uint64_t since;          // 0 = nobody does
+	unsigned words;
+	bool told;  // ... by a way of its own, hsrp_group_missed()
+	uint64_t verdict_due;
+	uint64_t asked_at, ask_due, answered_at;
+	bool disputing;  // the verdict was: two active routers
+	// stepped down because of that
+	bool unheard;
+	uint32_t back_off_ms;
+	uint64_t back_off_until;
+	uint64_t again_at;  // when it was heard again last
+	uint32_t count, disputed;
+};
+
 struct hsrp_group {
 	struct hsrp_conf conf;  // as configured
 	struct hsrp_auth auth;  // conf.auth and the keys that are being phased out
@@ -67,6 +85,8 @@ struct hsrp_group {
 	enum { HSRP_CLAIM_NONE, HSRP_CLAIM_LOST, HSRP_CLAIM_PREEMPT } claim;
 	uint64_t claim_due;    // without an answer until then it is granted
 	uint64_t claim_after;  // denied: no new claim to preempt before
+
+	struct hsrp_heard heard;
 
 	uint64_t stamp_sent;
 	struct hsrp_seen seen[HSRP_SEEN_MAX];
@@ -116,3 +136,12 @@ void hsrp_truth_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *ou
 // False: it may become active now. True: it has to wait; the question is asked.
 bool hsrp_claim(struct hsrp_group *g, bool preempt, uint64_t now, struct hsrp_actions *out);
 void hsrp_claim_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+
+// hsrp_heard.c
+// A weaker router said in state Active, to the active one, that it is active.
+void hsrp_rival_heard(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_addr *src,
+		      uint64_t now, struct hsrp_actions *out);
+// It said something else (src NULL: whoever it was, it is of no interest any more).
+void hsrp_rival_gone(struct hsrp_group *g, const struct ip_addr *src);
+void hsrp_heard_reset(struct hsrp_group *g);  // another link, another identity
+void hsrp_heard_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);

@@ -18,6 +18,7 @@ static const char *const events[HSRP_EVENTS] = {
 	[HSRP_EVENT_STANDBY_HIGHER] = "stronger router is standby",
 	[HSRP_EVENT_STANDBY_LOWER] = "weaker router is standby",
 	[HSRP_EVENT_GIVE_UP] = "planned switchover",
+	[HSRP_EVENT_UNHEARD] = "not heard",
 };
 static const char *const reasons[HSRP_RX_REASONS] = {
 	[HSRP_RX_OK] = "ok",

@@ -149,6 +149,8 @@ static void state_enter(struct hsrp_group *g, enum hsrp_state next, enum hsrp_ev
 	g->state_changes++;
 	g->arp_left = 0;
 	g->doubt = (struct hsrp_doubt){.due = HSRP_NEVER};
+	if (next != HSRP_STATE_ACTIVE)
+		hsrp_rival_gone(g, NULL);
 	g->claim = HSRP_CLAIM_NONE;
 	g->claim_due = HSRP_NEVER;
 	if (next < HSRP_STATE_SPEAK)
@@ -231,7 +233,7 @@ bool hsrp_preempt_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *o
 	// It lost something that it tracks: not what the role was given away for.
 	if (addr_is_set(&g->active.addr) && g->active.priority < g->resigned_to)
 		g->resigned = false;
-	if (!c->preempt || g->resigned || g->state < HSRP_STATE_LISTEN ||
+	if (!c->preempt || g->resigned || g->heard.unheard || g->state < HSRP_STATE_LISTEN ||
 	    g->state == HSRP_STATE_ACTIVE || !addr_is_set(&g->active.addr) ||
 	    hsrp_stronger(g, g->active.priority, &g->active.addr)) {
 		g->weaker_since = 0;
@@ -338,12 +340,15 @@ void hsrp_group_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *ou
 		hsrp_truth_tick(g, now, out);
 	if (g->claim_due <= now)
 		hsrp_claim_tick(g, now, out);
+	if (g->heard.verdict_due <= now || g->heard.ask_due <= now)
+		hsrp_heard_tick(g, now, out);
 }
 
 uint64_t hsrp_group_due(const struct hsrp_group *g)
 {
-	const uint64_t due[] = {g->start_due,   g->active_due, g->standby_due, g->hello_due,
-				g->preempt_due, g->doubt.due,  g->truth_due,   g->claim_due};
+	const uint64_t due[] = {g->start_due,     g->active_due,       g->standby_due, g->hello_due,
+				g->preempt_due,   g->doubt.due,        g->truth_due,   g->claim_due,
+				g->heard.ask_due, g->heard.verdict_due};
 	uint64_t first = HSRP_NEVER;
 
 	for (unsigned i = 0; i < sizeof(due) / sizeof(due[0]); i++)

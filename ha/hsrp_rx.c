@@ -130,6 +130,8 @@ static enum hsrp_rx active_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 			peer_set(g, &g->active, m, src, now);
 		hsrp_event(g, stronger ? HSRP_EVENT_ACTIVE_HIGHER : HSRP_EVENT_ACTIVE_LOWER, m,
 			   false, now, out);
+		if (!stronger)
+			hsrp_rival_heard(g, m, src, now, out);
 		return HSRP_RX_OK;
 	}
 	if (!peer_yields(&g->active, m->priority, src, now))
@@ -177,6 +179,8 @@ static enum hsrp_rx hello_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 		g->lost = (struct ip_addr){0};
 	if (hsrp_peer_is(&g->standby, src) && m->state != HSRP_STATE_STANDBY)
 		g->standby = (struct hsrp_peer){0};
+	if (m->state != HSRP_STATE_ACTIVE)
+		hsrp_rival_gone(g, src);
 	if (was_active && g->state == HSRP_STATE_STANDBY) {
 		// Its resign message was lost, but it says itself that it is not active.
 		active_resigned(g, now, out);
@@ -229,6 +233,7 @@ enum hsrp_rx hsrp_message_act(struct hsrp_group *g, const struct hsrp_msg *m,
 	case HSRP_OP_HELLO: return hello_heard(g, m, src, now, out);
 	case HSRP_OP_COUP: return coup_heard(g, m, src, now, out);
 	case HSRP_OP_RESIGN:
+		hsrp_rival_gone(g, src);
 		if (!hsrp_peer_is(&g->active, src) || g->state == HSRP_STATE_ACTIVE)
 			return HSRP_RX_IGNORED;
 		active_resigned(g, now, out);

@@ -59,6 +59,10 @@ void kernel_ports_changed(struct kernel *k);
 // Asks the kernel to resolve or confirm a neighbour (NTF_USE).
 void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr);
 
+// Stations of a port's network that are known now; at most `max` of one address family.
+size_t kernel_neighbours(const struct kernel *k, uint32_t port, uint8_t family, struct ip_addr *out,
+			 size_t max);
+
 struct kernel_stats {
 	uint64_t messages, overruns, resyncs, malformed;
 	uint32_t links, addrs, routes, neighbours;

@@ -180,6 +180,21 @@ void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr)
 	}
 }
 
+size_t kernel_neighbours(const struct kernel *k, uint32_t port, uint8_t family, struct ip_addr *out,
+			 size_t max)
+{
+	size_t n = 0;
+
+	for (uint32_t b = 0; b < NEIGH_BUCKETS && n < max; b++) {
+		const struct neigh *e;
+		LIST_FOREACH (e, &k->neighs[b], next)
+			if (n < max && e->valid && e->addr.family == family &&
+			    !addr_is_multicast(&e->addr) && link_port(k, e->ifindex) == port)
+				out[n++] = e->addr;
+	}
+	return n;
+}
+
 void mirror_neigh_fini(struct kernel *k)
 {
 	for (uint32_t b = 0; b < NEIGH_BUCKETS; b++)

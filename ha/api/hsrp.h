@@ -56,6 +56,7 @@ enum hsrp_event {
 	HSRP_EVENT_STANDBY_HIGHER,
 	HSRP_EVENT_STANDBY_LOWER,
 	HSRP_EVENT_GIVE_UP,  // ours: a planned switchover leaves the active role
+	HSRP_EVENT_UNHEARD,  // ours: active, but evidently not heard (hsrp_heard.c)
 	HSRP_EVENTS
 };
 const char *hsrp_event_name(enum hsrp_event e);  // a reason for the log: "active timer expired"
@@ -157,7 +158,16 @@ enum hsrp_action_kind {
 	HSRP_DO_ARP,     // gratuitous ARP or unsolicited neighbour advertisement: virtual_ip, mac
 	HSRP_DO_STATE,   // old_state -> new_state by `event`: log; take or drop the address
 	HSRP_DO_LEARNT,  // the virtual address or the timers were learnt
-	HSRP_DO_CLAIM    // a gated group would become active: ask, then hsrp_group_claimed()
+	HSRP_DO_CLAIM,   // a gated group would become active: ask, then hsrp_group_claimed()
+	HSRP_DO_ASK,     // ask (ARP, neighbour solicitation) `peer` and other stations of the
+			 // interface for their MAC addresses; each answer: hsrp_group_answered()
+	HSRP_DO_HEARING  // `hearing` of this router's frames by `peer`: log
+};
+enum hsrp_hearing {
+	HSRP_HEARD_BY_NONE,   // nothing is answered: steps down
+	HSRP_HEARD_BY_SOME,   // by others, but not by `peer`, with stamps: steps down
+	HSRP_HEARD_DISPUTED,  // the same without stamps: stays, two routers are active
+	HSRP_HEARD_AGAIN,
 };
 struct hsrp_action {
 	enum hsrp_action_kind kind;
@@ -169,6 +179,8 @@ struct hsrp_action {
 	enum hsrp_state old_state, new_state;  // STATE
 	enum hsrp_event event;
 	bool preempt;  // CLAIM: from a router that is still heard
+	enum hsrp_hearing hearing;
+	struct ip_addr peer;  // ASK, HEARING; family 0 = unknown
 };
 // Actions beyond the capacity would be lost; one call makes at most 12.
 #define HSRP_ACTIONS_MAX 16
@@ -221,6 +233,11 @@ void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions 
 // resign of the active router needs no claim.
 void hsrp_group_gate(struct hsrp_group *g, bool gated, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_claimed(struct hsrp_group *g, bool granted, uint64_t now, struct hsrp_actions *out);
+// A station has answered a question of this interface: its frames get out, one way and the other.
+void hsrp_group_answered(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// The other box says, by a way of its own and at least every three seconds while it lasts, that it
+// does not hear this router's hellos: as if it insisted on the active role.
+void hsrp_group_missed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *p, uint64_t now,
 				struct hsrp_actions *out);
 void hsrp_group_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
@@ -250,6 +267,10 @@ struct hsrp_snapshot {
 	bool preempt_waiting;      // a weaker router is active and we wait
 	uint32_t preempt_left_ms;  // of that wait; 0 with waiting = until ready
 	uint32_t start_left_ms;    // of `standby delay`
+	bool unheard;              // stepped down because nobody hears it, has not been heard since
+	uint32_t back_off_ms;      // left before it may preempt again
+	struct ip_addr rival;      // a weaker router that insists on the active role
+	uint32_t unheard_count, disputed_count;
 	enum hsrp_auth_kind auth_kind;
 	struct hsrp_peer_view active, standby;
 	uint64_t sent[HSRP_OPS], received[HSRP_OPS];

@@ -19,6 +19,7 @@ enum hsrp_frame_kind {
 	HSRP_FRAME_ARP_REQUEST,  // somebody asks for `target`
 	HSRP_FRAME_ARP_REPLY,    // somebody says that `sender` is at `sender_mac`
 	HSRP_FRAME_NS,           // IPv6: somebody asks for `target`; sender :: = is it free?
+	HSRP_FRAME_NA,           // IPv6: an answer to `target`, who had asked
 };
 struct hsrp_frame {
 	enum hsrp_frame_kind kind;
@@ -43,6 +44,9 @@ size_t hsrp_frame_arp(uint8_t *buf, size_t cap, bool reply, const uint8_t mac[6]
 // (to ::, to all nodes).
 size_t hsrp_frame_na(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *addr,
 		     const uint8_t to_mac[6], const struct ip_addr *to);
+// Where is `target`? An ARP request or a neighbour solicitation of `own` at `mac`.
+size_t hsrp_frame_ask(uint8_t *buf, size_t cap, const uint8_t mac[6], const struct ip_addr *own,
+		      const struct ip_addr *target);
 // The host's own solicitations and advertisements: when the frame says that `addr` is at some MAC
 // address, it says `mac` from now on. False: it is about something else.
 bool hsrp_frame_nd_mend(uint8_t *frame, size_t len, const struct ip_addr *addr,

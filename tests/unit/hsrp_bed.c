@@ -49,7 +49,7 @@ struct hsrp_conf bed_conf(unsigned i, uint8_t version, uint8_t priority, bool pr
 
 static void flight_add(struct bed *b, unsigned from, unsigned to, const struct hsrp_action *a)
 {
-	if (b->cut[from][to] || bed_random(b, 100) < b->loss_percent)
+	if (b->cut[from][to] || b->mute[from] || bed_random(b, 100) < b->loss_percent)
 		return;
 	for (unsigned i = 0; i < BED_FLIGHTS; i++) {
 		struct bed_flight *f = &b->flight[i];
@@ -74,6 +74,21 @@ static void change_add(struct bed *b, struct bed_router *r, const struct hsrp_ac
 	r->changes++;
 }
 
+// A question reaches all; whoever lives and is reached answers.
+static void asked(struct bed *b, unsigned i)
+{
+	struct hsrp_actions out = {0};
+	bool answer = b->station;
+
+	b->r[i].asked++;
+	for (unsigned to = 0; to < BED_ROUTERS; to++)
+		answer |= to != i && b->r[to].g && !b->cut[i][to] && !b->cut[to][i] && !b->mute[to];
+	if (!answer || b->mute[i])
+		return;
+	hsrp_group_answered(b->r[i].g, b->now, &out);
+	bed_perform(b, i, &out);
+}
+
 void bed_perform(struct bed *b, unsigned i, const struct hsrp_actions *out)
 {
 	struct bed_router *r = &b->r[i];
@@ -87,6 +102,12 @@ void bed_perform(struct bed *b, unsigned i, const struct hsrp_actions *out)
 			change_add(b, r, a);
 		if (a->kind == HSRP_DO_ARP)
 			r->arps++;
+		if (a->kind == HSRP_DO_ASK)
+			asked(b, i);
+		if (a->kind == HSRP_DO_HEARING) {
+			r->hearings++;
+			r->hearing = a->hearing;
+		}
 		if (a->kind != HSRP_DO_SEND)
 			continue;
 		r->sent[a->op]++;
@@ -123,7 +144,7 @@ void bed_kill(struct bed *b, unsigned i)
 void bed_mark(struct bed *b)
 {
 	for (unsigned i = 0; i < BED_ROUTERS; i++) {
-		b->r[i].changes = b->r[i].arps = 0;
+		b->r[i].changes = b->r[i].arps = b->r[i].asked = b->r[i].hearings = 0;
 		memset(b->r[i].sent, 0, sizeof(b->r[i].sent));
 	}
 }

@@ -21,6 +21,8 @@ struct bed_router {
 	unsigned changes, arps;  // since the last bed_mark()
 	struct bed_change change[BED_CHANGES];
 	unsigned sent[HSRP_OPS];
+	unsigned asked, hearings;
+	enum hsrp_hearing hearing;  // the last one
 };
 struct bed_flight {
 	uint64_t at;  // 0 = free
@@ -33,6 +35,8 @@ struct bed {
 	unsigned loss_percent;
 	unsigned delay_max_ms;
 	bool cut[BED_ROUTERS][BED_ROUTERS];  // [from][to]
+	bool station;                        // another host on the LAN, which answers
+	bool mute[BED_ROUTERS];              // nothing of that router reaches anybody
 	struct bed_router r[BED_ROUTERS];
 	struct bed_flight flight[BED_FLIGHTS];
 	// the last message of each router, for replays

@@ -241,16 +241,54 @@ static void test_to_one_station(void **state)
 	assert_int_equal(f.kind, HSRP_FRAME_BAD);
 }
 
+// Questions and their answers: is this station heard?
+static void test_ask(void **state)
+{
+	uint8_t buf[HSRP_FRAME_MAX];
+	struct ip_addr own = addr_from_v4(0x0a000002), other = addr_from_v4(0x0a000009);
+	struct ip_addr own6 = six("fe80::2"), other6 = six("fe80::1:2:9");
+	struct hsrp_frame f;
+
+	size_t n = hsrp_frame_ask(buf, sizeof(buf), host, &own, &other);
+	hsrp_frame_parse(buf, n, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_ARP_REQUEST);
+	assert_memory_equal(buf, "\xff\xff\xff\xff\xff\xff", 6);
+	assert_true(addr_equal(&f.sender, &own) && addr_equal(&f.target, &other));
+	assert_int_equal(hsrp_frame_ask(buf, 59, host, &own, &other), 0);
+	assert_int_equal(hsrp_frame_ask(buf, sizeof(buf), host, &own, &other6), 0);
+	n = hsrp_frame_ask(buf, sizeof(buf), host, &own6, &other6);
+	assert_int_equal(n, 86);
+	hsrp_frame_parse(buf, n, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_NS);
+	assert_memory_equal(buf, "\x33\x33\xff\x02\x00\x09", 6);
+	assert_memory_equal(f.sender_mac, host, 6);
+	assert_true(addr_equal(&f.sender, &own6) && addr_equal(&f.target, &other6));
+	for (size_t cap = 0; cap < n; cap++)
+		assert_int_equal(hsrp_frame_ask(buf, cap, host, &own6, &other6), 0);
+	// The answer; an announcement is none.
+	n = hsrp_frame_na(buf, sizeof(buf), mac, &other6, host, &own6);
+	hsrp_frame_parse(buf, n, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_NA);
+	assert_true(addr_equal(&f.target, &own6) && addr_equal(&f.sender, &other6));
+	for (size_t len = 0; len < n; len++) {
+		hsrp_frame_parse(buf, len, &f);
+		assert_int_equal(f.kind, HSRP_FRAME_OTHER);
+	}
+	buf[40]++;  // the checksum
+	hsrp_frame_parse(buf, n, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_OTHER);
+	n = hsrp_frame_na(buf, sizeof(buf), mac, &other6, NULL, NULL);
+	hsrp_frame_parse(buf, n, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_OTHER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hello),
-		cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_arp),
-		cmocka_unit_test(test_hello6),
-		cmocka_unit_test(test_neighbours),
-		cmocka_unit_test(test_mend),
-		cmocka_unit_test(test_to_one_station),
+		cmocka_unit_test(test_ask),    cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_damage), cmocka_unit_test(test_arp),
+		cmocka_unit_test(test_hello6), cmocka_unit_test(test_neighbours),
+		cmocka_unit_test(test_mend),   cmocka_unit_test(test_to_one_station),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,9 +73,25 @@ int loop_turn(struct loop *l, unsigned timeout_ms)
 {
 	return 0;
 }
+static void (*deferred)(void *ctx);
 int loop_defer(struct loop *l, void (*fn)(void *ctx), void *ctx)
 {
+	deferred = fn;
 	return 0;
+}
+static unsigned track_looks;
+void track_links_changed(struct gateway *g)
+{
+	track_looks++;
+}
+static struct ip_addr station;  // of the network, known to the kernel
+size_t kernel_neighbours(const struct kernel *k, uint32_t port, uint8_t family, struct ip_addr *out,
+			 size_t max)
+{
+	if (!addr_is_set(&station))
+		return 0;
+	out[0] = station;
+	return 1;
 }
 bool dp_running(void)
 {
@@ -369,6 +385,49 @@ static void test_switchover(void **state)
 	assert_false(standby_yield("IN"));
 }
 
+// Nobody hears the active router: it asks whom it knows, steps down, and the tracked interface is
+// down; answered, it takes the role back.
+static void test_unheard(void **state)
+{
+	struct ip_addr own = addr_from_v4(0x0a000002), other = addr_from_v4(0x0a000009);
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9}, bia[6] = {2, 0, 0, 0, 0, 1};
+	uint8_t frame[HSRP_FRAME_MAX];
+	struct hsrp_frame f;
+
+	apply(GROUP " standby 1 priority 110");
+	run(20000);
+	assert_true(standby_active("OUT"));
+	station = addr_from_v4(0x0a000007);
+	track_looks = 0;
+	hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 100);
+	hsrp_frame_parse(last, last_len, &f);
+	assert_int_equal(f.kind, HSRP_FRAME_ARP_REQUEST);
+	assert_memory_equal(f.sender_mac, bia, 6);
+	assert_true(addr_equal(&f.sender, &own) && addr_equal(&f.target, &station));
+	for (int i = 0; i < 7 && standby_active("OUT"); i++) {
+		run(1000);
+		hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 100);
+	}
+	assert_false(standby_active("OUT"));
+	assert_true(standby_unheard("GigabitEthernet0/1"));
+	assert_false(standby_unheard("GigabitEthernet0/2"));
+	deferred(&gateway);
+	assert_int_equal(track_looks, 1);
+	// An answer to somebody else, then one to this router.
+	size_t n = hsrp_frame_arp(frame, sizeof(frame), true, mac, &station, bia, &other);
+	for (int i = 0; i < 20; i++) {
+		run(1000);
+		hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 100);
+		assert_false(standby_frame(&gateway, PORT, frame, n));
+	}
+	assert_true(standby_unheard("GigabitEthernet0/1"));
+	n = hsrp_frame_arp(frame, sizeof(frame), true, mac, &station, bia, &own);
+	assert_false(standby_frame(&gateway, PORT, frame, n));  // the host wants to see it too
+	assert_false(standby_unheard("GigabitEthernet0/1"));
+	assert_true(standby_active("OUT"));
+	station = addr_none();
+}
+
 static void test_hold(void **state)
 {
 	assert_int_equal(standby_hold(NULL, true), 0);
@@ -438,8 +497,8 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_order),     T(test_leave), T(test_switchover),  T(test_hold),
-		T(test_key_chain), T(test_ipv6),  T(test_host_device),
+		T(test_order),   T(test_leave),     T(test_switchover), T(test_hold),
+		T(test_unheard), T(test_key_chain), T(test_ipv6),       T(test_host_device),
 	};
 	struct err err = {0};
 
