@@ -146,7 +146,8 @@ static enum log_debug debug_isakmp = DEBUG_ISAKMP, debug_ipsec = DEBUG_IPSEC,
 		      debug_ha = DEBUG_CRYPTO_HA, debug_errors = DEBUG_HSRP_ERRORS,
 		      debug_events = DEBUG_HSRP_EVENTS, debug_packets = DEBUG_HSRP_PACKETS,
 		      debug_redundancy = DEBUG_REDUNDANCY, debug_kernel = DEBUG_KERNEL,
-		      debug_cli = DEBUG_CLI;
+		      debug_cli = DEBUG_CLI, debug_isakmp_ha = DEBUG_ISAKMP_HA,
+		      debug_detail = DEBUG_IPSEC_HA_DETAIL, debug_update = DEBUG_IPSEC_HA_UPDATE;
 
 #define DEBUG_ROWS(what, facility)                                              \
 	{CLI_ENABLE, "debug " what, NULL, cmd_debug, 0, &(facility)},           \
@@ -165,9 +166,11 @@ static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show history", NULL, cmd_history, 0, NULL},
 	{CLI_ENABLE, "show logging", NULL, cmd_logging, 0, NULL},
 	{CLI_ENABLE, "show debugging", NULL, cmd_debugging, 0, NULL},
-	DEBUG_ROWS("crypto isakmp [ha]", debug_isakmp),
+	DEBUG_ROWS("crypto isakmp", debug_isakmp),
+	DEBUG_ROWS("crypto isakmp ha", debug_isakmp_ha),
 	DEBUG_ROWS("crypto ipsec", debug_ipsec),
-	DEBUG_ROWS("crypto ipsec ha {detail|update}", debug_ha),
+	DEBUG_ROWS("crypto ipsec ha detail", debug_detail),
+	DEBUG_ROWS("crypto ipsec ha update", debug_update),
 	DEBUG_ROWS("crypto ha", debug_ha),
 	DEBUG_ROWS("standby errors", debug_errors),
 	DEBUG_ROWS("standby events", debug_events),

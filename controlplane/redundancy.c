@@ -125,14 +125,15 @@ static void op_role(void *ctx, unsigned group, const struct ha_role *role)
 
 	if (!r)
 		return;
-	bool differs = role->digest_differs && !r->role.digest_differs;
+	bool differs = (role->digest_differs & ~r->role.digest_differs) != 0;
+	char what[256];
 	bool hot = role->hot && !r->role.hot;
 	r->role = *role;
 	if (differs)
 		log_event("REDUNDANCY", LOG_L_WARNING, "CONFIG_DIFFERS",
-			  "Group %s: the other box's crypto maps, keys or standby addresses are "
-			  "not the same; a take-over may lose SAs",
-			  r->name);
+			  "Group %s: these are not the same on the other box: %s; a take-over may "
+			  "lose SAs",
+			  r->name, redundancy_differing(role->digest_differs, what, sizeof(what)));
 	if (hot)
 		event_say(r, role->mine == HA_ROLE_ACTIVE ? "the other box is STANDBY HOT"
 							  : "STANDBY HOT");

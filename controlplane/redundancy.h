@@ -9,6 +9,8 @@
 #include "agent.h"
 #include "gateway.h"
 #include "ha_sa.h"
+#include "ike_replica.h"
+#include "log.h"
 #include "pair.h"
 
 struct mirror;
@@ -76,6 +78,24 @@ void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks,
 // two boxes with one configuration agree.
 unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX]);
 void redundancy_config_fill(const struct config *c, struct ha_config *out);
+
+// ---- redundancy_debug.c -----------------------------------------------------------------------
+// Any debugging of ours on? Then each word is shown; out: to the standby process.
+static inline bool redundancy_debugging(void)
+{
+	return log_debug_on(DEBUG_REDUNDANCY) || log_debug_on(DEBUG_CRYPTO_HA) ||
+	       log_debug_on(DEBUG_ISAKMP_HA) || log_debug_on(DEBUG_IPSEC_HA_DETAIL) ||
+	       log_debug_on(DEBUG_IPSEC_HA_UPDATE);
+}
+void redundancy_debug_word(const struct ha_word *w, bool out);
+
+// ---- redundancy_digest.c ------------------------------------------------------------------------
+// What both boxes must have alike, in sections; each is a bit of ha_role.digest_differs.
+#define REDUNDANCY_SECTIONS 8
+void redundancy_digest(const struct config *c, uint8_t out[32]);
+const char *redundancy_section_name(unsigned section);
+// "access lists, crypto maps"; 256 bytes are enough.
+const char *redundancy_differing(unsigned differs, char *buf, size_t cap);
 
 // ---- redundancy_port.c ------------------------------------------------------------------------
 int redundancy_port_start(struct gateway *g, struct err *err);

@@ -1,8 +1,7 @@
 // What the configuration says about stateful switchover: which groups there are, how the other box
-// is reached, and the digest of what both boxes must have alike (S9).
+// is reached.
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,60 +76,12 @@ static unsigned addresses_fill(const struct config_strings *list, uint8_t family
 	return n;
 }
 
-// ---- digest -----------------------------------------------------------------------------------
-static bool starts(const char *line, size_t len, const char *with)
-{
-	size_t n = strlen(with);
-	return len >= n && memcmp(line, with, n) == 0;
-}
-
-// Lines that a take-over depends on. Interface names, own addresses and priorities may differ.
-static bool line_counts(const char *line, size_t len, bool *block)
-{
-	static const char *const blocks[] = {"crypto ", "ip access-list ", "access-list ",
-					     "redundancy "};
-
-	if (len && line[0] != ' ') {
-		*block = false;
-		for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
-			*block |= starts(line, len, blocks[i]);
-		return *block;
-	}
-	if (*block)
-		return true;
-	if (starts(line, len, " crypto map "))
-		return true;
-	return starts(line, len, " standby ") && !memmem(line, len, " priority ", 10) &&
-	       !memmem(line, len, " track ", 7) && !memmem(line, len, " preempt", 8);
-}
-
-static void digest_fill(const struct config *c, uint8_t out[32])
-{
-	char *text = config_print(c, true);
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	bool ok = text && md && EVP_DigestInit_ex(md, EVP_sha256(), NULL), block = false;
-
-	memset(out, 0, 32);
-	for (const char *line = text; ok && *line;) {
-		size_t len = strcspn(line, "\n");
-		if (line_counts(line, len, &block))
-			ok = EVP_DigestUpdate(md, line, len) && EVP_DigestUpdate(md, "\n", 1);
-		line += len + (line[len] == '\n');
-	}
-	if (ok)
-		(void)EVP_DigestFinal_ex(md, out, NULL);
-	EVP_MD_CTX_free(md);
-	if (text)
-		secret_wipe(text, strlen(text));
-	free(text);
-}
-
 void redundancy_config_fill(const struct config *c, struct ha_config *out)
 {
 	const struct ipc_association *a = association_find(c);
 
 	memset(out, 0, sizeof(*out));
-	digest_fill(c, out->digest);
+	redundancy_digest(c, out->digest);
 	if (!a)
 		return;
 	out->up = a->no_shutdown;

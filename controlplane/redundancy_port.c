@@ -133,6 +133,8 @@ int redundancy_tell(const struct ha_word *w)
 	if (!port.ready)
 		return -ENOTCONN;
 	int rc = ha_ring_put(mirror_ring_to_standby(port.mirror), w);
+	if (rc == 0 && redundancy_debugging())
+		redundancy_debug_word(w, true);
 	if (rc == -ENOSPC) {
 		port.stalled = true;
 		rc = -EAGAIN;

@@ -9,6 +9,9 @@
 #include "show.h"
 #include "standby.h"
 
+#define CLIENTS         2     // what is replicated: IKE SAs, IPsec SAs
+#define NOTIFICATION_MS 3000  // a planned switchover waits so long for workers to stop
+
 struct rf_state {
 	unsigned number;
 	const char *name;
@@ -84,6 +87,11 @@ static void states_json_group(struct json *w, const struct redundancy_group *r)
 	json_bool(w, "alone", role->alone);
 	json_bool(w, "fresh", role->fresh);
 	json_bool(w, "configurations_differ", role->digest_differs);
+	json_arr(w, "differing_sections");
+	for (unsigned s = 0; s < REDUNDANCY_SECTIONS; s++)
+		if (role->digest_differs >> s & 1)
+			json_str(w, NULL, redundancy_section_name(s));
+	json_end(w);
 	json_u64(w, "session", role->session >> 1);
 	json_u64(w, "join_number", role->join[role->slot & 1]);
 	json_u64(w, "restart_number", role->restart);
@@ -113,18 +121,24 @@ static void states_text(struct cli *cli, const struct redundancy_group *r)
 	static const struct ha_role nothing;
 	const struct ha_role *role = r ? &r->role : &nothing;
 	struct rf_state mine = state_mine(r), peer = state_peer(r);
+	char what[256];
 
 	if (r && redundancy.groups > 1)
 		cli_printf(cli, "Group %s\n", r->name);
 	cli_printf(cli, "       my state = %u -%s\n", mine.number, mine.name);
 	cli_printf(cli, "     peer state = %u -%s\n", peer.number, peer.name);
 	cli_printf(cli, "           Mode = %s\n", role->link ? "Duplex" : "Simplex");
-	cli_printf(cli, "        Unit ID = %u\n", role->slot);
-	cli_printf(cli, "  Manual Swact = %s\n",
+	cli_printf(cli, "        Unit ID = %u\n\n", role->slot);
+	cli_puts(cli, "Maintenance Mode = Disabled\n");
+	cli_printf(cli, "    Manual Swact = %s\n",
 		   role->mine == HA_ROLE_ACTIVE && role->hot ? "enabled"
-		   : role->mine == HA_ROLE_ACTIVE ? "disabled (the other box is not STANDBY HOT)"
-						  : "cannot be initiated from the standby box");
-	cli_printf(cli, " Communications = %s\n", role->link ? "Up" : "Down");
+		   : role->mine == HA_ROLE_ACTIVE
+			   ? "disabled (the other box is not STANDBY HOT)"
+			   : "cannot be initiated from this the standby unit");
+	cli_printf(cli, "  Communications = %s\n\n", role->link ? "Up" : "Down");
+	cli_printf(cli, "   client count = %u\n", CLIENTS);
+	cli_printf(cli, " client_notification_TMR = %u milliseconds\n", NOTIFICATION_MS);
+	cli_printf(cli, "           RF debug mask = 0x%x\n\n", log_debug_on(DEBUG_REDUNDANCY));
 	cli_printf(cli, "         IKE SAs = %u, replicated %u\n", role->ike,
 		   synced(role, role->ike));
 	cli_printf(cli, "       IPsec SAs = %u, replicated %u\n", 2 * role->child,
@@ -136,9 +150,8 @@ static void states_text(struct cli *cli, const struct redundancy_group *r)
 	if (role->tainted)
 		cli_printf(cli, "         tainted = %u (wait for their rekey)\n", role->tainted);
 	if (role->digest_differs)
-		cli_puts(cli,
-			 "The configurations of the two boxes differ where a take-over depends "
-			 "on it\n");
+		cli_printf(cli, "The configurations of the two boxes differ in: %s\n",
+			   redundancy_differing(role->digest_differs, what, sizeof(what)));
 	if (role->peer_release_differs)
 		cli_puts(cli, "The other box runs another release\n");
 }
@@ -196,7 +209,10 @@ static int show_interdevice(struct cli *cli, const struct cli_args *args)
 	}
 	cli_printf(cli, "  Peer present: %s\n",
 		   l->up ? "RF_INTERDEV_PEER_COMM" : "RF_INTERDEV_PEER_NO_COMM");
-	cli_printf(cli, "  Security: %s\n", l->security[0] ? l->security : "not up");
+	cli_printf(cli, "  Security: %s\n",
+		   strcmp(l->security, "none") == 0 ? "Not configured"
+		   : l->security[0]                 ? l->security
+						    : "not up");
 	if (!l->up && l->trouble[0])
 		cli_printf(cli, "  Why it is down: %s\n", l->trouble);
 	if (redundancy.trouble[0])
@@ -242,6 +258,21 @@ static int show_history(struct cli *cli, const struct cli_args *args)
 }
 
 // ---- show crypto ha ---------------------------------------------------------------------------
+// Edges go every millisecond under traffic, outbound numbers are reserved ahead of it: the
+// intervals are what that has to keep.
+static void intervals_text(struct cli *cli, const struct redundancy_group *r)
+{
+	uint64_t step = dp_running() ? dp_checkpoint_step(r->number) : 0;
+
+	cli_printf(cli, "  replay-interval in %u out %u\n", r->replay_in, r->replay_out);
+	cli_printf(cli,
+		   "    inbound edges: %ju updates, at most %ju packets between two%s\n"
+		   "    outbound numbers: reserved ahead, %ju times so far\n",
+		   (uintmax_t)r->counters.checkpoints, (uintmax_t)step,
+		   step > r->replay_in ? " (above the interval)" : "",
+		   (uintmax_t)r->counters.raises);
+}
+
 static int show_crypto_ha(struct cli *cli, const struct cli_args *args)
 {
 	if (!group_first())
@@ -255,11 +286,15 @@ static int show_crypto_ha(struct cli *cli, const struct cli_args *args)
 		bool known = standby_view(r->name, &v) && addr_is_set(&v.virtual_ip);
 		const char *vip = known ? addr_format(&v.virtual_ip, a, sizeof(a)) : "unknown";
 		cli_printf(cli, "IKE VIP: %s\n", vip);
-		cli_printf(cli, "  stamp: %016jX %016jX\n", (uintmax_t)r->role.lineage,
-			   (uintmax_t)r->role.session);
+		cli_puts(cli, "  stamp:");
+		for (int shift = 56; shift >= 0; shift -= 8)
+			cli_printf(cli, " %02X", (unsigned)(r->role.lineage >> shift & 255));
+		for (int shift = 56; shift >= 0; shift -= 8)
+			cli_printf(cli, " %02X", (unsigned)(r->role.session >> shift & 255));
+		cli_puts(cli, "\n");
 		cli_printf(cli, "IPSec VIP: %s\n", vip);
-		cli_printf(cli, "  replay-interval in %u out %u, IKE SAs %u, IPsec SAs %u\n",
-			   r->replay_in, r->replay_out, r->role.ike, 2 * r->role.child);
+		cli_printf(cli, "  IKE SAs %u, IPsec SAs %u\n", r->role.ike, 2 * r->role.child);
+		intervals_text(cli, r);
 	}
 	return CLI_DONE;
 }

@@ -17,6 +17,7 @@
 static uint32_t again[AGAIN_MAX];
 static unsigned again_count;
 static struct worker *noters[WORKER_MAX];
+static uint64_t step_max[DP_GROUPS];
 
 void checkpoint_worker_set(unsigned id, struct worker *w)
 {
@@ -44,6 +45,9 @@ static bool edge_tell(struct sa *sa, dp_checkpoint_fn fn, void *ctx)
 
 	if (edge <= sa->edge_told)
 		return false;
+	// the first one tells nothing of how often it is looked
+	if (sa->edge_told && edge - sa->edge_told > step_max[sa->conf.group])
+		step_max[sa->conf.group] = edge - sa->edge_told;
 	sa->edge_told = edge;
 	fn(ctx, sa->conf.id, sa->conf.group, edge);
 	return true;
@@ -88,4 +92,9 @@ unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max)
 		if (noters[i] && noters[i]->noted)
 			told += worker_poll(noters[i], fn, ctx, max - told);
 	return told;
+}
+
+uint64_t dp_checkpoint_step(unsigned group)
+{
+	return group < DP_GROUPS ? step_max[group] : 0;
 }

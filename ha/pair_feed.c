@@ -296,8 +296,10 @@ void role_fill(const struct pair *p, struct ha_role *out)
 		.tainted = c.tainted,
 		.peer_applied_lag = (uint32_t)(p->in_session && p->snap ? p->made - p->acked : 0),
 	};
-	out->digest_differs =
-		p->peer.known && memcmp(p->peer.digest, p->digest, sizeof(p->digest)) != 0;
+	for (unsigned i = 0; i < 8; i++) {
+		if (p->peer.known && memcmp(p->peer.digest + 4ul * i, p->digest + 4ul * i, 4) != 0)
+			out->digest_differs |= (uint8_t)(1u << i);
+	}
 }
 
 void role_tell(struct pair *p)

@@ -57,6 +57,9 @@ static const struct {
 	[DEBUG_CRYPTO_HA] = {"crypto ha", "CRYPTO_HA"},
 	[DEBUG_KERNEL] = {"kernel", "KERNEL"},
 	[DEBUG_CLI] = {"cli", "CLI"},
+	[DEBUG_ISAKMP_HA] = {"crypto isakmp ha", "ISAKMP_HA"},
+	[DEBUG_IPSEC_HA_DETAIL] = {"crypto ipsec ha detail", "IPSEC_HA"},
+	[DEBUG_IPSEC_HA_UPDATE] = {"crypto ipsec ha update", "IPSEC_HA"},
 };
 
 // Replaces control bytes and bytes outside ASCII by \xNN, in place.
@@ -220,31 +223,37 @@ static uint64_t clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void log_event_limited(struct log_ratelimit *rl, const char *facility, enum log_level level,
-		       const char *mnemonic, const char *fmt, ...)
+// May this one pass? *suppressed: how many did not, since the last that did.
+static bool limit_pass(struct log_ratelimit *rl, uint64_t window_ms, uint64_t *suppressed)
 {
-	uint64_t now_ms = clock_ms(), suppressed = 0;
-	bool drop;
+	uint64_t now_ms = clock_ms();
+	bool pass;
 
 	pthread_mutex_lock(&lock);
-	if (rl->window_start_ms == 0 || now_ms - rl->window_start_ms >= LIMIT_MS) {
+	if (rl->window_start_ms == 0 || now_ms - rl->window_start_ms >= window_ms) {
 		rl->window_start_ms = now_ms;
 		rl->used = 0;
 	}
-	drop = rl->used >= rl->burst;
-	if (drop) {
-		rl->suppressed++;
-	} else {
+	pass = rl->used < rl->burst;
+	if (pass) {
 		rl->used++;
-		suppressed = rl->suppressed;
+		*suppressed = rl->suppressed;
 		rl->suppressed = 0;
+	} else {
+		rl->suppressed++;
 	}
 	pthread_mutex_unlock(&lock);
-	if (drop)
-		return;
+	return pass;
+}
 
+void log_event_limited(struct log_ratelimit *rl, const char *facility, enum log_level level,
+		       const char *mnemonic, const char *fmt, ...)
+{
+	uint64_t suppressed;
 	va_list ap;
 
+	if (!limit_pass(rl, LIMIT_MS, &suppressed))
+		return;
 	va_start(ap, fmt);
 	event_emit(facility, level, mnemonic, suppressed, fmt, ap);
 	va_end(ap);
@@ -268,13 +277,17 @@ const char *log_debug_name(enum log_debug what)
 
 void log_debug_msg(enum log_debug what, const char *fmt, ...)
 {
-	if ((unsigned)what >= DEBUG_COUNT)
-		return;
-
+	static struct log_ratelimit rl[DEBUG_COUNT];
+	uint64_t suppressed;
 	va_list ap;
 
+	if ((unsigned)what >= DEBUG_COUNT)
+		return;
+	rl[what].burst = LOG_DEBUG_MAX;
+	if (!limit_pass(&rl[what], 1000, &suppressed))
+		return;
 	va_start(ap, fmt);
-	event_emit(debug_table[what].facility, LOG_L_DEBUG, "DEBUG", 0, fmt, ap);
+	event_emit(debug_table[what].facility, LOG_L_DEBUG, "DEBUG", suppressed, fmt, ap);
 	va_end(ap);
 }
 

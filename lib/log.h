@@ -43,7 +43,9 @@ void log_event_limited(struct log_ratelimit *rl, const char *facility, enum log_
 		       const char *mnemonic, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
-// Debug facilities: bits switched by `debug ...`; log_debug() is free when the bit is off.
+// Debug facilities: bits switched by `debug ...`; log_debug() is free when the bit is off. At most
+// LOG_DEBUG_MAX lines per second and facility, the next one says how many were left out.
+#define LOG_DEBUG_MAX 500
 enum log_debug {
 	DEBUG_ISAKMP,
 	DEBUG_IPSEC,
@@ -54,6 +56,9 @@ enum log_debug {
 	DEBUG_CRYPTO_HA,
 	DEBUG_KERNEL,
 	DEBUG_CLI,
+	DEBUG_ISAKMP_HA,
+	DEBUG_IPSEC_HA_DETAIL,
+	DEBUG_IPSEC_HA_UPDATE,
 	DEBUG_COUNT,
 };
 void log_debug_set(enum log_debug what, bool on);

@@ -57,6 +57,7 @@ void ike_taint(struct ike *ike, uint16_t group, uint64_t id, bool on);
 // Look-ups. false: not replicated, or gone.
 bool ike_replica_handles(const struct ike *ike, uint64_t id, uint32_t *sa_in, uint32_t *sa_out);
 bool ike_replica_of(const struct ike *ike, uint32_t sa, uint64_t *id, uint16_t *group);
+bool ike_replica_peer(const struct ike *ike, uint64_t id, struct ip_addr *peer);
 // All replicated SAs of a group in slices; *cursor 0 at the start. SAs that come or go meanwhile
 // may be missed or not; others are seen exactly once.
 bool ike_replica_next(const struct ike *ike, uint16_t group, uint64_t *cursor, uint64_t *id);

@@ -261,6 +261,13 @@ void child_life_log(const struct child_sa *c, bool up, bool rekey, const char *r
 	char peer[ADDR_STR_MAX], sel[SELECTOR_STR_MAX];
 
 	addr_format(&c->remote, peer, sizeof(peer));
+	log_debug(DEBUG_IPSEC,
+		  "pair %u with %s %s: SPIs in 0x%08X out 0x%08X, map %s, lifetime %u s %ju KB, "
+		  "window "
+		  "%u%s%s%s",
+		  c->id, peer, up ? "up" : "down", c->spi_in, c->spi_out, c->map, c->lifetime_s,
+		  (uintmax_t)c->lifetime_kb, c->replay_window, c->udp_encap ? ", in UDP" : "",
+		  up ? "" : ": ", up ? "" : reason);
 	if (up)
 		log_event_limited(&rl_up, "CRYPTO", LOG_L_INFO, "IPSEC_SA_UP",
 				  "IPsec SAs with peer %s (SPIs in 0x%08X, out 0x%08X) are up for "

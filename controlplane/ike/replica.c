@@ -315,6 +315,17 @@ bool ike_replica_handles(const struct ike *ike, uint64_t id, uint32_t *sa_in, ui
 	return true;
 }
 
+bool ike_replica_peer(const struct ike *ike, uint64_t id, struct ip_addr *peer)
+{
+	const struct replica *r = replica_find(ike, id);
+
+	if (!r)
+		return false;
+	*peer = r->kind == HA_IKE_SA ? ((const struct ike_sa *)r->owner)->remote
+				     : ((const struct child_sa *)r->owner)->remote;
+	return true;
+}
+
 bool ike_replica_of(const struct ike *ike, uint32_t sa, uint64_t *id, uint16_t *group)
 {
 	const struct child_sa *c = child_sa_by_handle(ike, sa);

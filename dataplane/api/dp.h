@@ -298,6 +298,8 @@ uint64_t dp_sa_rate(uint32_t sa);
 // and one entry in a ring per SA and call of this.
 typedef void (*dp_checkpoint_fn)(void *ctx, uint64_t id, uint16_t group, uint64_t edge);
 unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max);
+// The most sequence numbers by which an edge of the group moved between two looks, so far.
+uint64_t dp_checkpoint_step(unsigned group);
 
 struct dp_invariants {
 	uint64_t i1;  // an IV counter or a life that went back

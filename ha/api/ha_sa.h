@@ -111,7 +111,9 @@ struct ha_role {
 	uint8_t alone;        // active without session
 	uint8_t fresh;        // standby: lease runs
 	uint8_t slot;         // 0, 1
-	uint8_t restart, digest_differs, peer_release_differs, claiming;
+	uint8_t restart;
+	uint8_t digest_differs;  // bit i: bytes 4 i to 4 i + 3 of the configurations' digests
+	uint8_t peer_release_differs, claiming;
 	uint32_t join[2];
 	uint32_t spare;                // no padding: compared as bytes
 	uint64_t lineage, session;     // session: counter << 1 | assigner's slot
@@ -152,7 +154,7 @@ struct ha_config {            // whole configuration of the standby process; wip
 	uint32_t path_retransmit, assoc_retransmit;
 	uint8_t local_family[HA_LOCAL_MAX], remote_family[HA_LOCAL_MAX];  // 4, 6
 	uint8_t local[HA_LOCAL_MAX][16], remote[HA_LOCAL_MAX][16];
-	uint8_t digest[32];  // of what both boxes must have alike (S9)
+	uint8_t digest[32];  // of what both boxes must have alike (S9): 8 sections of 4 bytes
 	uint16_t secret_len;
 	char secret[HA_PSK_MAX];  // PSK, or the trustpoint's name
 	uint8_t spare_end[2];     // no padding: compared as bytes
