@@ -39,6 +39,7 @@ struct bench_row {
 
 int bench_dataplane(int argc, char **argv);
 int bench_ike(int argc, char **argv);
+int bench_replication(int argc, char **argv);
 uint32_t bench_tunnels_max(const struct bench_options *o);
 
 // Running instructions of this thread in user space; bench_perf_read() gives -1 when not permitted.

@@ -69,6 +69,11 @@ void loop_get_stats(const struct loop *l, struct loop_stats *out)
 	*out = l->stats;
 }
 
+void loop_clear_longest(struct loop *l)
+{
+	l->stats.longest_us = 0;
+}
+
 static void callback_enter(struct loop *l)
 {
 	l->now_us = loop_clock_us();

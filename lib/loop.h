@@ -26,9 +26,10 @@ uint64_t loop_clock_us(void);
 
 struct loop_stats {
 	uint64_t turns, overruns;
-	uint32_t longest_us;  // longest callback since start
+	uint32_t longest_us;  // longest callback since start, or since this was cleared
 };
 void loop_get_stats(const struct loop *l, struct loop_stats *out);
+void loop_clear_longest(struct loop *l);
 
 typedef void (*loop_timer_fn)(void *ctx, uint64_t now_ms);
 struct loop_timer {

@@ -320,6 +320,7 @@ static void link_report(struct process *p)
 	struct ha_link l = {0};
 	struct link_info info = {0};
 	struct mirror_counts count;
+	struct loop_stats stats;
 
 	if (p->link) {
 		link_get_info(p->link, &info);
@@ -344,6 +345,9 @@ static void link_report(struct process *p)
 	mirror_count(p->mirror, 1, &count);
 	l.mirror_used = count.bytes_used;
 	l.mirror_max = count.bytes_max;
+	loop_get_stats(p->loop, &stats);
+	l.longest_us = stats.longest_us;
+	loop_clear_longest(p->loop);
 	struct ha_word w = {.type = HA_LINK, .len = sizeof(l), .payload = (const uint8_t *)&l};
 	(void)gateway_tell(p, &w);
 }
