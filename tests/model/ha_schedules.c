@@ -1,6 +1,7 @@
 // ha-schedules: runs schedules of the fail-over protocol under a seeded adversary.
-//   ha-schedules [--seeds N] [--first S] [--trace]
+//   ha-schedules [--seeds N] [--first S] [--hours H] [--trace]
 // Prints the seed of the first one that fails, and why; --trace tells what happened in it.
+// --hours: each seed is one pair of boxes that lives for so long.
 
 #include <getopt.h>
 #include <stdio.h>
@@ -16,24 +17,29 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {{"seeds", required_argument, NULL, 'n'},
 					      {"first", required_argument, NULL, 'f'},
+					      {"hours", required_argument, NULL, 'h'},
 					      {"trace", no_argument, NULL, 't'},
 					      {NULL, 0, NULL, 0}};
 	uint64_t seeds = 2000, first = 1, total[16] = {0}, bad = 0;
 	bool tracing = false;
+	double hours = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:f:t", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "n:f:h:t", longs, NULL)) != -1) {
 		switch (c) {
 		case 'n': seeds = strtoull(optarg, NULL, 0); break;
 		case 'f': first = strtoull(optarg, NULL, 0); break;
+		case 'h': hours = strtod(optarg, NULL); break;
 		case 't': tracing = true; break;
 		default:
-			fprintf(stderr, "usage: ha-schedules [--seeds N] [--first S] [--trace]\n");
+			fprintf(stderr, "usage: ha-schedules [--seeds N] [--first S] [--hours H] "
+					"[--trace]\n");
 			return 2;
 		}
 	}
 	for (uint64_t s = first; s < first + seeds; s++) {
-		if (schedule_run(s, tracing)) {
+		int rc = hours > 0 ? chaos_run(s, hours, tracing) : schedule_run(s, tracing);
+		if (rc) {
 			printf("seed %ju: %s\n", (uintmax_t)s, world.why);
 			if (++bad == 10)
 				break;

@@ -64,7 +64,8 @@ struct box {
 	bool stale;                       // the pair has said that its copy may be old
 	unsigned activation;
 	uint64_t states;  // served, last looked at
-	unsigned power;   // times that it was switched on
+	bool digest_other;
+	unsigned power;  // times that it was switched on
 };
 
 struct edges {  // highest number accepted, and when it grew
@@ -104,6 +105,9 @@ struct world {
 	// truth
 	struct peer_sa peer[SAS];
 	unsigned sas;
+	bool again;          // an SA that nobody has any more makes room for a new one
+	uint64_t gen[SAS];   // identities that each place has had before
+	uint64_t free[SAS];  // since when nobody has it, 0 = somebody may
 	bool split;
 	struct span span[SAS][SPANS];
 	unsigned spans[SAS];
@@ -130,8 +134,23 @@ uint64_t rnd(uint64_t below);
 bool one_in(unsigned n);
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-// 0 = held. Seeds, and simulated milliseconds of faults and of peace.
+// Of the SA in a place; identities are used once.
+static inline uint64_t sa_id(unsigned i)
+{
+	return world.gen[i] * SAS + i + 1;
+}
+// sched_run.c. 0 = held.
+#define PLANS 12
 int schedule_run(uint64_t seed, bool tracing);
+void run_begin(uint64_t seed, bool tracing);
+void run_end(void);
+// Faults until they are over, then peace until one box works and the other is hot; or, without
+// peace, what is broken stays so for a while.
+void run_faults(bool peace);
+void run_for(uint64_t us);
+
+// sched_chaos.c
+int chaos_run(uint64_t seed, double hours, bool tracing);
 
 // sched_queue.c
 void queue_put(struct queue *q, uint64_t at, const struct ha_word *w, const uint8_t *bytes,
@@ -155,6 +174,7 @@ void standby_start(struct box *b);
 void standby_crash(struct box *b);
 void box_step(struct box *b);
 size_t box_mirror_bytes(void);
+void box_digest(struct box *b);
 
 // sched_check.c
 void check_reset(void);
@@ -169,3 +189,4 @@ void check_power_off(const struct box *b);
 void check_pairs(void);
 bool check_stable(void);
 bool diverged(const struct box *b);
+unsigned check_place(void);  // for a new SA; SAS = none

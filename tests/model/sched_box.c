@@ -55,7 +55,12 @@ static void on_event(void *ctx, unsigned group, const char *text)
 		fail("box %u: %s", b->n, text);
 }
 
-static const uint8_t digest[32] = "configuration";
+void box_digest(struct box *b)
+{
+	static const uint8_t same[32] = "configuration", other[32] = "another configuration";
+
+	pair_digest(b->pair, b->digest_other ? other : same);
+}
 
 void standby_start(struct box *b)
 {
@@ -70,7 +75,7 @@ void standby_start(struct box *b)
 	b->standby_up = true;
 	b->states = 0;
 	pair_observe(b->pair, on_event, b);
-	pair_digest(b->pair, digest);
+	box_digest(b);
 }
 
 void standby_crash(struct box *b)

@@ -52,7 +52,7 @@ static bool mirror_active(struct box *b, unsigned sa)
 	bool opened;
 	struct mirror *m = mirror_peek(b, &opened);
 	bool is = m && mirror_word_get(m, 1, MIRROR_ROLE) == HA_ROLE_ACTIVE &&
-		  (sa == SAS || (mirror_get(m, sa + 1, &there) && !there.taint));
+		  (sa == SAS || (mirror_get(m, sa_id(sa), &there) && !there.taint));
 
 	if (m && opened)
 		mirror_close(m);
@@ -265,7 +265,7 @@ static void mirrors_trace(unsigned i)
 	for (unsigned n = 0; n < BOXES; n++) {
 		const struct box *b = &world.box[n];
 		struct ha_sa sa = {0};
-		bool there = b->mirror && mirror_get(b->mirror, i + 1, &sa);
+		bool there = b->mirror && mirror_get(b->mirror, sa_id(i), &sa);
 		trace("  box %u: SA %u %s, ceiling %ju, edge %ju, taint %d; gateway %d next %ju "
 		      "lim %ju",
 		      n, i + 1, there ? "in the mirror" : "not there", (uintmax_t)sa.ceiling,

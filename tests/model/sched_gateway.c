@@ -20,7 +20,9 @@ static uint64_t life_now(const struct box *b)
 // ------------------------------------------------------------------------
 static struct fake_sa *sa_get(struct box *b, uint64_t id)
 {
-	return id >= 1 && id <= SAS ? &b->sa[id - 1] : NULL;
+	unsigned i = (unsigned)((id - 1) % SAS);
+
+	return id >= 1 && sa_id(i) == id ? &b->sa[i] : NULL;  // not of one that was there before
 }
 
 static int op_tell(void *ctx, const struct ha_word *w)
@@ -64,7 +66,7 @@ static bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
 
 	for (; *cursor < SAS; (*cursor)++) {
 		if (b->sa[*cursor].there) {
-			*id = ++*cursor;
+			*id = sa_id((unsigned)(*cursor)++);
 			return true;
 		}
 	}
@@ -75,6 +77,9 @@ static int op_install(void *ctx, const struct ha_sa *sa)
 {
 	struct fake_sa *f = sa_get(ctx, sa->id);
 
+	if (!f && !sa->taint)
+		fail("I15: box %u: SA %ju, which nobody had, comes back", ((struct box *)ctx)->n,
+		     (uintmax_t)sa->id);
 	if (!f)
 		return -EINVAL;
 	uint64_t life = f->there ? f->life : 0, ctr = f->there ? f->ctr : 0;
@@ -125,7 +130,7 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 	if (!f || !f->there)
 		return;
 	f->next = next;
-	check_known(b, (unsigned)id - 1, next);
+	check_known(b, (unsigned)((id - 1) % SAS), next);
 	trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
 	if (next > f->ceiling + 1)
 		f->ceiling = next - 1;
@@ -375,9 +380,12 @@ static void hsrp_step(struct box *b)
 // -----------------------------------------------------------------------------------
 static void sa_make(struct box *b)
 {
-	if (world.sas == SAS || !b->mirror)
+	if (!b->mirror)
 		return;
-	unsigned i = world.sas++;
+	unsigned i = world.sas < SAS ? world.sas : check_place();
+	if (i == SAS)
+		return;
+	world.sas += world.sas < SAS;
 	b->sa[i] =
 		(struct fake_sa){.there = true,
 				 .next = 1,
@@ -386,7 +394,7 @@ static void sa_make(struct box *b)
 					   (uint32_t)mirror_word_get(b->mirror, 1, MIRROR_JOIN1)}};
 	world.stats[STAT_SAS]++;
 	world.peer[i].lineage = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE);
-	b->made[i] = agent_upsert(b->agent, i + 1);
+	b->made[i] = agent_upsert(b->agent, sa_id(i));
 	trace("box %u: SA %u made, waits for %ju", b->n, i + 1, (uintmax_t)b->made[i]);
 }
 
@@ -396,7 +404,7 @@ static void sa_unmake(struct box *b, unsigned i)
 	world.peer[i].asked = true;
 	world.peer[i].excused |= diverged(b);
 	b->made[i] = 0;
-	b->unmade[i] = agent_delete(b->agent, i + 1);
+	b->unmade[i] = agent_delete(b->agent, sa_id(i));
 	trace("box %u: SA %u deleted, waits for %ju", b->n, i + 1, (uintmax_t)b->unmade[i]);
 }
 
@@ -414,7 +422,7 @@ static void sa_traffic(struct box *b, unsigned i)
 	if (f->next + burst > f->lim)
 		burst = f->next <= f->lim ? f->lim - f->next + 1 : 0;
 	if (f->next + 30000 > f->lim)
-		agent_low(b->agent, i + 1, f->next - 1, 1000);
+		agent_low(b->agent, sa_id(i), f->next - 1, 1000);
 	if (burst && p->established && one_in(3)) {
 		if (b->mirror)
 			b->life = life_now(b);
@@ -432,7 +440,7 @@ static void sa_traffic(struct box *b, unsigned i)
 			f->edge = p->in_seq;
 			check_accept(b, i, p->in_seq);
 		}
-		agent_checkpoint(b->agent, i + 1, f->edge);
+		agent_checkpoint(b->agent, sa_id(i), f->edge);
 	}
 }
 
@@ -442,7 +450,7 @@ static void work_step(struct box *b)
 		b->stopping = false;
 		for (unsigned i = 0; i < SAS; i++) {
 			if (b->sa[i].there && !b->sa[i].taint)
-				agent_next(b->agent, i + 1, b->sa[i].next, b->sa[i].edge);
+				agent_next(b->agent, sa_id(i), b->sa[i].next, b->sa[i].edge);
 		}
 		agent_stopped(b->agent, world.now);
 	}

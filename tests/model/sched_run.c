@@ -56,33 +56,45 @@ void trace(const char *fmt, ...)
 
 // ---- the adversary
 // ------------------------------------------------------------------------------------
-enum fault { BOX, GATEWAY, STANDBY, LINK, HELLOS, PARTITION, SWITCH, PAUSE, FAULTS };
+enum fault { BOX, GATEWAY, STANDBY, LINK, HELLOS, PARTITION, SWITCH, PAUSE, CONFIG, FAULTS };
 struct plan {
 	enum fault what;
 	uint64_t at, until;
 	unsigned box;
 	bool begun, ended;
 };
-#define PLANS 12
 
 static unsigned plans_make(struct plan *plan, uint64_t *end)
 {
-	unsigned n = 1 + (unsigned)rnd(PLANS), allowed = (unsigned)rnd(1 << FAULTS);
-	uint64_t span = 300000 + rnd(2500000), begin = 600000;
+	unsigned n = 1 + (unsigned)rnd(PLANS);
+	unsigned kinds = world.again ? (unsigned)FAULTS : (unsigned)CONFIG;
+	unsigned allowed = (unsigned)rnd(1 << kinds);
+	uint64_t span = 300000 + rnd(2500000), begin = world.again ? 0 : 600000;
 
 	if (allowed == 0)
-		allowed = 1 << FAULTS;
+		allowed = 1 << kinds;
 	for (unsigned i = 0; i < n; i++) {
 		do {
-			plan[i].what = (enum fault)rnd(FAULTS);
-		} while (allowed < 1 << FAULTS && !(allowed >> plan[i].what & 1));
-		plan[i].at = begin + rnd(span);
+			plan[i].what = (enum fault)rnd(kinds);
+		} while (allowed < 1u << kinds && !(allowed >> plan[i].what & 1));
+		plan[i].at = world.now + begin + rnd(span);
 		plan[i].until = plan[i].at + (one_in(3) ? rnd(30000) : rnd(700000));
 		plan[i].box = (unsigned)rnd(BOXES);
 		plan[i].begun = plan[i].ended = false;
 	}
-	*end = begin + span + 700000;
+	*end = world.now + begin + span + 700000;
 	return n;
+}
+
+// An operator at work: another priority, and what both boxes must have alike differs for a while.
+static void config_change(struct box *b, bool other)
+{
+	trace("box %u: configuration %s", b->n, other ? "changes" : "is the other box's again");
+	if (one_in(2))
+		b->priority = one_in(2) ? 100 : 110;
+	b->digest_other = other;
+	if (b->pair)
+		box_digest(b);
 }
 
 static void fault_begin(struct plan *f)
@@ -130,6 +142,7 @@ static void fault_begin(struct plan *f)
 		else
 			b->gateway_pause = f->until;
 		break;
+	case CONFIG: config_change(b, true); break;
 	case FAULTS: break;
 	}
 }
@@ -159,6 +172,7 @@ static void fault_end(struct plan *f)
 		world.hears[0] = world.hears[1] = true;
 		break;
 	case HELLOS: world.hears[0] = world.hears[1] = true; break;
+	case CONFIG: config_change(b, false); break;
 	default: break;
 	}
 }
@@ -207,7 +221,7 @@ static void step(void)
 	check_pairs();
 }
 
-static void begin(uint64_t seed, bool tracing)
+void run_begin(uint64_t seed, bool tracing)
 {
 	uint8_t *mem[BOXES] = {world.box[0].mem, world.box[1].mem};
 
@@ -231,7 +245,7 @@ static void begin(uint64_t seed, bool tracing)
 		box_power(&world.box[n], true);
 }
 
-static void end(void)
+void run_end(void)
 {
 	for (unsigned n = 0; n < BOXES; n++) {
 		if (world.box[n].up)
@@ -240,25 +254,29 @@ static void end(void)
 	}
 }
 
-int schedule_run(uint64_t seed, bool tracing)
+void run_for(uint64_t us)
+{
+	uint64_t until = world.now + us;
+
+	while (!world.failed && world.now < until)
+		step();
+}
+
+void run_faults(bool mend)
 {
 	struct plan plan[PLANS];
+	bool stable = false;
 	uint64_t until;
-
-	begin(seed, tracing);
-	uint64_t zero = world.now;
 	unsigned n = plans_make(plan, &until);
-	for (unsigned i = 0; i < n; i++) {
-		plan[i].at += zero;
-		plan[i].until += zero;
-	}
-	while (!world.failed && world.now < zero + until) {
+
+	while (!world.failed && world.now < until) {
 		step();
 		adversary(plan, n);
 	}
+	if (!mend)
+		return;
 	peace();
 	uint64_t peace_at = world.now;
-	bool stable = false;
 	while (!world.failed && world.now < peace_at + PEACE_US) {
 		step();
 		stable = check_stable();
@@ -267,21 +285,30 @@ int schedule_run(uint64_t seed, bool tracing)
 	}
 	if (!world.failed && !stable)
 		fail("I14: no box works with the other one hot and fresh behind it");
-	if (tracing) {
-		for (unsigned i = 0; i < BOXES; i++) {
-			struct ha_role r;
-			if (!world.box[i].pair)
-				continue;
-			pair_role(world.box[i].pair, &r);
-			printf("box %u: role %u peer %u link %u hot %u fresh %u alone %u bulk %u "
-			       "session %ju "
-			       "working %d active %d\n",
-			       i, r.mine, r.peers, r.link, r.hot, r.fresh, r.alone, r.bulk,
-			       (uintmax_t)r.session, world.box[i].working, world.box[i].active);
-		}
+}
+
+static void roles_print(void)
+{
+	for (unsigned i = 0; i < BOXES; i++) {
+		struct ha_role r;
+		if (!world.box[i].pair)
+			continue;
+		pair_role(world.box[i].pair, &r);
+		printf("box %u: role %u peer %u link %u hot %u fresh %u alone %u bulk %u session "
+		       "%ju working %d active %d\n",
+		       i, r.mine, r.peers, r.link, r.hot, r.fresh, r.alone, r.bulk,
+		       (uintmax_t)r.session, world.box[i].working, world.box[i].active);
 	}
+}
+
+int schedule_run(uint64_t seed, bool tracing)
+{
+	run_begin(seed, tracing);
+	run_faults(true);
+	if (tracing)
+		roles_print();
 	bool failed = world.failed;
-	end();
+	run_end();
 	world.failed = failed;
 	return failed ? -1 : 0;
 }
