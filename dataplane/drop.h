@@ -53,6 +53,7 @@
 	X(POLICY_FRAGMENT, "policy-fragment", "later fragment where the policy needs ports") \
 	X(POLICY_UNBUILT,  "policy-unbuilt",  "policies of the port's crypto map are not in force yet") \
 	X(POLICY_BACK,     "policy-back",     "from a tunnel to what the map protects, routed out of the map's port in clear") \
+	X(POLICY_QUOTE,    "policy-quote",    "ICMP error of this box that quotes what the map protects, routed out of the map's port in clear") \
 	X(ICMP_LIMIT,      "icmp-limit",      "ICMP error not sent, rate limit") \
 	X(HOST_FULL,       "host-full",       "host interface refused the frame")
 // clang-format on

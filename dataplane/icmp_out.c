@@ -72,10 +72,27 @@ static void body(uint8_t *o, const struct pkt *p, enum icmp_what what, uint32_t 
 	memcpy(o + 4, &mtu_be, 4);  // zero for time exceeded
 }
 
-static struct rte_mbuf *build(struct worker *w, struct rte_mbuf *m, const struct pkt *p,
-			      enum icmp_what what, uint32_t mtu)
+static bool port_speaks(const struct port *port, uint8_t family)
 {
-	const struct port *in = port_get(p->in_port);
+	static const uint8_t none[16];
+
+	return family == 4 ? port->addr4_be != 0 : memcmp(port->addr6, none, 16) != 0;
+}
+
+// Who speaks: the port that the packet came by. For one out of a tunnel that is the outer side,
+// which its sender need not know and no tunnel protects: the port that it was to leave by.
+static const struct port *speaker(const struct pkt *p)
+{
+	bool inner = (p->flags & PKT_OPENED) && p->out_port != 0 &&
+		     port_policy_group(p->out_port) == 0 &&
+		     port_speaks(port_get(p->out_port), p->family);
+
+	return port_get(inner ? p->out_port : p->in_port);
+}
+
+static struct rte_mbuf *build(struct worker *w, struct rte_mbuf *m, const struct pkt *p,
+			      const struct port *in, enum icmp_what what, uint32_t mtu)
+{
 	uint32_t head = p->family == 4 ? 20 : 40, max = p->family == 4 ? QUOTE4 : QUOTE6;
 	uint32_t quote = RTE_MIN(rte_pktmbuf_data_len(m), max), len = head + 8 + quote;
 	struct rte_mbuf *e = rte_pktmbuf_alloc(w->pool);
@@ -105,18 +122,17 @@ static struct rte_mbuf *build(struct worker *w, struct rte_mbuf *m, const struct
 void icmp_error(struct worker *w, struct rte_mbuf *m, enum icmp_what what, uint32_t mtu)
 {
 	const struct pkt *p = pkt_of(m);
-	const struct port *in = port_get(p->in_port);
-	static const uint8_t none[16];
+	const struct port *in = speaker(p);
 
 	if (!quotable(m, p))
 		return;
-	if (p->family == 4 ? in->addr4_be == 0 : memcmp(in->addr6, none, 16) == 0)
+	if (!port_speaks(in, p->family))
 		return;  // a port without address cannot speak
 	if (w->icmp.n == BURST_MAX || !token_take(&w->icmp_rate, w->now_s, PER_SECOND)) {
 		w->drop[DROP_ICMP_LIMIT]++;
 		return;
 	}
-	struct rte_mbuf *e = build(w, m, p, what, mtu);
+	struct rte_mbuf *e = build(w, m, p, in, what, mtu);
 	if (e)
 		burst_add(&w->icmp, e);
 	else

@@ -86,6 +86,8 @@ void esp_unknown(struct worker *w, struct burst *in);
 // icmp_out.c: queues an ICMP or ICMPv6 error about m in w->icmp; m stays the caller's.
 enum icmp_what { ICMP_TTL, ICMP_TOO_BIG };
 void icmp_error(struct worker *w, struct rte_mbuf *m, enum icmp_what what, uint32_t mtu);
+// An ICMP error that quotes a packet which the policies of `group` protect.
+bool icmp_quotes_protected(struct rte_mbuf *m, const struct pkt *p, uint32_t group);
 
 // fragment.c: cuts m (data pointer at the IP header) into packets of at most mtu bytes, frees
 // m, appends to out. false when there is no buffer or no room (m is then freed and counted).

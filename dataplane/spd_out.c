@@ -61,6 +61,16 @@ static __attribute__((noinline)) void refused(struct worker *w, struct rte_mbuf 
 					       : DROP_POLICY_BACK);
 }
 
+// What this box says itself, in clear: not about what is protected. false: it is gone.
+static __attribute__((noinline)) bool quote_passes(struct worker *w, struct rte_mbuf *m,
+						   const struct pkt *p, uint32_t group)
+{
+	if (!icmp_quotes_protected(m, p, group))
+		return true;
+	pkt_drop(w, m, DROP_POLICY_QUOTE);
+	return false;
+}
+
 // Most packets fit whatever the SA; of others the SA is asked, and few are reckoned out.
 static inline bool fits(const struct rte_mbuf *m, const struct pkt *p)
 {
@@ -121,7 +131,8 @@ static inline bool sort_one(struct sort *s, struct rte_mbuf *m, struct pkt *p, u
 	p->policy = s->result.policy;
 	if (unlikely(s->result.verdict != SPD_PROTECT)) {
 		if (s->result.verdict < SPD_DROP_FRAGMENT)
-			return true;
+			return !unlikely(p->flags & (PKT_OURS | PKT_FROM_HOST)) ||
+			       quote_passes(s->w, m, p, group);
 		refused(s->w, m, s->result.verdict);
 		return false;
 	}
