@@ -83,6 +83,10 @@ uint64_t standby_now(void)
 	return loop_clock_us() / 1000;
 }
 
+void standby_missed(const char *name)
+{
+}
+
 bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len)
 {
 	return false;
