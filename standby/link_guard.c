@@ -332,7 +332,8 @@ static int answers(struct link_guard *g, size_t wanted)
 
 		if (n < 0)
 			return ret ? ret : -errno;
-		for (struct nlmsghdr *h = &u.head; NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+		for (struct nlmsghdr *h = &u.head; left > 0 && NLMSG_OK(h, (unsigned)left);
+		     h = NLMSG_NEXT(h, left)) {
 			const struct nlmsgerr *e = NLMSG_DATA(h);
 
 			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)))
