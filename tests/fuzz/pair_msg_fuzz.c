@@ -1,5 +1,7 @@
 // Messages of the other box (security class 28): decoded, and given to a pair with state and to one
-// without. Whatever comes, nothing outside the message is read, and what decodes encodes again.
+// without. Whatever comes, nothing outside the message is read. The input is either one message as
+// it is, or (first octet 0) several: type, length in two octets, fields; their heads are made here,
+// since a changed length would be the end of each.
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -47,6 +49,46 @@ static void decode(const uint8_t *data, size_t size)
 		;
 }
 
+static uint64_t deliver(struct pair *p, const uint8_t *data, size_t size, uint64_t now)
+{
+	decode(data, size);
+	(void)pair_receive(p, data, size, now);
+	pair_tick(p, now + 20000);
+	return now + 40000;
+}
+
+// Returns the time at the end.
+static uint64_t play(struct pair *p, const uint8_t *data, size_t size, uint64_t now)
+{
+	const uint8_t *end = data + size;
+
+	if (size == 0 || data[0] != 0) {
+		for (int i = 0; i < 3; i++)
+			now = deliver(p, data, size, now) + 160000;
+		return now;
+	}
+	for (data++; end - data >= 3;) {
+		size_t len = (size_t)data[1] << 8 | data[2], left = (size_t)(end - data) - 3;
+		uint8_t type = data[0];
+
+		data += 3;
+		len = len < left ? len : left;
+		uint8_t *msg = malloc(PAIR_HEAD + len);
+		assert(msg);
+		struct wbuf b;
+		wbuf_init(&b, msg, PAIR_HEAD + len);
+		wbuf_put_u8(&b, PAIR_VERSION);
+		wbuf_put_u8(&b, type);
+		wbuf_put_u16(&b, 1);
+		wbuf_put_u32(&b, (uint32_t)(PAIR_HEAD + len));
+		wbuf_put_bytes(&b, data, len);
+		now = deliver(p, msg, PAIR_HEAD + len, now);
+		free(msg);
+		data += len;
+	}
+	return now;
+}
+
 // 0: a newcomer, 1: active, 2: standby of a session.
 static void feed(struct mirror *m, unsigned role, const uint8_t *data, size_t size)
 {
@@ -68,12 +110,9 @@ static void feed(struct mirror *m, unsigned role, const uint8_t *data, size_t si
 	struct ha_word attach = {.type = HA_ATTACH, .group = 1};
 	(void)pair_word(p, &attach, 1000000);
 	pair_link(p, true, 1000000);
-	for (int i = 0; i < 3; i++) {
-		(void)pair_receive(p, data, size, 1100000 + 200000ull * i);
-		pair_tick(p, 1200000 + 200000ull * i);
-	}
-	pair_link(p, false, 2000000);
-	pair_tick(p, 20000000);
+	uint64_t now = play(p, data, size, 1100000);
+	pair_link(p, false, now);
+	pair_tick(p, now + 20000000);
 	pair_destroy(p);
 }
 
@@ -91,7 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		m = mem ? mirror_attach(mem, bytes, &id, &made, &err) : NULL;
 		assert(m);
 	}
-	decode(data, size);
 	for (unsigned role = 0; role < 3; role++)
 		feed(m, role, data, size);
 	return 0;
