@@ -10,6 +10,7 @@ seconds=${FUZZ_SECONDS:-60}
 build="build-fuzz"
 [ -e $build/build.ninja ] ||
 	CC=clang meson setup $build -Dfuzz=true -Db_lundef=false -Doptimization=1 </dev/null
+ninja --quiet -C $build build.ninja # targets of today
 # the fuzz programs alone: the rest of the tree is not wanted here
 mapfile -t programs < <(ninja -C $build -t targets all | sed -n 's/^\(tests\/fuzz\/[^:]*_fuzz\): .*/\1/p')
 ninja -C $build "${programs[@]}"
@@ -28,7 +29,7 @@ for program in $build/tests/fuzz/*_fuzz; do
 	seeds=()
 	[ ! -d "tests/fuzz/corpus/$name" ] || seeds=("tests/fuzz/corpus/$name")
 	ran=$((ran + 1))
-	if "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+	if "$program" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix="$build/crash/$name-" "${dict[@]}" "$corpus" "${seeds[@]}" \
 		>"$build/$name.log" 2>&1 </dev/null; then
 		echo "ok $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log") runs"
