@@ -64,18 +64,36 @@ static void status_say(const struct redundancy_group *r, const char *from, const
 		  addr_format(&r->virtual, text, sizeof(text)), from, to);
 }
 
+static bool works_anywhere(void)
+{
+	bool works = false;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++)
+		works |= redundancy_get(n) && redundancy.group[n].working;
+	return works;
+}
+
+// The standby groups of the other interfaces do not preempt before this box works for some
+// redundancy group: traffic would enter at a box that cannot pass it on (H5).
+static void others_hold(void)
+{
+	(void)standby_hold(NULL, redundancy.groups && !works_anywhere());
+}
+
 static void op_activate(void *ctx, unsigned group)
 {
 	struct redundancy_group *r = redundancy_get(group);
 
 	if (!r || r->working)
 		return;
+	bool first = !works_anywhere();
 	r->working = true;
 	status_say(r, "STANDBY", "ACTIVE");
 	work_begin(group);
 	r->claiming = false;
-	standby_reclaim(redundancy.groups > 1 ? r->name : NULL);
+	standby_reclaim(first ? NULL : r->name);
 	standby_claimed(r->name, true);
+	others_hold();
 	work_role_changed();
 	history_add(r->number, "active");
 }
@@ -89,6 +107,7 @@ static void op_deactivate(void *ctx, unsigned group)
 	r->working = false;
 	status_say(r, "ACTIVE", "STANDBY");
 	redundancy_gate_clear(r->number);
+	others_hold();
 	work_end(group);  // agent_stopped() follows
 	work_role_changed();
 	history_add(r->number, "stops working");
@@ -146,14 +165,16 @@ static void op_resign(void *ctx, unsigned group)
 
 	if (!r)
 		return;
-	// the groups of the other interfaces go along, or traffic would enter at the wrong box (H5)
+	// With the last one the groups of the other interfaces go along, or traffic would enter at
+	// the wrong box (H5).
+	bool last = !works_anywhere();
 	r->yielding = true;
-	if (redundancy.groups > 1 || !standby_yield(NULL))
+	if (!last || !standby_yield(NULL))
 		(void)standby_yield(r->name);
 	r->yielding = false;
 	// Only what an operator gave away stays away; a stronger box preempts as ever.
 	if (!r->forced)
-		standby_reclaim(redundancy.groups > 1 ? r->name : NULL);
+		standby_reclaim(last ? NULL : r->name);
 	r->forced = false;
 }
 
@@ -320,6 +341,7 @@ static void group_end(struct redundancy_group *r)
 	agent_destroy(r->agent);
 	*r = (struct redundancy_group){0};
 	redundancy.groups--;
+	others_hold();
 }
 
 static int group_begin(unsigned n, const char *name, struct err *err)
@@ -336,6 +358,7 @@ static int group_begin(unsigned n, const char *name, struct err *err)
 	redundancy.groups++;
 	(void)standby_gate(name, true);
 	(void)standby_hold(name, true);
+	others_hold();
 	if (redundancy_port_running())
 		agent_attach(r->agent, true, redundancy_now());
 	return 0;

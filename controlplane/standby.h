@@ -80,7 +80,7 @@ struct standby_view {
 // The first group of that name; false = there is none.
 bool standby_view(const char *name, struct standby_view *out);
 // No preemption (`preempt delay sync N` bounds it); succession of a lost router is not delayed.
-// 0 or -ENOSPC.
+// Without a name: all groups that are not gated. 0 or -ENOSPC.
 int standby_hold(const char *name, bool hold);
 // Before the group takes the active role from a router that is lost or weaker, hooks.claim is asked
 // and standby_claimed() has to answer, at once or later (hsrp_group_gate()). 0 or -ENOSPC.

@@ -8,7 +8,7 @@
 
 #include "standby.h"
 
-#define WISHES_MAX 16
+#define WISHES_MAX 20  // redundancy groups, and all
 
 struct wish {
 	bool used, held, gated;
@@ -44,15 +44,18 @@ void standby_wishes_tell(struct gateway *g, struct standby *s)
 {
 	uint64_t now = standby_now();
 	struct hsrp_actions a = {0};
-	bool held = false, gated = false;
+	bool named = false, all = false, gated = false;
 
 	for (unsigned i = 0; i < WISHES_MAX; i++) {
 		const struct wish *w = &wishes[i];
 		if (!w->used || (w->name[0] && strcmp(w->name, s->name) != 0))
 			continue;
-		held |= w->held;
+		named |= w->name[0] && w->held;
+		all |= !w->name[0] && w->held;
 		gated |= w->gated;
 	}
+	// a gated group waits by a wish of its own: what is wished for all is about those beside it
+	bool held = named || (all && !gated);
 	s->gated = gated;
 	s->held = held;
 	hsrp_group_gate(s->group, gated, now, &a);
