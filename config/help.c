@@ -272,7 +272,7 @@ static const char *const texts[][2] = {
 	{"redundancy NAME", "Name of the standby group"},
 	{"reload", "Restart"},
 	{"remark", "Comment"},
-	{"remote", "The tunnel's other end"},
+	{"remote", "The other end of a tunnel, or the other gateway"},
 	{"remote-ip", "The other gateway's address"},
 	{"remote-peer", "Also a route to the tunnel's other end"},
 	{"remote-port", "The other gateway's port"},
