@@ -20,28 +20,13 @@ for program in tandemd tandem-standby udpseq; do
 done
 
 network() {
-	local n
-	ns_add hin lan gwa gwb wan rt spk hsp
-	pair_switch lan
-	pair_switch wan
-	for n in a b; do
-		link_add "gw$n" out - wan "w$n" -
-		link_add "gw$n" in - lan "l$n" -
-		pair_plug wan "w$n"
-		pair_plug lan "l$n"
-	done
-	link_add gwa rep 10.0.0.1/24 gwb rep 10.0.0.2/24
+	pair_boxes
+	pair_spoke
+	ns_add hin
 	link_add hin e0 6.6.146.4/24 lan i -
-	link_add rt g 6.6.156.1/24 wan r -
 	pair_plug lan i
-	pair_plug wan r
-	link_add rt s 6.6.25.1/24 spk wan 6.6.25.2/24
-	link_add spk lan 6.6.2.2/24 hsp e0 6.6.2.4/24
 	ns_ip hin route add default via 6.6.146.100
-	ns_ip hsp route add default via 6.6.2.2
-	ns_ip spk route add default via 6.6.25.1
 	ns_ip rt route add 6.6.146.0/24 via 6.6.156.100
-	ns_ip rt route add 6.6.2.0/24 via 6.6.25.2
 }
 
 config() { # config NODE: the two differ in their own addresses only

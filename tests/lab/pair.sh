@@ -26,9 +26,9 @@ pair_switch() { # pair_switch NS: a bridge br0 without learning delays
 	ns_ip "$1" link set br0 up
 }
 pair_plug() { ns_ip "$1" link set "$2" master br0; } # pair_plug SWITCH PORT
-pair_topology() {
+pair_boxes() { # both gateways between two switches, the link between them, the router outside
 	local n
-	ns_add hin rin lan gwa gwb wan rt spk
+	ns_add gwa gwb lan wan rt
 	pair_switch lan
 	pair_switch wan
 	for n in a b; do
@@ -38,14 +38,11 @@ pair_topology() {
 		pair_plug lan "l$n"
 	done
 	link_add gwa rep 10.0.0.1/24 gwb rep 10.0.0.2/24
-	link_add rin core 6.6.146.1/24 lan r -
 	link_add rt g 6.6.156.1/24 wan r -
-	pair_plug lan r
 	pair_plug wan r
-	link_add hin e0 6.6.16.4/24 rin e0 6.6.16.1/24
-	ns_ip hin route add default via 6.6.16.1
-	# the network outside would carry clear packets both ways: only the gateways stop them
-	ns_ip rt route add 6.6.16.0/24 via 6.6.156.100
+}
+pair_spoke() { # the spoke behind the router, a host behind the spoke
+	ns_add spk
 	if [ "$PAIR_SPOKE" = guest ]; then
 		link_add rt s 6.6.25.1/24 spk p -
 		ns_ip rt route add 6.6.2.0/24 via 6.6.25.2
@@ -60,6 +57,17 @@ pair_topology() {
 	link_add spk lan 6.6.2.2/24 hsp e0 6.6.2.4/24
 	ns_ip hsp route add default via 6.6.2.2
 	ns_ip spk route add default via 6.6.25.1
+}
+pair_topology() {
+	pair_boxes
+	ns_add hin rin
+	link_add rin core 6.6.146.1/24 lan r -
+	pair_plug lan r
+	link_add hin e0 6.6.16.4/24 rin e0 6.6.16.1/24
+	ns_ip hin route add default via 6.6.16.1
+	# the network outside would carry clear packets both ways: only the gateways stop them
+	ns_ip rt route add 6.6.16.0/24 via 6.6.156.100
+	pair_spoke
 }
 
 # ---- configuration ---------------------------------------------------------------------------
