@@ -156,6 +156,7 @@ int crypto_apply(struct gateway *g, const struct config *c, struct err *err)
 	tunnels_destroy(g->tunnels);
 	g->tunnels = now;
 	g->tunnels_generation++;
+	dynamic_tunnels_changed(g);
 	if (g->rri)
 		rri_configure(g->rri, now);
 	return manual_sa_apply(g, now, err);

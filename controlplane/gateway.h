@@ -108,7 +108,9 @@ struct gateway {
 	struct tunnels *tunnels;      // never NULL after the first commit
 	uint32_t tunnels_generation;  // changes whenever `tunnels` does
 	struct loop_timer dynamic_timer;
-	bool dynamic_changed;     // instances of dynamic maps: the data plane is to be told
+	bool dynamic_changed;  // the set of policies has instances of dynamic maps that changed
+	enum { DYNAMIC_SAME, DYNAMIC_DEL, DYNAMIC_ADD } dynamic_compare;  // apply_dynamic.c
+	uint32_t dynamic_cursor;
 	struct loop_timer retry;  // kernel links or addresses changed: interfaces, routes again
 	uint32_t retry_ms;        // delay before a port that would not open is tried again, grows
 	STAILQ_HEAD(, warning) warnings;  // of the commit under way
@@ -187,6 +189,7 @@ int crypto_validate(const struct config *c, struct err *err);
 void dynamic_init(struct gateway *g);
 void dynamic_fini(struct gateway *g);
 void dynamic_policies_changed(struct gateway *g);
+void dynamic_tunnels_changed(struct gateway *g);  // by a commit
 // A child SA of an instance whose policy is not in force yet: kept, reverse routes hear of it then.
 bool dynamic_notice_hold(struct gateway *g, const struct ike_notice *n);
 

@@ -347,6 +347,8 @@ void tunnels_destroy(struct tunnels *t)
 		tunnel_free(t->instances[i]);
 	free(t->all);
 	free(t->instances);
+	free(t->seats);
+	free(t->changed);
 	free(t->ids);
 	free(t->policies);
 	free(t->by_policy);

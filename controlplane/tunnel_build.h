@@ -51,8 +51,11 @@ int tunnel_instances_carry(struct build *b);
 // tunnel_instance.c: one with this id.
 int tunnel_instance_put(struct tunnels *t, const struct tunnel *template,
 			const struct ip_addr *peer, const struct selector *sel, uint32_t policy);
+bool prefixes_overlap(const struct ip_prefix *a, const struct ip_prefix *b);
 
 int tunnel_ids_init(struct build *b);
+// The anchor that the templates of this map entry had before, or a new id.
+uint32_t tunnel_anchor_for(struct build *b, const char *interface, const char *map, uint32_t seq);
 // An id that neither this build nor the previous one uses; 0 = none left.
 uint32_t tunnel_id_new(struct build *b);
 // The id this flow had before, or a new one. Equal selectors in one entry pair up in order.

@@ -3,8 +3,8 @@
 //
 // Policies of one entry, in this order: all instances of all its templates (they exclude each
 // other, so one order number does), then the access lists of the templates, which drop what has no
-// instance. A policy that nothing matches stands for the instances while there are none: the data
-// plane knows the group from the beginning, and the first instance need not touch the ports.
+// instance. A policy that nothing matches, the anchor, stands for the instances: the data plane
+// knows the group from the beginning, and gets the policies of instances one by one.
 
 #include "tunnel_build.h"
 
@@ -12,10 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int placeholder_add(struct build *b, uint32_t group)
+static int anchor_add(struct build *b, uint32_t group, uint32_t id)
 {
 	static const struct ip_prefix nowhere = {{4, {255, 255, 255, 255}}, 32};
-	uint32_t id = tunnel_id_new(b);
 	struct dp_policy *p = id ? tunnel_policy_add(b) : NULL;
 
 	if (!p)
@@ -24,6 +23,7 @@ static int placeholder_add(struct build *b, uint32_t group)
 	p->group = group;
 	p->action = DP_POLICY_SKIP;
 	p->next_order = b->order;
+	p->anchor = true;
 	p->sel = (struct selector){.proto = 255,
 				   .src = nowhere,
 				   .dst = nowhere,
@@ -107,7 +107,8 @@ void tunnel_templates_build(struct build *b, const struct interface_config *ifc,
 			    m->name, e->seq, ifc->name, e->dynamic_map);
 		return;
 	}
-	b->failed = placeholder_add(b, group);
+	uint32_t anchor = tunnel_anchor_for(b, ifc->name, m->name, e->seq);
+	b->failed = anchor_add(b, group, anchor);
 	TAILQ_FOREACH (de, &d->entries, link) {
 		struct tunnel *t = b->failed ? NULL : tunnel_new(b, ifc, m, e, de);
 
@@ -115,6 +116,7 @@ void tunnel_templates_build(struct build *b, const struct interface_config *ifc,
 			return;
 		t->group = group;
 		t->order = order;
+		t->anchor = anchor;
 		b->failed = template_add(b, t, de);
 		if (b->failed)
 			tunnel_free(t);
@@ -135,7 +137,7 @@ static int instance_carry(struct build *b, const struct tunnel *was)
 				     was->flows[0].policy);
 	if (!rc)
 		tunnels_instance_named(out, was->flows[0].policy, was->peer_id, was->peer_named);
-	return rc;
+	return rc || !was->in_set ? rc : tunnels_instance_in_set(out, was->flows[0].policy);
 }
 
 int tunnel_instances_carry(struct build *b)

@@ -76,6 +76,8 @@ int tunnel_ids_init(struct build *b)
 		return 0;
 	for (size_t i = 0; i < b->previous->policy_count; i++)
 		id_mark(b, b->previous->policies[i].id);
+	for (unsigned i = 0; i < b->previous->instance_count; i++)
+		id_mark(b, b->previous->instances[i]->flows[0].policy);
 	for (unsigned i = 0; i < b->previous->count; i++) {
 		const struct tunnel *t = b->previous->all[i];
 		b->old_count += t->flow_count;
@@ -113,6 +115,19 @@ uint32_t tunnel_id_for(struct build *b, const struct tunnel *t, const struct sel
 			continue;
 		b->old[lo].taken = true;
 		return f->policy;
+	}
+	return tunnel_id_new(b);
+}
+
+// Instances that are taken over stay where they stand: nothing is said about them.
+uint32_t tunnel_anchor_for(struct build *b, const char *interface, const char *map, uint32_t seq)
+{
+	for (unsigned i = 0; b->previous && i < b->previous->count; i++) {
+		const struct tunnel *t = b->previous->all[i];
+
+		if (t->role == TUNNEL_TEMPLATE && t->seq == seq && strcmp(t->map, map) == 0 &&
+		    strcmp(t->interface, interface) == 0)
+			return t->anchor;
 	}
 	return tunnel_id_new(b);
 }

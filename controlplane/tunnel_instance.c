@@ -9,7 +9,7 @@
 #include <string.h>
 
 // ---- what a template allows ------------------------------------------------------------------
-static bool prefixes_overlap(const struct ip_prefix *a, const struct ip_prefix *b)
+bool prefixes_overlap(const struct ip_prefix *a, const struct ip_prefix *b)
 {
 	if (!addr_is_set(&a->addr) || !addr_is_set(&b->addr))
 		return true;
@@ -75,7 +75,14 @@ const struct tunnel *tunnels_template(const struct tunnels *t, const char *inter
 	return NULL;
 }
 
-// ---- coming and going ------------------------------------------------------------------------
+// ---- where they stand ------------------------------------------------------------------------
+static struct tunnel *instance_of(const struct tunnels *t, uint32_t policy)
+{
+	const struct tunnel_flow *f = tunnels_flow(t, policy);
+
+	return f && f->tunnel->role == TUNNEL_INSTANCE ? f->tunnel : NULL;
+}
+
 // Ids go round: one that was given back is not soon seen again.
 static uint32_t id_take(struct tunnels *t)
 {
@@ -102,15 +109,11 @@ static int room_make(struct tunnels *t, uint32_t policy)
 		if (!all)
 			return -ENOMEM;
 		t->instances = all;
-		t->instance_cap = cap;
-	}
-	if (t->policy_count == t->policy_cap) {
-		size_t cap = t->policy_cap ? t->policy_cap * 2 : 64;
-		struct dp_policy *p = realloc(t->policies, cap * sizeof(*p));
-		if (!p)
+		struct tunnel_seat *seats = realloc(t->seats, cap * sizeof(*seats));
+		if (!seats)
 			return -ENOMEM;
-		t->policies = p;
-		t->policy_cap = cap;
+		t->seats = seats;
+		t->instance_cap = cap;
 	}
 	if (policy >= t->by_policy_size) {
 		uint32_t size = policy + policy / 2 + 16;
@@ -122,6 +125,44 @@ static int room_make(struct tunnels *t, uint32_t policy)
 		t->by_policy_size = size;
 	}
 	return 0;
+}
+
+static uint32_t name_hash(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (uint8_t)*name) * 16777619u;
+	return h;
+}
+
+static void seat_fill(struct tunnels *t, const struct tunnel *i)
+{
+	const struct ip_prefix *dst = &i->flows[0].sel.dst;
+
+	t->seats[i->at] = (struct tunnel_seat){.dst = dst->addr,
+					       .dst_len = dst->len,
+					       .peer = i->peers[0],
+					       .id_hash = name_hash(i->peer_id)};
+}
+
+const struct tunnel *tunnels_instance_near(const struct tunnels *t, unsigned *cursor,
+					   const struct ip_prefix *dst, const struct ip_addr *peer,
+					   const char *peer_id)
+{
+	uint32_t hash = peer ? name_hash(peer_id) : 0;
+
+	if (*cursor > t->instance_count)
+		*cursor = t->instance_count;
+	while (*cursor) {
+		const struct tunnel_seat *s = &t->seats[--*cursor];
+		struct ip_prefix net = {s->dst, s->dst_len};
+
+		if ((peer && (s->id_hash == hash || addr_equal(&s->peer, peer))) ||
+		    prefixes_overlap(&net, dst))
+			return t->instances[*cursor];
+	}
+	return NULL;
 }
 
 static struct tunnel *instance_new(const struct tunnel *template, const struct ip_addr *peer,
@@ -157,17 +198,80 @@ int tunnel_instance_put(struct tunnels *t, const struct tunnel *template,
 	if (!i)
 		return -ENOMEM;
 	i->at = t->instance_count;
+	i->in_set = false;
 	t->instances[t->instance_count++] = i;
-	i->policy_at = t->policy_count;
-	t->policies[t->policy_count++] = (struct dp_policy){.id = policy,
-							    .group = template->group,
-							    .order = template->order,
-							    .action = DP_POLICY_PROTECT,
-							    .sel = *sel};
+	seat_fill(t, i);
 	t->by_policy[policy] = &i->flows[0];
 	return 0;
 }
 
+struct dp_policy tunnel_instance_policy(const struct tunnel *i)
+{
+	return (struct dp_policy){.id = i->flows[0].policy,
+				  .group = i->group,
+				  .order = i->order,
+				  .action = DP_POLICY_PROTECT,
+				  .sel = i->flows[0].sel};
+}
+
+// ---- what the data plane is to hear ------------------------------------------------------------
+static void changed_add(struct tunnels *t, uint32_t policy)
+{
+	if (t->changed_count == t->changed_cap && t->changed_cap < 4 * TUNNEL_INSTANCES_MAX) {
+		size_t cap = t->changed_cap ? t->changed_cap * 2 : 16;
+		uint32_t *all = realloc(t->changed, cap * sizeof(*all));
+
+		if (all) {
+			t->changed = all;
+			t->changed_cap = cap;
+		}
+	}
+	t->changed_all |= t->changed_count == t->changed_cap;
+	if (t->changed_count < t->changed_cap)
+		t->changed[t->changed_count++] = policy;
+}
+
+uint32_t tunnels_changed_next(struct tunnels *t)
+{
+	if (t->changed_at < t->changed_count)
+		return t->changed[t->changed_at++];
+	t->changed_at = t->changed_count = 0;
+	bool all = t->changed_all;
+	t->changed_all = false;
+	return all ? TUNNELS_CHANGED_ALL : 0;
+}
+
+int tunnels_instance_in_set(struct tunnels *t, uint32_t policy)
+{
+	struct tunnel *i = instance_of(t, policy);
+
+	if (!i || i->in_set)
+		return 0;
+	if (t->policy_count == t->policy_cap) {
+		size_t cap = t->policy_cap ? t->policy_cap * 2 : 64;
+		struct dp_policy *p = realloc(t->policies, cap * sizeof(*p));
+		if (!p)
+			return -ENOMEM;
+		t->policies = p;
+		t->policy_cap = cap;
+	}
+	i->in_set = true;
+	i->policy_at = t->policy_count;
+	t->policies[t->policy_count++] = tunnel_instance_policy(i);
+	return 0;
+}
+
+// Policies of instances stand behind all others, so the last one is an instance's.
+static void set_leave(struct tunnels *t, const struct tunnel *i)
+{
+	struct dp_policy *p = &t->policies[--t->policy_count];
+	struct tunnel *moved = t->by_policy[p->id]->tunnel;
+
+	t->policies[i->policy_at] = *p;
+	moved->policy_at = i->policy_at;
+}
+
+// ---- coming and going ------------------------------------------------------------------------
 int tunnels_instance_add(struct tunnels *t, const struct tunnel *template,
 			 const struct ip_addr *peer, const struct selector *sel,
 			 const struct tunnel_flow **out)
@@ -178,18 +282,13 @@ int tunnels_instance_add(struct tunnels *t, const struct tunnel *template,
 	if (!id)
 		return -ENOSPC;
 	int rc = tunnel_instance_put(t, template, peer, sel, id);
-	if (rc)
+	if (rc) {
 		t->ids[id / 8] &= (uint8_t) ~(1u << (id % 8));
-	else
-		*out = t->by_policy[id];
-	return rc;
-}
-
-static struct tunnel *instance_of(const struct tunnels *t, uint32_t policy)
-{
-	const struct tunnel_flow *f = tunnels_flow(t, policy);
-
-	return f && f->tunnel->role == TUNNEL_INSTANCE ? f->tunnel : NULL;
+		return rc;
+	}
+	*out = t->by_policy[id];
+	changed_add(t, id);
+	return 0;
 }
 
 void tunnels_instance_del(struct tunnels *t, uint32_t policy)
@@ -200,12 +299,11 @@ void tunnels_instance_del(struct tunnels *t, uint32_t policy)
 		return;
 	struct tunnel *last = t->instances[--t->instance_count];
 	t->instances[i->at] = last;
+	t->seats[i->at] = t->seats[t->instance_count];
 	last->at = i->at;
-	// Policies of instances stand behind all others, so the last one is an instance's.
-	struct dp_policy *p = &t->policies[--t->policy_count];
-	struct tunnel *moved = t->by_policy[p->id]->tunnel;
-	t->policies[i->policy_at] = *p;
-	moved->policy_at = i->policy_at;
+	if (i->in_set)
+		set_leave(t, i);
+	changed_add(t, policy);
 	t->by_policy[policy] = NULL;
 	t->ids[policy / 8] &= (uint8_t) ~(1u << (policy % 8));
 	tunnel_free(i);
@@ -215,8 +313,10 @@ void tunnels_instance_moved(struct tunnels *t, uint32_t policy, const struct ip_
 {
 	struct tunnel *i = instance_of(t, policy);
 
-	if (i)
-		i->peers[0] = *peer;
+	if (!i)
+		return;
+	i->peers[0] = *peer;
+	t->seats[i->at].peer = *peer;
 }
 
 void tunnels_instance_named(struct tunnels *t, uint32_t policy, const char *id, bool is_name)
@@ -227,6 +327,7 @@ void tunnels_instance_named(struct tunnels *t, uint32_t policy, const char *id, 
 		return;
 	snprintf(i->peer_id, sizeof(i->peer_id), "%s", id);
 	i->peer_named = is_name;
+	t->seats[i->at].id_hash = name_hash(i->peer_id);
 }
 
 const struct tunnel *tunnels_instance_next(const struct tunnels *t, uint32_t after)

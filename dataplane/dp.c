@@ -16,6 +16,7 @@
 #include "rcu.h"
 #include "sad.h"
 #include "spd.h"
+#include "spd_single.h"
 
 #include <errno.h>
 #include <rte_eal.h>
@@ -285,6 +286,26 @@ void dp_set_resolver(dp_resolve_fn fn, void *ctx)
 int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err)
 {
 	return spd_set(p, n, err);
+}
+
+int dp_policy_add(const struct dp_policy *p, uint32_t anchor)
+{
+	return spd_add(p, anchor);
+}
+
+int dp_policy_del(uint32_t id)
+{
+	return spd_del(id);
+}
+
+bool dp_policy_in_force(uint32_t id)
+{
+	return spd_in_force(id);
+}
+
+uint32_t dp_policy_next(uint32_t after)
+{
+	return spd_single_next(after);
 }
 
 bool dp_policies_pending(void)

@@ -24,11 +24,12 @@ struct spd_result spd_lookup_copy(struct worker *w, struct flow_key key)
 }
 
 void flow_cache_put(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
-		    struct spd_result r)
+		    struct spd_result r, uint32_t singles)
 {
 	struct flow *set = &c->flow[(size_t)(hash & c->mask) * 2];
 
 	set[1] = set[0];
 	set[0].key = *key;
 	set[0].result = r;
+	set[0].singles = singles;
 }

@@ -13,7 +13,7 @@
 struct flow {
 	struct flow_key key;
 	struct spd_result result;
-	uint32_t pad[2];
+	uint32_t singles, pad;  // spd_single_generation of an open result
 };
 _Static_assert(sizeof(struct flow) == 64, "one cache line");
 
@@ -25,7 +25,7 @@ struct flow_cache *flow_cache_create(uint32_t entries, unsigned socket);
 void flow_cache_destroy(struct flow_cache *c);
 // The newest of a set goes first; the older of the two is lost.
 void flow_cache_put(struct flow_cache *c, const struct flow_key *key, uint32_t hash,
-		    struct spd_result r);
+		    struct spd_result r, uint32_t singles);
 
 static inline uint32_t flow_hash(const struct flow_key *key)
 {
@@ -61,7 +61,9 @@ static inline bool flow_cache_get(const struct flow_cache *c, const struct flow_
 	for (int i = 0; i < 2; i++)
 		if (flow_key_equal(&set[i].key, key)) {
 			*out = set[i].result;
-			return true;
+			return likely(!out->open) ||
+			       set[i].singles ==
+				       __atomic_load_n(&spd_single_generation, __ATOMIC_ACQUIRE);
 		}
 	return false;
 }

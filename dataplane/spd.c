@@ -14,6 +14,7 @@
 #include "spd_acl.h"
 #include "spd_bind.h"
 #include "spd_build.h"
+#include "spd_single.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -21,10 +22,16 @@
 #include <string.h>
 
 #define REFRESH_ALL (DP_POLICY_MAX + 1)
+#define GONE_POLLS  100  // many singles that go are one new generation
 
 static struct spd *current;  // published
 static struct spd *coming;   // built, its bindings are being looked at; c only
 static uint32_t cursor;      // c: policy id where that goes on; 0 = nothing to do
+static uint32_t generations;
+// Ids of singles that went and may still be in flow caches. Until the next generation that is safe:
+// what they selected is dropped for want of an SA.
+static uint8_t gone[DP_POLICY_MAX / 8 + 1];
+static unsigned gone_for;  // polls since the first of them; 0 = none
 
 int spd_init(void)
 {
@@ -39,19 +46,21 @@ void spd_fini(void)
 	spd_free(current);
 	spd_free(coming);
 	current = coming = NULL;
+	spd_single_fini();
+	gone_for = 0;
 	spd_bind_fini();
 }
 
 uint32_t spd_count(void)
 {
-	return current ? current->n : 0;
+	return (current ? current->n : 0) + spd_single_count();
 }
 
 uint32_t spd_generation(void)
 {
 	const struct spd *s = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
 
-	return s ? s->generation : 0;
+	return s ? __atomic_load_n(&s->generation, __ATOMIC_RELAXED) : 0;
 }
 
 static bool selector_of(const struct spd *s, uint32_t policy, const struct selector **out)
@@ -64,6 +73,12 @@ static bool selector_of(const struct spd *s, uint32_t policy, const struct selec
 
 unsigned spd_selectors(uint32_t policy, const struct selector *out[2])
 {
+	const struct dp_policy *single = spd_single_get(policy, NULL);
+
+	if (single) {
+		out[0] = &single->sel;
+		return 1;
+	}
 	unsigned n = selector_of(current, policy, &out[0]);
 
 	return n + selector_of(coming, policy, &out[n]);
@@ -84,6 +99,20 @@ static void publish(void)
 		rcu_defer(retired, old);
 }
 
+static uint32_t generation_next(void)
+{
+	return ++generations ? generations : ++generations;
+}
+
+// All flow caches begin anew.
+static void gone_forget(void)
+{
+	memset(gone, 0, sizeof(gone));
+	gone_for = 0;
+	if (current)
+		__atomic_store_n(&current->generation, generation_next(), __ATOMIC_RELEASE);
+}
+
 static int set_check(const struct dp_policy *p, size_t n, struct err *err)
 {
 	if (n > DP_POLICY_MAX)
@@ -98,7 +127,6 @@ static int set_check(const struct dp_policy *p, size_t n, struct err *err)
 
 static struct spd *set_create(const struct dp_policy *p, size_t n)
 {
-	static uint32_t generation;
 	struct spd *s = calloc(1, sizeof(*s));
 
 	if (!s || !(s->rule = calloc(n ? n : 1, sizeof(*s->rule)))) {
@@ -108,7 +136,7 @@ static struct spd *set_create(const struct dp_policy *p, size_t n)
 	if (n)
 		memcpy(s->rule, p, n * sizeof(*p));
 	s->n = (uint32_t)n;
-	s->generation = ++generation ? generation : ++generation;
+	s->generation = generation_next();
 	return s;
 }
 
@@ -173,10 +201,46 @@ static bool coming_take(void)
 	return true;
 }
 
+// ---- singles ---------------------------------------------------------------------------------
+int spd_add(const struct dp_policy *p, uint32_t anchor)
+{
+	int rc = spd_single_add(p, anchor);
+
+	if (rc)
+		return rc;
+	if (gone[p->id / 8] & (1u << (p->id % 8)))
+		gone_forget();  // the id means something else now
+	(void)spd_bind_refresh(p->id, 1);
+	__atomic_store_n(&spd_single_generation, spd_single_generation + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int spd_del(uint32_t id)
+{
+	int rc = spd_single_del(id);
+
+	if (rc)
+		return rc;
+	gone[id / 8] |= (uint8_t)(1u << (id % 8));
+	gone_for += gone_for == 0;
+	(void)spd_bind_refresh(id, 1);
+	return 0;
+}
+
+bool spd_in_force(uint32_t id)
+{
+	uint32_t anchor;
+
+	return spd_single_get(id, &anchor) && current && anchor < current->index_size &&
+	       current->index[anchor];
+}
+
 bool spd_poll(void)
 {
 	bool entered = false;
 
+	if (gone_for && ++gone_for > GONE_POLLS)
+		gone_forget();
 	if (!coming && !coming_take() && !cursor)
 		return false;
 	cursor = spd_bind_refresh(cursor, SPD_POLL_BUDGET);
@@ -203,6 +267,12 @@ static const struct spd_group *group_find(const struct spd *s, uint32_t id)
 	return lo < s->groups && s->group[lo].id == id ? &s->group[lo] : NULL;
 }
 
+static struct spd_candidate candidate(const struct spd *s, const struct spd_group *g,
+				      const struct flow_key *key)
+{
+	return g->anchored ? spd_single_find(s, key, 0) : (struct spd_candidate){0};
+}
+
 // A packet from the far side of a tunnel to what the map protects here, about to leave by the very
 // port: the route to its destination is gone, and a default route would send in clear what came
 // encrypted. Not where the map protects everything: there the far side may reach the world by us.
@@ -211,7 +281,10 @@ static bool goes_back(const struct spd *s, const struct spd_group *g, const stru
 	struct flow_key in = *key;
 
 	in.reverse = 1;
-	struct spd_result r = spd_acl_match(g, &in);
+	struct spd_candidate single = candidate(s, g, &in);
+	struct spd_result r = spd_acl_match(g, &in, single);
+	if (single.p && r.verdict == SPD_PROTECT && r.policy == single.p->id)
+		return single.p->sel.src.len > 0;
 	if (r.verdict != SPD_PROTECT || r.policy >= s->index_size || s->index[r.policy] == 0)
 		return false;
 	return s->rule[s->index[r.policy] - 1].sel.src.len > 0;
@@ -225,7 +298,7 @@ static struct spd_result classify(const struct spd *s, const struct flow_key *ke
 
 	if (!g)
 		return (struct spd_result){.verdict = SPD_DROP_UNBUILT};
-	struct spd_result r = spd_acl_match(g, key);
+	struct spd_result r = spd_acl_match(g, key, candidate(s, g, key));
 	if (r.verdict == SPD_NONE && !key->reverse && goes_back(s, g, key))
 		r.verdict = SPD_DROP_BACK;
 	return r;
@@ -238,16 +311,19 @@ struct spd_result spd_classify(const struct flow_key *key)
 
 struct spd_result spd_lookup(struct worker *w, struct flow_key *key)
 {
+	// Both numbers before the look-up: what comes in between makes the answer stale, not wrong.
+	uint32_t singles = __atomic_load_n(&spd_single_generation, __ATOMIC_ACQUIRE);
 	const struct spd *s = __atomic_load_n(&current, __ATOMIC_ACQUIRE);
 	struct spd_result r = {.verdict = SPD_DROP_UNBUILT};
 
 	if (unlikely(!s))
 		return r;
-	key->word[5] = (uint32_t)key->word[5] | (uint64_t)s->generation << 32;
+	uint32_t generation = __atomic_load_n(&s->generation, __ATOMIC_ACQUIRE);
+	key->word[5] = (uint32_t)key->word[5] | (uint64_t)generation << 32;
 	uint32_t hash = flow_hash(key);
 	if (likely(flow_cache_get(w->flows, key, hash, &r)))
 		return r;
 	r = classify(s, key);
-	flow_cache_put(w->flows, key, hash, r);
+	flow_cache_put(w->flows, key, hash, r, singles);
 	return r;
 }

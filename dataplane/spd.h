@@ -41,7 +41,12 @@ enum spd_verdict {
 struct spd_result {
 	uint32_t policy;  // id, 0 with SPD_NONE
 	uint8_t verdict;  // enum spd_verdict
+	uint8_t open;     // a single policy that is added may change this
 };
+
+// Counts the single policies that were added (spd_single.h). What the flow cache keeps of open
+// results is of one number. c: wo (release), w: ro
+extern uint32_t spd_single_generation;
 
 int spd_init(void);
 void spd_fini(void);
@@ -53,6 +58,10 @@ bool spd_pending(void);  // an accepted set is not yet in force
 // Control timer: true when a set that was pending came into force. A bounded piece of work.
 bool spd_poll(void);
 uint32_t spd_count(void);
+// One policy beside the set, at the place of `anchor` (dp.h). Any number of them at the same cost.
+int spd_add(const struct dp_policy *p, uint32_t anchor);
+int spd_del(uint32_t id);
+bool spd_in_force(uint32_t id);  // a single, and the set in force has its anchor
 // Adds an SA to those of a policy, in the place of one with equal selectors; NULL removes all.
 // -ENOSPC above SPD_BIND_MAX.
 int spd_bind(uint32_t policy, struct sa *sa);

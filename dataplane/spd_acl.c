@@ -135,9 +135,14 @@ static int acl_build(const struct spd_group *g, bool v6, uint32_t generation,
 
 int spd_acl_build(struct spd_group *g, uint32_t generation, struct err *err)
 {
-	for (uint32_t i = 0; i < g->n; i++)
+	for (uint32_t i = 0; i < g->n; i++) {
 		g->ports |= !port_range_is_any(&g->rule[i].sel.sport) ||
 			    !port_range_is_any(&g->rule[i].sel.dport);
+		if (g->rule[i].anchor && !g->anchored) {
+			g->anchored = true;
+			g->anchor = g->rule[i].order;
+		}
+	}
 	int rc = acl_build(g, false, generation, &g->acl4, err);
 	return rc ? rc : acl_build(g, true, generation, &g->acl6, err);
 }
@@ -174,41 +179,68 @@ static bool rule_match(const struct selector *s, const struct flow_key *k)
 	       (k->fragment || (range_match(&s->sport, sport) && range_match(&s->dport, dport)));
 }
 
-static struct spd_result verdict(const struct dp_policy *p)
+// What stands behind the first anchor may be overtaken by a single policy that is added.
+static struct spd_result verdict(const struct spd_group *g, const struct dp_policy *p)
 {
 	return (struct spd_result){
 		.policy = p->id,
 		.verdict = p->action == DP_POLICY_PROTECT ? SPD_PROTECT : SPD_BYPASS,
+		.open = g->anchored && p->order > g->anchor,
 	};
+}
+
+// Singles of one anchor do not overtake each other: which of two is used is not said.
+static struct spd_result single_verdict(const struct spd_group *g, struct spd_candidate single)
+{
+	return (struct spd_result){
+		.policy = single.p->id,
+		.verdict = SPD_PROTECT,
+		.open = single.order > g->anchor,
+	};
+}
+
+// Nothing in the set matched, or nothing before the single that does.
+static struct spd_result otherwise(const struct spd_group *g, struct spd_candidate single)
+{
+	if (single.p)
+		return single_verdict(g, single);
+	return (struct spd_result){.verdict = SPD_NONE, .open = g->anchored};
 }
 
 // The ordered walk from rule `i` on. A fragment that would need its ports to know is dropped:
 // letting it pass could send in clear what belongs to a protected flow.
-static struct spd_result list_match(const struct spd_group *g, uint32_t i, const struct flow_key *k)
+static struct spd_result list_match(const struct spd_group *g, uint32_t i, const struct flow_key *k,
+				    struct spd_candidate single)
 {
 	uint32_t from = 0;
 
 	for (; i < g->n; i++) {
 		const struct dp_policy *p = &g->rule[i];
 
+		if (single.p && p->order > single.order)
+			return single_verdict(g, single);
 		if (p->order < from || !rule_match(&p->sel, k))
 			continue;
 		if (k->fragment &&
 		    !(port_range_is_any(&p->sel.sport) && port_range_is_any(&p->sel.dport)))
-			return (struct spd_result){.verdict = SPD_DROP_FRAGMENT};
+			return (struct spd_result){.verdict = SPD_DROP_FRAGMENT,
+						   .open = g->anchored};
 		if (p->action != DP_POLICY_SKIP)
-			return verdict(p);
+			return verdict(g, p);
 		from = p->next_order;
+		if (single.p && single.order < from)
+			single = spd_single_find(single.set, k, from);
 	}
-	return (struct spd_result){.verdict = SPD_NONE};
+	return otherwise(g, single);
 }
 
-struct spd_result spd_acl_match(const struct spd_group *g, const struct flow_key *k)
+struct spd_result spd_acl_match(const struct spd_group *g, const struct flow_key *k,
+				struct spd_candidate single)
 {
 	struct rte_acl_ctx *acl = k->family == 4 ? g->acl4 : g->acl6;
 
 	if (!acl || (k->fragment && g->ports))
-		return list_match(g, 0, k);
+		return list_match(g, 0, k, single);
 	struct acl_key key = {.proto = k->proto};
 	uint32_t found = 0;
 
@@ -218,7 +250,9 @@ struct spd_result spd_acl_match(const struct spd_group *g, const struct flow_key
 	key.dport_be = rte_cpu_to_be_16(k->reverse ? k->sport : k->dport);
 	const uint8_t *data[1] = {(const uint8_t *)&key};
 	if (rte_acl_classify(acl, data, &found, 1, 1) != 0 || found == 0)
-		return (struct spd_result){.verdict = SPD_NONE};
+		return otherwise(g, single);
 	const struct dp_policy *p = &g->rule[found - 1];
-	return p->action == DP_POLICY_SKIP ? list_match(g, found - 1, k) : verdict(p);
+	if (p->action == DP_POLICY_SKIP)
+		return list_match(g, found - 1, k, single);
+	return single.p && p->order > single.order ? single_verdict(g, single) : verdict(g, p);
 }

@@ -6,6 +6,7 @@
 
 #include "dp.h"
 #include "spd.h"
+#include "spd_single.h"
 
 struct rte_acl_ctx;
 
@@ -13,9 +14,13 @@ struct spd_group {
 	uint32_t id, n;
 	const struct dp_policy *rule;     // ordered; borrowed from the set
 	bool ports;                       // some rule names ports
+	bool anchored;                    // single policies may stand among these
+	uint32_t anchor;                  // ... from this order on
 	struct rte_acl_ctx *acl4, *acl6;  // NULL: few rules, the list is as fast
 };
 
 int spd_acl_build(struct spd_group *g, uint32_t generation, struct err *err);
 void spd_acl_free(struct spd_group *g);
-struct spd_result spd_acl_match(const struct spd_group *g, const struct flow_key *key);
+// `single`: what the policies beside the set say, to be fitted in by its order; p may be NULL.
+struct spd_result spd_acl_match(const struct spd_group *g, const struct flow_key *key,
+				struct spd_candidate single);

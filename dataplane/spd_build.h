@@ -12,10 +12,11 @@
 struct spd_group;
 
 struct spd {
-	uint32_t generation, n, groups;
+	uint32_t generation;  // c: wo, w: ro, once published
+	uint32_t n, groups;
 	struct dp_policy *rule;   // sorted by group, order
 	struct spd_group *group;  // sorted by id
-	uint32_t *index;          // policy id -> index + 1 of its rule; control thread
+	uint32_t *index;          // policy id -> index + 1 of its rule
 	uint32_t index_size;
 	int rc;  // of the build
 	struct err err;

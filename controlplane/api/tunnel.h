@@ -81,24 +81,40 @@ struct tunnel {
 	bool has_acl;
 	struct tunnel_ace *aces;
 	unsigned ace_count;
-	uint32_t order;  // of the policies of its instances
+	uint32_t anchor;  // policy at whose place those of its instances stand
+	uint32_t order;   // of that
 	// Instances.
 	const struct tunnel *template;
 	char peer_id[128];  // phase 1 identity, "" = not known
 	bool peer_named;    // ... which is a name: no address that others may have as well
-	unsigned at;        // tunnel_dynamic.c: where it stands
-	size_t policy_at;
+	unsigned at;        // tunnel_instance.c: where it stands
+	bool in_set;        // its policy is in tunnels->policies,
+	size_t policy_at;   // here
+};
+
+// What is looked for in all instances, close together: tens of thousands are walked for each new
+// one.
+struct tunnel_seat {
+	struct ip_addr dst, peer;
+	uint32_t id_hash;
+	uint8_t dst_len;
 };
 
 struct tunnels {
 	struct tunnel **all;  // by interface, map, seq
 	unsigned count;
-	struct dp_policy *policies;  // ready for dp_policies_set, deny lines included
+	// Ready for dp_policies_set, deny lines included, instances not: those go to the data plane
+	// one by one (dp_policy_add), but for the odd one that it does not take so.
+	struct dp_policy *policies;
 	size_t policy_count;
 	size_t policy_cap;
 	const struct tunnel_flow **by_policy;  // index of tunnels_flow(); NULL entries
 	uint32_t by_policy_size;
 	struct tunnel **instances;  // in no order
+	struct tunnel_seat *seats;  // of each
+	uint32_t *changed;  // policies of instances that came or went (tunnels_changed_next)
+	size_t changed_count, changed_cap, changed_at;
+	bool changed_all;
 	unsigned instance_count, instance_cap;
 	unsigned instance_max;  // TUNNEL_INSTANCES_MAX; tests lower it
 	uint8_t *ids;           // tunnel_dynamic.c: policy ids in use
@@ -131,12 +147,26 @@ bool tunnel_template_accepts(const struct tunnel *t, const struct ip_addr *peer,
 const struct tunnel *tunnels_template(const struct tunnels *t, const char *interface,
 				      const char *map, uint32_t seq, const char *dynamic_map,
 				      uint32_t dynamic_seq);
-// A new instance; its policy is in t->policies from now on. The caller tells the data plane.
+// A new instance. The caller has the data plane told (tunnels_changed_next).
 // 0, -ENOSPC (TUNNEL_INSTANCES_MAX, or no policy id left), -EACCES (not accepted), -ENOMEM.
 int tunnels_instance_add(struct tunnels *t, const struct tunnel *template,
 			 const struct ip_addr *peer, const struct selector *sel,
 			 const struct tunnel_flow **out);
 void tunnels_instance_del(struct tunnels *t, uint32_t policy);
+// Policies of instances that came or went, in order, each time; 0 at the end. Should the memory for
+// one have failed, TUNNELS_CHANGED_ALL: the caller compares all.
+#define TUNNELS_CHANGED_ALL UINT32_MAX
+uint32_t tunnels_changed_next(struct tunnels *t);
+struct dp_policy tunnel_instance_policy(const struct tunnel *i);
+// The data plane does not take this instance's policy by itself: it goes into t->policies. The
+// caller hands those over anew.
+int tunnels_instance_in_set(struct tunnels *t, uint32_t policy);
+// Walks the instances, last first, that may have to do with these: the remote network overlaps
+// dst, or (peer not NULL) the address or the name is the peer's. *cursor: the count of instances
+// at first, lower it if instances were removed. NULL at the end.
+const struct tunnel *tunnels_instance_near(const struct tunnels *t, unsigned *cursor,
+					   const struct ip_prefix *dst, const struct ip_addr *peer,
+					   const char *peer_id);
 // The peer's address changed (a NAT's mapping moved).
 void tunnels_instance_moved(struct tunnels *t, uint32_t policy, const struct ip_addr *peer);
 // What the peer calls itself.

@@ -132,12 +132,11 @@ static const struct tunnel *instance_owner(const struct ike_sa *sa, const struct
 					   const struct selector *sel, unsigned *own)
 {
 	const struct tunnels *ts = sa->ike->tunnels;
-	const struct tunnel *found = NULL;
+	const struct tunnel *t, *found = NULL;
+	unsigned at = ts->instance_count;
 
 	*own = 0;
-	for (unsigned i = 0; i < ts->instance_count; i++) {
-		const struct tunnel *t = ts->instances[i];
-
+	while ((t = tunnels_instance_near(ts, &at, &sel->dst, &sa->remote, sa->remote_id))) {
 		if (is_same_peer(t, sa))
 			(*own)++;
 		else if (!found && touches(template, &t->flows[0].sel, sel))
@@ -275,9 +274,10 @@ void dynamic_child_up(const struct child_sa *c)
 
 	if (!f || f->tunnel->role != TUNNEL_INSTANCE || !sa)
 		return;
-	for (unsigned i = ike->tunnels->instance_count; i-- > 0;) {
-		const struct tunnel *t = ike->tunnels->instances[i];
-
+	// Removing one puts the last one in its place; several may go.
+	unsigned at = ike->tunnels->instance_count;
+	const struct tunnel *t;
+	while ((t = tunnels_instance_near(ike->tunnels, &at, &c->sel.dst, NULL, NULL))) {
 		if (t == f->tunnel || addr_equal(&t->peers[0], &c->remote) ||
 		    !touches(f->tunnel, &t->flows[0].sel, &c->sel) || !is_same_peer(t, sa))
 			continue;
@@ -288,9 +288,6 @@ void dynamic_child_up(const struct child_sa *c)
 			selector_format(&t->flows[0].sel, text, sizeof(text)),
 			addr_format(&t->peers[0], was, sizeof(was)));
 		children_remove(ike, t->flows[0].policy, "the peer came from elsewhere");
-		// Several may have gone: what stood behind them has moved.
-		if (i > ike->tunnels->instance_count)
-			i = ike->tunnels->instance_count;
 	}
 }
 

@@ -146,6 +146,7 @@ struct dp_policy {
 	uint32_t order;  // lower first within a group
 	enum dp_policy_action action;
 	uint32_t next_order;  // DP_POLICY_SKIP only
+	bool anchor;          // dp_policy_add() puts policies at its place
 	struct selector sel;  // outbound direction; inbound clear packets match its reverse
 };
 #define DP_POLICY_MAX 131072
@@ -157,6 +158,16 @@ struct dp_policy {
 // is logged and the old set stays.
 int dp_policies_set(const struct dp_policy *p, size_t n, struct err *err);
 bool dp_policies_pending(void);  // accepted, not yet in force
+// One PROTECT policy beside the set, in force at once and at the same cost however many there are.
+// `anchor` is the id of a policy of the set with `anchor` set, of the same group: it gives the
+// order (p->order is not looked at). The policy is in force with every set that has the anchor, and
+// with no other; dp_policies_set() leaves it where it is. 0, -EEXIST, -EINVAL, -ENOMEM; -ENOTSUP
+// (ports, an unset address) and -ENOSPC (32 combinations of prefix lengths in a group): put it into
+// the set.
+int dp_policy_add(const struct dp_policy *p, uint32_t anchor);
+int dp_policy_del(uint32_t id);           // 0, -ENOENT
+bool dp_policy_in_force(uint32_t id);     // one that was added, and the set has its anchor
+uint32_t dp_policy_next(uint32_t after);  // those added, by id; 0 at the end
 // Adds an outbound SA to those that serve a protect policy; it takes the place of one with equal
 // selectors (a rekey). sa 0: removes all. A packet takes an SA that covers the whole policy if
 // there is one, the newest first; else the newest whose selectors contain it; else it raises

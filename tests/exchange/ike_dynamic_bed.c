@@ -97,14 +97,16 @@ void dyn_policies_check(const struct bed *bed)
 	const struct tunnels *t = bed->b.tunnels;
 
 	for (unsigned i = 0; i < t->instance_count; i++) {
+		const struct dp_policy p = tunnel_instance_policy(t->instances[i]);
 		unsigned n = 0;
 
-		for (size_t k = 0; k < t->policy_count; k++)
-			n += t->policies[k].id == t->instances[i]->flows[0].policy &&
-			     t->policies[k].action == DP_POLICY_PROTECT &&
-			     t->policies[k].group == t->instances[i]->template->group &&
-			     selector_equal(&t->policies[k].sel, &t->instances[i]->flows[0].sel);
+		for (size_t k = 0; k < t->policy_count; k++) {
+			assert_int_not_equal(t->policies[k].id, p.id);
+			n += t->policies[k].anchor && t->policies[k].id == t->instances[i]->anchor;
+		}
 		assert_int_equal(n, 1);
+		assert_int_equal(p.group, t->instances[i]->template->group);
+		assert_true(selector_equal(&p.sel, &t->instances[i]->flows[0].sel));
 	}
 }
 

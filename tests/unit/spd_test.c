@@ -156,7 +156,8 @@ static void an_answer_is_remembered(void **state)
 	expect(k, SPD_NONE, 0);
 	// What is remembered answers, not the rules: a forged entry is believed.
 	k.generation = spd_generation();
-	flow_cache_put(pbed.w[0]->flows, &k, flow_hash(&k), (struct spd_result){7, SPD_BYPASS});
+	flow_cache_put(pbed.w[0]->flows, &k, flow_hash(&k), (struct spd_result){7, SPD_BYPASS, 0},
+		       0);
 	expect(k, SPD_BYPASS, 7);
 }
 
@@ -218,12 +219,13 @@ static struct spd_result oracle(const struct dp_policy *p, size_t n, const struc
 		    k->dport < s->dport.lo || k->dport > s->dport.hi)
 			continue;
 		if (p[i].action != DP_POLICY_SKIP)
-			return (struct spd_result){p[i].id, p[i].action == DP_POLICY_PROTECT
-								    ? SPD_PROTECT
-								    : SPD_BYPASS};
+			return (struct spd_result){.policy = p[i].id,
+						   .verdict = p[i].action == DP_POLICY_PROTECT
+								      ? SPD_PROTECT
+								      : SPD_BYPASS};
 		from = p[i].next_order;
 	}
-	return (struct spd_result){0, SPD_NONE};
+	return (struct spd_result){.verdict = SPD_NONE};
 }
 
 static void trie_agrees_with_the_list(void **state)

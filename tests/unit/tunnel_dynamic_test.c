@@ -95,8 +95,17 @@ static const struct tunnel_flow *add(uint32_t seq, const char *peer, const char 
 	return f;
 }
 
+// As the data plane gets it: an instance's by itself.
 static const struct dp_policy *policy(uint32_t id)
 {
+	static struct dp_policy p[4];
+	static unsigned n;
+	const struct tunnel_flow *f = tunnels_flow(tunnels, id);
+
+	if (f && f->tunnel->role == TUNNEL_INSTANCE && !f->tunnel->in_set) {
+		p[++n % 4] = tunnel_instance_policy(f->tunnel);
+		return &p[n % 4];
+	}
 	for (size_t i = 0; i < tunnels->policy_count; i++)
 		if (tunnels->policies[i].id == id)
 			return &tunnels->policies[i];
@@ -215,7 +224,13 @@ static void test_coming_and_going(void **state)
 		id[i] = 0;
 	}
 	assert_int_equal(tunnels->instance_count, 50);
-	assert_int_equal(tunnels->policy_count, before + 50);
+	assert_int_equal(tunnels->policy_count, before);
+	// each came, most went, in that order
+	unsigned told = 0;
+	for (uint32_t p; (p = tunnels_changed_next(tunnels)); told++)
+		assert_true(p <= DP_POLICY_MAX);
+	assert_int_equal(told, 200 + 150);
+	assert_int_equal(tunnels_changed_next(tunnels), 0);
 	for (unsigned i = 0; i < 200; i++) {
 		if (!id[i])
 			continue;
@@ -227,6 +242,72 @@ static void test_coming_and_going(void **state)
 	uint32_t fixed = tunnels->all[0]->flows[0].policy;
 	tunnels_instance_del(tunnels, fixed);
 	assert_non_null(tunnels_flow(tunnels, fixed));
+}
+
+// What the data plane does not take by itself is in the set, and stays there over a build.
+static void test_in_set(void **state)
+{
+	uint32_t id[6];
+	char net[32];
+
+	configure(SETS DYN MAP IF);
+	size_t before = tunnels->policy_count;
+	for (unsigned i = 0; i < 6; i++) {
+		snprintf(net, sizeof(net), "10.50.%u.0/24", i);
+		id[i] = add(10, "198.51.100.1", net)->policy;
+		if (i % 2)
+			assert_int_equal(tunnels_instance_in_set(tunnels, id[i]), 0);
+	}
+	assert_int_equal(tunnels_instance_in_set(tunnels, id[1]), 0);
+	assert_int_equal(tunnels->policy_count, before + 3);
+	tunnels_instance_del(tunnels, id[1]);
+	tunnels_instance_del(tunnels, id[2]);
+	assert_int_equal(tunnels->policy_count, before + 2);
+	configure(SETS DYN MAP IF);
+	assert_int_equal(tunnels->policy_count, before + 2);
+	for (size_t i = before; i < tunnels->policy_count; i++) {
+		const struct dp_policy *p = &tunnels->policies[i];
+
+		assert_true(p->id == id[3] || p->id == id[5]);
+		assert_true(p->order < policy(template(10)->flows[0].policy)->order);
+		assert_true(tunnels_flow(tunnels, p->id)->tunnel->in_set);
+	}
+	tunnels_instance_del(tunnels, id[3]);
+	assert_int_equal(tunnels->policy_count, before + 1);
+	assert_int_equal(tunnels->policies[before].id, id[5]);
+}
+
+// By network or by peer; removing some while walking leaves none out.
+static void test_near(void **state)
+{
+	struct ip_prefix net;
+	struct ip_addr peer;
+	unsigned at, n = 0;
+
+	configure(SETS DYN MAP IF);
+	uint32_t a = add(10, "198.51.100.1", "10.2.0.0/16")->policy;
+	(void)add(10, "198.51.100.2", "10.3.0.0/16");
+	uint32_t c = add(10, "198.51.100.3", "10.4.1.0/24")->policy;
+	tunnels_instance_named(tunnels, c, "spoke.example", true);
+	prefix_parse("10.2.9.0/24", &net);
+	addr_parse("198.51.100.2", &peer);
+	at = tunnels->instance_count;
+	assert_int_equal(tunnels_instance_near(tunnels, &at, &net, NULL, NULL)->flows[0].policy, a);
+	assert_null(tunnels_instance_near(tunnels, &at, &net, NULL, NULL));
+	at = tunnels->instance_count;
+	for (const struct tunnel *t;
+	     (t = tunnels_instance_near(tunnels, &at, &net, &peer, "spoke.example")); n++)
+		tunnels_instance_del(tunnels, t->flows[0].policy);
+	assert_int_equal(n, 3);
+	assert_int_equal(tunnels->instance_count, 0);
+	// a peer that moved is found where it is
+	a = add(10, "198.51.100.1", "10.5.0.0/16")->policy;
+	tunnels_instance_moved(tunnels, a, &peer);
+	at = tunnels->instance_count;
+	assert_non_null(tunnels_instance_near(tunnels, &at, &net, &peer, "x"));
+	at = tunnels->instance_count;
+	addr_parse("198.51.100.1", &peer);
+	assert_null(tunnels_instance_near(tunnels, &at, &net, &peer, "x"));
 }
 
 static void test_limit(void **state)
@@ -251,6 +332,8 @@ static void test_next_build(void **state)
 	uint32_t a = add(10, "198.51.100.1", "10.2.0.0/16")->policy;
 	uint32_t b = add(20, "198.51.100.2", "11.0.0.0/8")->policy;
 	tunnels_instance_named(tunnels, a, "spoke.example", true);
+	uint32_t anchor = template(10)->anchor;
+	assert_int_equal(template(20)->anchor, anchor);
 	// as it was, with another entry in front
 	configure(SETS DYN "crypto map M 5 ipsec-isakmp\n set peer 192.0.2.9\n"
 			   " set transform-set S\n match address HUB\n" MAP IF);
@@ -259,6 +342,9 @@ static void test_next_build(void **state)
 	assert_true(f->tunnel->peer_named);
 	assert_ptr_equal(f->tunnel->template, template(10));
 	assert_int_equal(policy(a)->order, template(10)->order);
+	assert_int_equal(f->tunnel->anchor, anchor);
+	assert_int_equal(policy(anchor)->order, policy(a)->order);
+	assert_true(policy(anchor)->anchor);
 	assert_non_null(tunnels_flow(tunnels, b));
 	for (size_t i = 0; i < tunnels->policy_count; i++)
 		for (size_t k = 0; k < i; k++)
@@ -320,6 +406,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_accepts, setup, teardown),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test_setup_teardown(test_coming_and_going, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_set, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_near, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_next_build, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_incomplete, setup, teardown),
