@@ -92,6 +92,7 @@ static void op_activate(void *ctx, unsigned group)
 	work_begin(group);
 	r->claiming = false;
 	standby_reclaim(first ? NULL : r->name);
+	standby_handed(first ? NULL : r->name);
 	standby_claimed(r->name, true);
 	others_hold();
 	work_role_changed();

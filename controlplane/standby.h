@@ -91,6 +91,8 @@ void standby_claimed(const char *name, bool granted);
 // knows no standby router; then nothing happens.
 bool standby_yield(const char *name);
 void standby_reclaim(const char *name);
+// The other box has handed its work over: its groups' resigns are not doubted now.
+void standby_handed(const char *name);
 // The other box says by the replication link that it does not hear the group's hellos.
 void standby_missed(const char *name);
 struct standby_hooks {

@@ -12,7 +12,8 @@
 
 #define MOMENT_MIN_MS 20  // an answer may have to wait for a turn of the other's event loop
 #define MOMENT_MAX_MS 100
-#define TRUTH_GAP_MS  5  // between two answers, whatever is sent at us
+#define HANDED_MS     250  // for a resign that is sent when the work has been handed over
+#define TRUTH_GAP_MS  5    // between two answers, whatever is sent at us
 
 static uint64_t moment_ms(const struct hsrp_group *g)
 {
@@ -80,7 +81,7 @@ bool hsrp_doubt(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_
 		same = false;
 	}
 	int kind = doubt_kind(g, m, src);
-	if (kind == HSRP_DOUBT_NONE)
+	if (kind == HSRP_DOUBT_NONE || (kind == HSRP_DOUBT_LEAVES && now < g->handed_until))
 		return false;
 	// The first of several counts: a stream of them must not postpone the decision.
 	uint64_t due = same ? d->due : now + moment_ms(g);
@@ -99,6 +100,13 @@ void hsrp_doubt_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *ou
 
 	g->doubt = (struct hsrp_doubt){.due = HSRP_NEVER};
 	g->reasons[hsrp_message_act(g, &d.m, &d.from, now, out)]++;
+}
+
+void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+{
+	g->handed_until = now + HANDED_MS;
+	if (g->doubt.kind == HSRP_DOUBT_LEAVES)
+		hsrp_doubt_tick(g, now, out);
 }
 
 void hsrp_misquoted(struct hsrp_group *g, const struct hsrp_msg *m, const struct hsrp_packet *p,

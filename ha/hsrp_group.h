@@ -79,6 +79,7 @@ struct hsrp_group {
 	uint64_t start_due, active_due, standby_due, hello_due, preempt_due;
 
 	struct hsrp_doubt doubt;
+	uint64_t handed_until;         // the active router may leave without doubt
 	uint64_t truth_at, truth_due;  // hellos against false quotes: the last, the next
 
 	bool gated;

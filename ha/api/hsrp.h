@@ -227,6 +227,9 @@ void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 // router is active and a standby router is known.
 bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// The other box has given its work to this one and says so by a way of its own, which nobody forges:
+// that its group gives up the active role now is not doubted.
+void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // A gated group does not become active by itself, when the active router is lost or to be
 // preempted, but says HSRP_DO_CLAIM and stays what it is. Granted: it becomes active. Denied: as if
 // the active router had just been heard. No answer within a quarter of the hold time: granted. A

@@ -278,6 +278,36 @@ static void test_gate_resign(void **state)
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 }
 
+// The other box has handed its work over, before its resign is heard or after it.
+static void test_handed(void **state)
+{
+	static const int handed_at[] = {-1, 1, DOUBT_MS - 1};
+
+	for (unsigned i = 0; i < 3; i++) {
+		pair_boot(1, 105, 100);
+		out.count = 0;
+		hsrp_group_gate(bed.r[1].g, true, bed.now, &out);
+		if (handed_at[i] < 0)
+			DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+		DO(0, assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out)));
+		bed_run(&bed, handed_at[i] > 0 ? (unsigned)handed_at[i] : 1);
+		if (handed_at[i] >= 0) {
+			assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+			DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+		}
+		assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+		bed_kill(&bed, 0);
+		bed_kill(&bed, 1);
+	}
+	// Nothing was handed over lately: as ever.
+	pair_boot(1, 105, 100);
+	DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+	bed_run(&bed, 300);
+	DO(0, assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out)));
+	bed_run(&bed, DOUBT_MS - 5);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+}
+
 static void test_gate_preempt(void **state)
 {
 	pair_boot(1, 105, 100);
@@ -340,10 +370,19 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_replays),     T(test_believed),     T(test_sleeper),
-		T(test_moment),      T(test_answers),      T(test_early),
-		T(test_gate_lost),   T(test_gate_denied),  T(test_gate_back),
-		T(test_gate_resign), T(test_gate_preempt), T(test_gave_away_and_lost),
+		T(test_replays),
+		T(test_believed),
+		T(test_sleeper),
+		T(test_moment),
+		T(test_answers),
+		T(test_early),
+		T(test_gate_lost),
+		T(test_gate_denied),
+		T(test_gate_back),
+		T(test_gate_resign),
+		T(test_handed),
+		T(test_gate_preempt),
+		T(test_gave_away_and_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
