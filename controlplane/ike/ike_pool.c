@@ -18,7 +18,7 @@
 #define THREADS_MAX    16
 #define THREADS_CHOSEN 4     // more only compete with the workers
 #define DONE_BUDGET_US 2000  // of one loop callback; the rest waits for the next turn
-#define HELPER_NICE    5     // behind the control thread and its hellos when they share a core
+#define HELPER_NICE    (-5)  // behind the workers, before what else runs on these cores
 
 struct task_list {  // linked through task->queue
 	struct ike_task *first, *last;
