@@ -84,8 +84,9 @@ static void parted_look(struct redundancy_group *r, uint64_t now)
 	}
 }
 
-// The other box asked for the role, and was denied it, since the last counters: it misses hellos that
-// are sent here. Its group does not become active, and so does not insist, before it is granted.
+// The other box asked for the role, and was denied it, since the last counters: it misses hellos
+// that are sent here. Its group does not become active, and so does not insist, before it is
+// granted.
 void redundancy_hsrp_counters(struct redundancy_group *r, const struct pair_counters *now)
 {
 	if (r->working && r->hello.self_active && now->denies > r->counters.denies)

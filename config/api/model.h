@@ -229,7 +229,7 @@ struct interface_config {
 	char crypto_map[CONFIG_NAME_MAX];  // "" = none
 	char redundancy[CONFIG_NAME_MAX];  // crypto map M redundancy NAME
 	bool stateful;
-	uint32_t ssp;  // crypto map M ssp N while there is no such group, 0 = none
+	uint32_t ssp;             // crypto map M ssp N while there is no such group, 0 = none
 	uint8_t standby_version;  // 1 (default) or 2
 	uint32_t standby_delay_min_s, standby_delay_reload_s;
 	bool standby_use_bia;  // all groups of the interface
