@@ -91,7 +91,7 @@ static bool pump(struct agent *a)
 		return false;
 	if (record_pump(a))
 		return true;
-	if (ids_count(&a->dirty) || switch_pump(a))
+	if (ids_count(&a->dirty) || ids_count(&a->edges) || switch_pump(a))
 		return true;
 	if ((a->owed & AGENT_OWES_STOPPED) && owed_tell(a, AGENT_OWES_STOPPED) == 0)
 		a->owed &= ~(unsigned)AGENT_OWES_STOPPED;

@@ -73,7 +73,9 @@ struct agent {
 // What it knows of its SAs is newer than the mirror: it works, or has yet to tell where it stopped.
 static inline bool agent_busy(const struct agent *a)
 {
-	return a->working || (a->stopping != STOPPING_NO && a->stopping != STOPPING_TOLD);
+	if (a->stopping == STOPPING_TOLD)
+		return (a->owed & AGENT_OWES_STOPPED) != 0;
+	return a->working || a->stopping != STOPPING_NO;
 }
 
 int agent_tell(struct agent *a, struct ha_word *w);

@@ -129,7 +129,7 @@ static int feed_slice(struct pair *p)
 	for (unsigned n = 0; n < SLICE; n++) {
 		if (!mirror_next(p->m, p->group, &cursor, &w.sa))
 			return 0;
-		if (tell(p, &w) == -EAGAIN)
+		if (tell(p, &w) == -EAGAIN || (p->retell && merged_tell(p, w.sa.id) == -EAGAIN))
 			return -EAGAIN;
 		p->feed_cursor = cursor;
 	}
@@ -254,7 +254,7 @@ bool feed_pump(struct pair *p)
 		struct ha_word w = {.type = HA_FEED_END};
 		if (tell(p, &w) == -EAGAIN)
 			return false;
-		p->feed_end_owed = false;
+		p->feed_end_owed = p->retell = false;
 	}
 	if (p->resetting && !p->feeding) {
 		int rc = reset_slice(p);

@@ -116,12 +116,21 @@ void attach_word(struct pair *p, const struct ha_word *w)
 		restart_check(p, stale);
 		pair_mute_look(p);
 	}
+	// its standby process began to give way before it had heard of it
+	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE && p->yield) {
+		p->working = false;
+		tell_owed(p, OWED_YIELD);
+		return;
+	}
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
 		p->working = true;
 		p->self_seen = true;
+		// it may not have heard of the merge before our predecessor died with the ring
+		p->retell = word_get(p, MIRROR_MERGED) != 0;
 		return;
 	}
-	p->working = false;
+	p->working = p->retell = false;
+	word_set(p, MIRROR_MERGED, 0);
 	// it works with SAs of a state that is gone (rule 5), or of one that counts no more
 	if (w->b != HA_ROLE_NONE && role == HA_ROLE_NONE)
 		tell_owed(p, OWED_CLEAR);

@@ -182,6 +182,10 @@ void join_receive(struct pair *p, const struct pair_msg *m)
 		return;
 	}
 	session_seen(p, m->session.number);
+	// both give way, for what decides between them has changed meanwhile: it asks, so it has not
+	// gone on from what we have told
+	if (m->role == HA_ROLE_ACTIVE && role_of(p) == HA_ROLE_ACTIVE && p->yield && !peer_beats(p))
+		yield_off(p, false);
 	if (!may_serve(p, m)) {
 		p->count.busies++;
 		if (!(m->has & HAS(TLV_MORE)) || !m->more)
@@ -189,8 +193,10 @@ void join_receive(struct pair *p, const struct pair_msg *m)
 		p->hello_owed = true;
 		return;
 	}
-	if (m->role == HA_ROLE_ACTIVE)
+	if (m->role == HA_ROLE_ACTIVE) {
+		word_set(p, MIRROR_MERGED, p->working || !p->gw);
 		held_merge(p, m);
+	}
 	if (!(m->has & HAS(TLV_MORE)) || !m->more)
 		serve(p, m);
 }

@@ -132,6 +132,7 @@ struct pair {
 
 	// feed
 	bool feeding, feed_end_owed;
+	bool retell;  // to one that works: where each SA goes on
 	uint64_t feed_cursor;
 	bool resetting;  // it was active: ceilings and edges of the mirror count from now on
 	uint64_t reset_cursor;

@@ -44,6 +44,7 @@ enum mirror_word {
 	MIRROR_YIELD,         // a lost split brain: our counters are with the winner (rule 15)
 	MIRROR_TERM_US,       // Ts of the other box, as its PING says (rule 9)
 	MIRROR_RAN,           // S: when it last ran (rule 20)
+	MIRROR_MERGED,        // S: ceilings were merged under a gateway process at work (rule 16)
 	MIRROR_WORDS = 32     // room for more
 };
 
