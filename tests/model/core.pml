@@ -29,6 +29,12 @@
 #ifndef NPLAN
 #define NPLAN 0         /* planned switchovers */
 #endif
+#ifndef NHANG
+#define NHANG 0         /* gateway processes that hang (SIGSTOP) and wake up later */
+#endif
+#ifndef NSTOP
+#define NSTOP 0         /* gateway processes that stop unasked: HSRP took their role */
+#endif
 #ifndef NEXP
 #define NEXP 1          /* spurious lease expiries while the link is up */
 #endif
@@ -67,13 +73,21 @@
 #define CLAIM 6
 #define GRANT 7
 #define DENY 8
+#define OFFER 9
 
 typedef Box {
   /* box */      bit up; bit had; bit tk; byte rq;  /* ghosts: had = holds state since its last crash; tk = other took over while this gateway process was down */
                  /* rq: nonce of the last join request; random in reality, so it survives nothing and repeats never */
   /* mirror */   byte role; bit wait; bit fresh; bit prot; bit taint; short n; bit slot; byte j[2]; byte rst;
                  byte key; byte R; byte ck;
+  bit kn;        /* a lease of the other one may run: one was sent, or it said so (OFFER, STATE, GRANT) */
+  bit offd;        /* a planned switchover was offered */
+  bit st;        /* it has stopped unasked (HA_STOPPED): role as after a crash, life goes on */
   /* process */  bit gw; bit claim; byte nxt; byte lim; byte ctr; byte edge;
+#if NHANG > 0
+  bit hung;      /* SIGSTOPped */
+  bit zo; byte zn; byte zl; byte zc; byte zj; byte zr; byte zk; bit zs; bit zsame;  /* woken up after its role was granted away, has not heard of it yet */
+#endif
 }
 typedef Msg { byte t; short n; byte key; byte fl; byte join; byte oj; byte R; byte nx; byte ck; bit taint; }
 Box B[2];
@@ -81,7 +95,7 @@ Box B[2];
 chan c[2] = [2] of { byte, short, byte, byte, byte, byte, byte, byte, byte, bit };
 bit rup = 1, hup = 1;
 bit epi;                         /* ghost: a split brain is going on (both boxes were live on one key and neither has given way yet) */
-byte nbox = NBOX, nproc = NPROC, nr = NR, nh = NH, nloss = NLOSS, nreord = NREORD, nplan = NPLAN, nexp = NEXP;
+byte nbox = NBOX, nproc = NPROC, nr = NR, nh = NH, nloss = NLOSS, nreord = NREORD, nplan = NPLAN, nexp = NEXP, nhang = NHANG, nstop = NSTOP;
 byte nsend = NSEND, naccept = NACCEPT, nrek = NREK;
 byte keyctr = 0;
 /* watch: one earlier packet, chosen non-deterministically */
@@ -91,9 +105,16 @@ bit hsplit[MAXKEY+3];            /* ghost: key saw both boxes active */
 Msg m;
 byte q;
 
-#define LIVE(b)  (B[b].up && B[b].gw && B[b].role == ACTIVE && !B[b].wait)
+#define WORK(b)  (B[b].gw && !B[b].st)
+#if NHANG > 0
+#define HUNG(b)  B[b].hung
+#else
+#define HUNG(b)  0
+#endif
+#define RUNS(b)  (B[b].gw && !HUNG(b))
+#define LIVE(b)  (B[b].up && WORK(b) && B[b].role == ACTIVE && !B[b].wait)
 #define SPLIT    (LIVE(0) && LIVE(1) && B[0].key == B[1].key)
-#define VIS(b)   (hup && B[b].up && B[b].gw && B[b].role == ACTIVE)       /* box b is seen active by hellos */
+#define VIS(b)   (hup && B[b].up && WORK(b) && !HUNG(b) && B[b].role == ACTIVE)       /* box b is seen active by hellos */
 #define INSESS   (B[0].up && B[1].up && B[0].n == B[1].n && B[0].role + B[1].role >= 2 && !(B[0].role == ACTIVE && B[1].role == ACTIVE))
 #define BEATS(a,b)  (TERM(B[a].n) > TERM(B[b].n) || (TERM(B[a].n) == TERM(B[b].n) && (a) < (b)))
 #define ROOM(b)  1        /* a full link loses the message */
@@ -105,9 +126,20 @@ inline flush(to) { do :: (len(c[to]) > 0) -> c[to]?m.t,m.n,m.key,m.fl,m.join,m.o
 /* a grant is good for less than the hold time, so none is still under way when the granter itself takes over */
 inline voidgrant(to) { do :: len(c[to]) > 0 && c[to]??[GRANT,_,_,_,_,_,_,_,_,_] -> c[to]??GRANT,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint :: else -> break od; zm() }
 inline zm() { m.t=0; m.n=0; m.key=0; m.fl=0; m.join=0; m.oj=0; m.R=0; m.nx=0; m.ck=0; m.taint=0 }
-inline zvol(b) { B[b].gw=0; B[b].claim=0; B[b].nxt=0; B[b].lim=0; B[b].ctr=0; B[b].edge=0 }
+/* what it begins anew comes behind the word that its role had gone */
+#if NHANG > 0
+inline zend(b) { B[b].zo=0; B[b].zn=0; B[b].zl=0; B[b].zc=0; B[b].zj=0; B[b].zr=0; B[b].zk=0; B[b].zs=0; B[b].zsame=0 }
+#else
+inline zend(b) { skip }
+#endif
+#if NHANG > 0
+inline zhang(b) { B[b].hung=0; zend(b) }
+#else
+inline zhang(b) { skip }
+#endif
+inline zvol(b) { B[b].gw=0; B[b].claim=0; B[b].nxt=0; B[b].lim=0; B[b].ctr=0; B[b].edge=0; B[b].offd=0; B[b].st=0; zhang(b) }
 inline zmir(b) { B[b].role=NONE; B[b].wait=0; B[b].fresh=0; B[b].prot=0; B[b].taint=0; B[b].n=0; B[b].slot=0;
-  B[b].j[0]=0; B[b].j[1]=0; B[b].rst=0; B[b].key=0; B[b].R=0; B[b].ck=0 }
+  B[b].j[0]=0; B[b].j[1]=0; B[b].rst=0; B[b].key=0; B[b].R=0; B[b].ck=0; B[b].kn=0 }
 /* session number: lineage*64 + counter*2 + assigner, so that no two boxes or lineages ever make the same one */
 #ifdef M_BARETERM
 #define BUMP(b) B[b].n++
@@ -126,7 +158,7 @@ inline split_note() { if :: SPLIT -> hsplit[B[0].key]=1; epi=1 :: else fi }
 /* a yield that gets no answer: the other may have gone on from our counters, so our copy is no longer the authority */
 inline unfreeze(b) { if :: B[b].wait && B[b].role==ACTIVE -> UNFREEZE_TAINT(b) :: else fi; B[b].wait=0 }
 /* load the volatile counters from the mirror */
-inline load(b) { B[b].nxt=B[b].R+1; B[b].lim=B[b].R; B[b].edge=B[b].ck }
+inline load(b) { zend(b); B[b].nxt=B[b].R+1; B[b].lim=B[b].R; B[b].edge=B[b].ck }
 /* (e): at the moment a box starts to accept inbound under an untainted SA */
 inline chk_e(b) { if :: LIVE(b) && !B[b].taint && !hsplit[B[b].key] -> assert(hi[B[b].key] <= B[b].edge + X) :: else fi }
 #define NMAX 27   /* a session counter that runs away is a livelock */
@@ -136,7 +168,7 @@ inline chk_c() { assert(TERM(B[0].n) < NMAX && TERM(B[1].n) < NMAX);  assert(!(B
 #define LEASEOVER(b) 1
 #define INBOUND(b) (!(rup && INSESS && B[1-b].role==STANDBY && B[1-b].key==B[b].key) || B[b].edge < B[1-b].ck + X)
 #else
-#define LEASEOVER(b) (!B[1-b].fresh)
+#define LEASEOVER(b) (!B[b].kn || !B[1-b].fresh)
 /* more than X packets without a checkpoint arriving means more than a lease has gone by */
 #define INBOUND(b) (!B[1-b].fresh || B[b].edge < X + (B[1-b].key==B[b].key -> B[1-b].ck : 0))
 #endif
@@ -147,7 +179,7 @@ inline chk_c() { assert(TERM(B[0].n) < NMAX && TERM(B[1].n) < NMAX);  assert(!(B
 #endif
 /* ---- actions ---- */
 inline a_send(b) { d_step {
-  LIVE(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey != 0 ->
+  LIVE(b) && !HUNG(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey != 0 ->
   nsend--;
   if :: B[b].key == wkey ->
 #ifdef ORIG
@@ -161,14 +193,14 @@ inline a_send(b) { d_step {
      :: else fi;
   B[b].nxt++; B[b].ctr++ } }
 inline a_sendw(b) { d_step {          /* remember this one, from here on all later ones are compared with it */
-  LIVE(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey == 0 ->
+  LIVE(b) && !HUNG(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey == 0 ->
   nsend--; wkey=B[b].key; wseq=B[b].nxt; ws=B[b].slot; wj=B[b].j[B[b].slot]; wr=B[b].rst; wc=B[b].ctr; wsplit=epi;
   B[b].nxt++; B[b].ctr++ } }
 inline a_sendn(b) { d_step {          /* not remembered */
-  LIVE(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey == 0 ->
+  LIVE(b) && !HUNG(b) && !B[b].taint && B[b].nxt <= B[b].lim && nsend > 0 && wkey == 0 ->
   nsend--; B[b].nxt++; B[b].ctr++ } }
 inline a_raise(b) { d_step {
-  LIVE(b) && !B[b].taint && B[b].nxt > B[b].lim && B[b].R == B[b].lim && B[b].R + STEP <= MAXSEQ && nsend > 0 && ROOM(1-b) ->
+  LIVE(b) && !HUNG(b) && !B[b].taint && B[b].nxt > B[b].lim && B[b].R == B[b].lim && B[b].R + STEP <= MAXSEQ && nsend > 0 && ROOM(1-b) ->
   B[b].R = B[b].R + STEP;                                        /* mirror first */
   if :: B[b].prot -> put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0)
      :: else -> B[b].lim = B[b].R fi } }
@@ -176,7 +208,7 @@ inline a_reraise(b) { d_step {
   LIVE(b) && B[b].prot && (B[b].R > B[b].lim || B[1-b].key != B[b].key) && rup && B[1-b].up && B[1-b].role==STANDBY && B[1-b].n==B[b].n && (len(c[0]) == 0) && (len(c[1]) == 0) ->
   put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) } }
 inline a_goalone(b) { d_step {        /* standby's lease is over for certain (Ta > Ts), or it is known to hold nothing */
-  LIVE(b) && B[b].prot && (!rup || !B[1-b].up || (!B[1-b].wait && !(B[1-b].role==STANDBY && B[1-b].n==B[b].n))) && LEASEOVER(b) -> B[b].prot=0; BUMP(b);
+  LIVE(b) && B[b].prot && (!rup || !B[1-b].up || (!B[1-b].wait && !(B[1-b].role==STANDBY && B[1-b].n==B[b].n))) && LEASEOVER(b) -> B[b].prot=0; B[b].kn=0; BUMP(b);
   if :: B[b].R > B[b].lim -> B[b].lim=B[b].R :: else fi;
 #ifndef NOLEASE
   flush(1-b)                        /* lease-bearing messages older than Ta are void */
@@ -189,18 +221,18 @@ inline a_expire(b) { d_step {         /* lease over at standby b: a partition ma
   B[b].fresh=0 } }
 inline a_renew(b) { d_step {          /* lease renewed in the session */
   rup && B[b].up && B[b].role==STANDBY && !B[b].fresh && B[1-b].role==ACTIVE && INSESS && B[1-b].prot &&
-  B[b].key==B[1-b].key && B[b].ck==B[1-b].ck -> B[b].fresh=1; TAINTCOPY(b)     /* the lease travels behind all records and checkpoints */ } }
+  B[b].key==B[1-b].key && B[b].ck==B[1-b].ck -> B[b].fresh=1; B[1-b].kn=1; TAINTCOPY(b)     /* the lease travels behind all records and checkpoints */ } }
 inline a_accept(b) { d_step {         /* inbound packet edge+1, new or replayed */
-  LIVE(b) && !B[b].taint && naccept > 0 && B[b].edge < B[b].ck + X && INBOUND(b)
+  LIVE(b) && !HUNG(b) && !B[b].taint && naccept > 0 && B[b].edge < B[b].ck + X && INBOUND(b)
   -> naccept--; B[b].edge++; if :: B[b].edge > hi[B[b].key] -> hi[B[b].key]=B[b].edge :: else fi } }
 inline a_ckpt(b) { d_step {
-  LIVE(b) && B[b].edge > B[b].ck && ROOM(1-b) -> B[b].ck=B[b].edge;
+  LIVE(b) && !HUNG(b) && B[b].edge > B[b].ck && ROOM(1-b) -> B[b].ck=B[b].edge;
   if :: B[b].prot -> put(1-b, CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) :: else fi } }
 inline a_reckpt(b) { d_step {
   LIVE(b) && B[b].prot && rup && INSESS && B[1-b].role==STANDBY && B[1-b].key==B[b].key && B[1-b].ck < B[b].ck && (len(c[0]) == 0) && (len(c[1]) == 0) ->
   put(1-b, CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) } }
 inline a_rekey(b) { d_step {
-  LIVE(b) && keyctr < MAXKEY && (B[b].taint || nrek > 0) && ROOM(1-b) -> if :: !B[b].taint -> nrek-- :: else fi; newkey(b);
+  LIVE(b) && !HUNG(b) && keyctr < MAXKEY && (B[b].taint || nrek > 0) && ROOM(1-b) -> if :: !B[b].taint -> nrek-- :: else fi; newkey(b);
   B[b].R=STEP; if :: B[b].prot -> put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) :: else -> B[b].lim=STEP fi } }
 
 /* join and yield */
@@ -208,12 +240,12 @@ inline a_jreq(b) { d_step {
   rup && B[b].up && B[1-b].up && !B[b].wait && !B[b].claim && (len(c[1-b]) < 2) && !B[1-b].wait && !B[1-b].claim &&
   ( (B[b].role==NONE && B[1-b].role!=NONE)
  || (B[b].role==STANDBY && B[1-b].role==ACTIVE && B[b].n != B[1-b].n)
- || (B[b].role==ACTIVE  && B[1-b].role==ACTIVE && BEATS(1-b,b)) ) ->
+ || (B[b].role==ACTIVE  && B[1-b].role==ACTIVE && BEATS(1-b,b) && !HUNG(b)) ) ->
   B[b].wait=1;                      /* an active box is frozen from here */
 #ifndef M_FRESHJOIN
   B[b].fresh=0;                     /* what a joiner holds does not count until the new state is there (pair_join.c) */
 #endif
-  if :: B[b].edge > B[b].ck && B[b].role==ACTIVE && B[b].gw -> B[b].ck=B[b].edge :: else fi;
+  if :: B[b].edge > B[b].ck && B[b].role==ACTIVE && WORK(b) -> B[b].ck=B[b].edge :: else fi;
 #ifndef M_NONONCE
   B[b].rq=(B[b].rq+1)%4;
 #endif
@@ -225,35 +257,50 @@ inline a_jreq(b) { d_step {
 inline a_rejreq(b) { d_step {         /* lost or refused: try again */
   rup && B[b].up && B[1-b].up && B[b].wait && (len(c[0]) == 0) && (len(c[1]) == 0) -> unfreeze(b); split_note() } }
 inline a_takeover(b) { d_step {
-  B[b].up && B[b].gw && B[b].role==STANDBY && !B[b].wait && !VIS(1-b) && (!rup || !B[1-b].up || B[1-b].role==NONE) ->
+  B[b].up && RUNS(b) && B[b].role==STANDBY && !B[b].wait && !VIS(1-b) && (!rup || !B[1-b].up || B[1-b].role==NONE) ->
   voidgrant(1-b); B[b].claim=0; B[b].role=ACTIVE; BUMP(b); B[b].prot=1;
 #ifndef NOTAINT
   if :: !B[b].fresh -> B[b].taint=1 :: else fi;
 #endif
-  B[b].fresh=0; load(b); if :: B[1-b].up && !B[1-b].gw && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
+  B[b].fresh=0; load(b); if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
 inline a_claim(b) { d_step {          /* the other's standby process can be asked: ask first */
-  B[b].up && B[b].gw && B[b].role==STANDBY && !B[b].wait && !B[b].claim && !VIS(1-b) && rup && B[1-b].up && B[1-b].role!=NONE && (len(c[1-b]) < 2) &&
-  !(B[1-b].role==ACTIVE && (B[1-b].gw || B[1-b].n != B[b].n || B[1-b].key != B[b].key)) && !(B[1-b].role==STANDBY && B[1-b].fresh && !B[b].fresh) &&
+  B[b].up && RUNS(b) && B[b].role==STANDBY && !B[b].wait && !B[b].claim && !VIS(1-b) && rup && B[1-b].up && B[1-b].role!=NONE && (len(c[1-b]) < 2) &&
+  !(B[1-b].role==ACTIVE && ((WORK(1-b) && !HUNG(1-b)) || B[1-b].n != B[b].n || B[1-b].key != B[b].key)) && !(B[1-b].role==STANDBY && B[1-b].fresh && !B[b].fresh) &&
   !B[1-b].claim ->
   B[b].claim=1; B[b].rq=(B[b].rq+1)%4; put(1-b, CLAIM, B[b].n, B[b].key, B[b].fresh, 0,B[b].rq,0,0,0,0) } }
 inline a_reclaim(b) { d_step {
   B[b].claim && rup && B[1-b].up && (len(c[0]) == 0) && (len(c[1]) == 0) -> B[b].claim=0 } }
 inline a_unclaim(b) { d_step { B[b].claim && VIS(1-b) && (len(c[0]) == 0) && (len(c[1]) == 0) -> B[b].claim=0 } }
+#define CANPLAN(b) (LIVE(b) && !HUNG(b) && rup && hup && B[1-b].gw && INSESS && B[1-b].role==STANDBY && B[1-b].fresh && B[0].key==B[1].key)
+inline a_offer(b) { d_step {          /* from its sending on the sender may be fresh; the other one will not go alone */
+  CANPLAN(b) && nplan > 0 && !B[b].offd && (len(c[1-b]) < 2) ->
+  nplan--; B[b].offd=1; put(1-b, OFFER, B[b].n, 0,0,0,0,0,0,0,0) } }
+inline a_planoff(b) { d_step { B[b].offd && (!(LIVE(b) && rup && INSESS) || ((len(c[0]) == 0) && (len(c[1]) == 0) && !B[1-b].kn)) -> B[b].offd=0 } }
+#ifdef M_NOOFFER
+#define OFFERED(b) 1
+#else
+#define OFFERED(b) B[1-b].kn     /* it is acknowledged */
+#endif
 inline a_planned(b) { d_step {
-  LIVE(b) && nplan > 0 && rup && hup && B[1-b].gw && INSESS && B[1-b].role==STANDBY && B[1-b].fresh && B[0].key==B[1].key && (len(c[1-b]) < 2) ->
-  nplan--; B[b].ck=B[b].edge; m.join=B[b].n; BUMP(b); q=B[b].nxt;
+  CANPLAN(b) && B[b].offd && OFFERED(b) && (len(c[1-b]) < 2) ->
+  B[b].offd=0; B[b].ck=B[b].edge; m.join=B[b].n; BUMP(b); q=B[b].nxt;
 #ifdef M_GRANTSTALE
   B[b].fresh=0;
 #else
   B[b].fresh=1;
 #endif
-  B[b].role=STANDBY;
+  B[b].role=STANDBY; B[b].kn=0;
   put(1-b, GRANT, B[b].n, B[b].key, 2,m.join,0, B[b].R, q, B[b].ck, B[b].taint); m.join=0;  q=0;
   B[b].nxt=0; B[b].lim=0; B[b].edge=0; q=0 } }
 inline a_found(b) { d_step {
-  B[b].up && B[b].gw && B[b].role==NONE && !B[b].wait && !VIS(1-b) && !(rup && B[1-b].up && B[1-b].role!=NONE) && keyctr < MAXKEY+2 ->
-  B[b].role=ACTIVE; B[b].slot=0; B[b].j[0]=1; B[b].j[1]=0; B[b].rst=0; B[b].prot=1; B[b].fresh=0; newkey(b); B[b].n=keyctr*64; B[b].had=1 } }
+  B[b].up && RUNS(b) && B[b].role==NONE && !B[b].wait && !VIS(1-b) && !(rup && B[1-b].up && B[1-b].role!=NONE) && keyctr < MAXKEY+2 ->
+  zend(b); B[b].role=ACTIVE; B[b].slot=0; B[b].j[0]=1; B[b].j[1]=0; B[b].rst=0; B[b].prot=1; B[b].fresh=0; newkey(b); B[b].n=keyctr*64; B[b].had=1 } }
 
+#ifdef M_LATEGRANT
+#define PLANGOOD(b) 1
+#else
+#define PLANGOOD(b) B[b].fresh   /* a planned grant counts while the lease runs */
+#endif
 /* message reception at box b */
 inline a_recv(b) { d_step {
   B[b].up && (len(c[b]) > 0) && ROOM(1-b) ->
@@ -266,16 +313,17 @@ inline a_recv(b) { d_step {
         if :: TERM(B[b].n) < TERM(m.n) -> B[b].n=(B[b].n/64)*64+TERM(m.n)*2 :: else fi; BUMP(b);
 #if !defined(M_BLINDSERVE) && !defined(NOTAINT)
         /* standby process of a dead gateway: its copy may be older than a take-over that the newcomer has forgotten */
-        if :: B[b].role==ACTIVE && !B[b].gw && B[b].prot && B[b].tk -> B[b].taint=1 :: else fi;
+        if :: B[b].role==ACTIVE && !WORK(b) && B[b].prot && B[b].tk -> B[b].taint=1 :: else fi;
 #endif
-        if :: B[b].role==ACTIVE -> B[b].prot=1; if :: B[b].gw && B[b].edge > B[b].ck -> B[b].ck=B[b].edge :: else fi :: else fi;
+        B[b].kn=1; B[b].offd=0;            /* SNAP_END counts as a lease */
+        if :: B[b].role==ACTIVE -> B[b].prot=1; if :: WORK(b) && B[b].edge > B[b].ck -> B[b].ck=B[b].edge :: else fi :: else fi;
         if :: m.fl==ACTIVE && wkey==m.key -> wsplit=0 :: else fi; if :: m.fl==ACTIVE -> epi=0 :: else fi;  /* ghost: the split brain is over, from here on reuse counts again */
 #ifndef M_NOMERGE
         if :: m.fl==ACTIVE && m.key==B[b].key ->                   /* counters of the yielding box: take the maximum */
            if :: m.ck > B[b].ck -> B[b].ck=m.ck :: else fi;
-           if :: B[b].gw && B[b].ck > B[b].edge -> B[b].edge=B[b].ck :: else fi;
+           if :: WORK(b) && B[b].ck > B[b].edge -> B[b].edge=B[b].ck :: else fi;
            if :: m.R > B[b].R -> B[b].R=m.R :: else fi;
-           if :: B[b].gw -> B[b].nxt=B[b].R+1; B[b].lim=B[b].R :: else fi;     /* above everything that either may have sent */
+           if :: WORK(b) -> B[b].nxt=B[b].R+1; B[b].lim=B[b].R :: else fi;     /* above everything that either may have sent */
            if :: !m.taint -> B[b].taint=0 :: else fi
            :: else fi;
 #endif
@@ -293,7 +341,7 @@ inline a_recv(b) { d_step {
   :: m.t==STATE ->
      if :: B[b].wait && m.nx==B[b].rq ->
         B[b].wait=0; epi=0; B[b].n=m.n; B[b].role=STANDBY; B[b].fresh=m.fl%4; if :: hi[m.key] > m.ck + X -> B[b].fresh=0 :: else fi;   /* older than a lease */
-         B[b].prot=0; B[b].claim=0;
+         B[b].prot=0; B[b].claim=0; B[b].st=0; B[b].offd=0; B[b].kn=(B[1-b].role!=ACTIVE);
 #ifdef M_KEEPLIFE
         if :: B[b].key==m.key && B[b].j[m.fl/4]==m.join :: else -> B[b].rst=0 fi;
 #else
@@ -305,8 +353,13 @@ inline a_recv(b) { d_step {
 #else
         B[b].taint=m.taint;
 #endif
+#if NHANG > 0
+        if :: B[b].zo && B[b].zsame -> B[b].zc=B[b].ctr; B[b].zsame=0 :: else fi;    /* it has not heard of the new life */
+#endif
         B[b].ctr=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0
         :: else fi
+  :: m.t==OFFER ->
+     if :: B[b].role==STANDBY && B[b].n==m.n && !B[b].wait -> B[b].kn=1 :: else fi
   :: m.t==RAISE ->
      if :: B[b].role==STANDBY && B[b].n==m.n && !B[b].wait ->
         if :: m.key > B[b].key -> B[b].key=m.key; B[b].R=m.R; B[b].ck=m.ck; B[b].taint=0; B[b].ctr=0; if :: hi[m.key] > m.ck + X -> B[b].fresh=0 :: else fi
@@ -315,12 +368,17 @@ inline a_recv(b) { d_step {
         if :: m.key == B[b].key -> put(1-b, ACK, B[b].n, B[b].key, 0,0,0, m.R, 0,0,0) :: else fi
         :: else fi
   :: m.t==ACK ->
-     if :: B[b].role==ACTIVE && B[b].gw && B[b].prot && B[b].n==m.n && B[b].key==m.key && m.R > B[b].lim && m.R <= B[b].R -> B[b].lim=m.R :: else fi
+     if :: B[b].role==ACTIVE && WORK(b) && B[b].prot && B[b].n==m.n && B[b].key==m.key && m.R > B[b].lim && m.R <= B[b].R -> B[b].lim=m.R :: else fi
   :: m.t==CKPT ->
      if :: B[b].role==STANDBY && B[b].n==m.n && B[b].key==m.key && m.ck > B[b].ck -> B[b].ck=m.ck :: else fi
   :: m.t==CLAIM ->
      if
-     :: B[b].role==ACTIVE && !B[b].gw && B[b].n==m.n && B[b].key==m.key && !B[b].wait ->
+     :: B[b].role==ACTIVE && (!WORK(b) || HUNG(b)) && B[b].n==m.n && B[b].key==m.key && !B[b].wait ->
+#if NHANG > 0
+        /* a hung gateway gives way; when it wakes up it may send up to its limit before it hears of it */
+        if :: WORK(b) -> B[b].zo=1; B[b].zsame=1; B[b].zn=B[b].nxt; B[b].zl=B[b].lim; B[b].zs=B[b].slot; B[b].zj=B[b].j[B[b].slot]; B[b].zr=B[b].rst; B[b].zk=B[b].key :: else fi;
+#endif
+        B[b].st=0; B[b].offd=0; B[b].kn=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0;
         BUMP(b); B[b].role=STANDBY; B[b].fresh=0; B[b].prot=0;       /* not fresh: the claim may be old, wait for the first renewal */
         put(1-b, GRANT, B[b].n, B[b].key, 2,0,m.oj, B[b].R, B[b].R+1, B[b].ck, B[b].taint)
      :: B[b].role==STANDBY && !B[b].wait && !(B[b].fresh && !m.fl) && !(B[b].claim && B[b].fresh==m.fl && b==0) ->
@@ -329,7 +387,7 @@ inline a_recv(b) { d_step {
      :: else -> put(1-b, DENY, 0,0,0,0,m.oj,0,0,0,0)
      fi
   :: m.t==GRANT ->
-     if :: B[b].role==STANDBY && (m.n > B[b].n || m.n==0) && !B[b].wait && B[b].gw && !VIS(1-b) && ((B[b].claim && m.oj==B[b].rq && (m.n==0 || m.n/64==B[b].n/64)) || (m.join == B[b].n && m.fl==2)) && (m.fl<2 || m.key==B[b].key) ->
+     if :: B[b].role==STANDBY && (m.n > B[b].n || m.n==0) && !B[b].wait && B[b].gw && !VIS(1-b) && ((B[b].claim && m.oj==B[b].rq && (m.n==0 || m.n/64==B[b].n/64)) || (m.join == B[b].n && m.fl==2 && PLANGOOD(b))) && (m.fl<2 || m.key==B[b].key) ->
         B[b].claim=0; B[b].role=ACTIVE; if :: m.n==0 -> BUMP(b) :: else -> B[b].n=m.n fi; B[b].prot=1;
         load(b);
         if :: m.fl==2 -> B[b].R=m.R; B[b].nxt=m.nx; B[b].lim=m.R; B[b].ck=m.ck; B[b].edge=m.ck; B[b].taint=m.taint
@@ -339,7 +397,8 @@ inline a_recv(b) { d_step {
 #endif
               skip            /* a standby grants without a list: a fresh claimant has every limit that was used, a stale one is tainted */
         fi;
-        B[b].fresh=0; if :: B[1-b].up && !B[1-b].gw && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b)
+        if :: m.fl<2 || m.join!=0 -> B[b].kn=1 :: else fi;     /* the granter may be fresh */
+        B[b].fresh=0; if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b)
         :: else fi
   :: m.t==DENY -> if :: m.oj==B[b].rq -> B[b].claim=0 :: else fi
   fi;
@@ -363,7 +422,31 @@ inline a_procstart(b){ d_step { B[b].up && !B[b].gw -> B[b].gw=1;
         if :: B[b].prot && B[b].tk && !(rup && INSESS) -> B[b].taint=1 :: else fi;
 #endif
         load(b); split_note(); chk_e(b)
-      :: else fi; B[b].tk=0 } }
+      :: else fi; B[b].tk=0; B[b].st=0 } }
+/* HSRP took its role away: it stops, the mirror still says active (stopped_unasked) */
+inline a_stop(b) { d_step { LIVE(b) && !HUNG(b) && nstop > 0 && VIS(1-b) -> nstop--; B[b].ck=B[b].edge; B[b].st=1; B[b].offd=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0 } }
+/* HSRP wants it again: rule 11 as for a restarted process, in the same life */
+inline a_resume(b) { d_step { B[b].up && RUNS(b) && B[b].st && B[b].role==ACTIVE && !B[b].wait && !VIS(1-b) ->
+   B[b].st=0;
+#if !defined(M_BLINDRESTART) && !defined(NOTAINT)
+   if :: B[b].prot && B[b].tk && !(rup && INSESS) -> B[b].taint=1 :: else fi;
+#endif
+   load(b); split_note(); chk_e(b); B[b].tk=0 } }
+#if NHANG > 0
+inline a_hang(b) { d_step { nhang > 0 && B[b].up && B[b].gw && !B[b].hung && !B[b].st -> nhang--; B[b].hung=1 } }
+inline a_wake(b) { d_step { B[b].hung -> B[b].hung=0; split_note() } }
+inline a_zsend(b) { d_step {          /* the last packets of one that gave way while it hung */
+  B[b].zo && !B[b].hung && B[b].zn <= B[b].zl && nsend > 0 && wkey != 0 ->
+  nsend--;
+  if :: B[b].zsame -> B[b].zc=B[b].ctr; B[b].ctr++ :: else fi;
+  if :: B[b].zk == wkey ->
+     assert(!(B[b].zs == ws && B[b].zj == wj && B[b].zr == wr && B[b].zc == wc));   /* (a) */
+     assert(B[b].zn != wseq || wsplit || epi);                                     /* (b) */
+     :: else fi;
+  B[b].zn++; if :: !B[b].zsame -> B[b].zc++ :: else B[b].zc=0 fi } }
+inline a_zhears(b) { d_step {
+  B[b].zo && !B[b].hung -> zend(b) } }
+#endif
 inline a_rdown() { d_step { nr > 0 && rup -> nr--; rup=0; unfreeze(0); unfreeze(1); split_note() } }
 inline a_rheal() { d_step { !rup -> rup=1 } }
 inline a_hdown() { d_step { nh > 0 && hup -> nh--; hup=0 } }
@@ -373,22 +456,28 @@ inline a_lose(b) { d_step { (len(c[b]) > 0) && (nloss > 0 || !rup) -> if :: rup 
 inline a_reord(b) { d_step { len(c[b]) == 2 && nreord > 0 -> nreord--;
    c[b]?m.t,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint; c[b]!m.t,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint; zm() } }
 
-#define ONE(b) (LIVE(b) && B[1-b].up && B[1-b].gw && B[1-b].role==STANDBY && B[1-b].n==B[b].n && B[1-b].fresh && B[b].prot && B[b].key==B[1-b].key)
+#define ONE(b) (LIVE(b) && !HUNG(b) && !HUNG(1-b) && B[1-b].up && B[1-b].gw && B[1-b].role==STANDBY && B[1-b].n==B[b].n && B[1-b].fresh && B[b].prot && B[b].key==B[1-b].key)
 #define STABLE (rup && hup && (ONE(0) || ONE(1)) && (len(c[0]) == 0) && (len(c[1]) == 0))
 
 #define BOTH(f) :: f(0) :: f(1)
 active proctype sys() {
   d_step {   /* box 0 founded the state and box 1 has joined */
     B[0].up=1; B[0].gw=1; B[0].role=ACTIVE; B[0].slot=0; B[0].j[0]=1; B[0].j[1]=1; B[0].had=1; B[1].had=1; B[0].n=66; B[0].prot=1; newkey(0);
-    B[1].up=1; B[1].gw=1; B[1].role=STANDBY; B[1].slot=1; B[1].j[0]=1; B[1].j[1]=1; B[1].n=66; B[1].fresh=1; B[1].key=1;
+    B[1].up=1; B[1].gw=1; B[1].role=STANDBY; B[1].slot=1; B[1].j[0]=1; B[1].j[1]=1; B[1].n=66; B[1].fresh=1; B[1].key=1; B[0].kn=1;
     B[0].R=STEP; B[0].lim=STEP; B[1].R=STEP }
   do
   BOTH(a_send) BOTH(a_sendw) BOTH(a_sendn) BOTH(a_raise) BOTH(a_reraise) BOTH(a_goalone) BOTH(a_expire) BOTH(a_renew)
 #if NACCEPT > 0
   BOTH(a_accept) BOTH(a_ckpt) BOTH(a_reckpt)
 #endif
-  BOTH(a_rekey) BOTH(a_jreq) BOTH(a_rejreq) BOTH(a_takeover) BOTH(a_claim) BOTH(a_reclaim) BOTH(a_unclaim) BOTH(a_planned) BOTH(a_found)
+  BOTH(a_rekey) BOTH(a_jreq) BOTH(a_rejreq) BOTH(a_takeover) BOTH(a_claim) BOTH(a_reclaim) BOTH(a_unclaim) BOTH(a_offer) BOTH(a_planoff) BOTH(a_planned) BOTH(a_found)
   BOTH(a_recv) BOTH(a_boxcrash) BOTH(a_reboot) BOTH(a_proccrash) BOTH(a_procstart) BOTH(a_lose) BOTH(a_reord)
+#if NSTOP > 0
+  BOTH(a_stop) BOTH(a_resume)
+#endif
+#if NHANG > 0
+  BOTH(a_hang) BOTH(a_wake) BOTH(a_zsend) BOTH(a_zhears)
+#endif
   :: a_rdown() :: a_rheal() :: a_hdown() :: a_hheal()
 #ifdef NOLIVE
   :: timeout -> break

@@ -30,6 +30,11 @@ configs() {
 		mutations taintlost core caught -DM_TAINTLOST -DNOLIVE -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0
 		mutations discard core caught -DM_DISCARD -DNOLIVE -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=1 -DNEXP=0 -DNSEND=1
 		mutations blindrestart core caught -DM_BLINDRESTART -DNOLIVE -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNSEND=2
+		short hang core ok -DNBOX=0 -DNPROC=0 -DNR=1 -DNH=0 -DNHANG=1 -DNEXP=0 -DNSEND=2
+		short stop core ok -DNBOX=0 -DNPROC=0 -DNR=1 -DNH=1 -DNSTOP=1 -DNEXP=0 -DNSEND=2
+		mutations nooffer core caught -DM_NOOFFER -DNOLIVE -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNPLAN=1 -DNEXP=0 -DNSEND=4
+		long hang-box core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNHANG=1 -DNEXP=0 -DNSEND=3
+		long hang-stop core ok -DNBOX=0 -DNPROC=1 -DNR=1 -DNH=1 -DNHANG=1 -DNSTOP=1 -DNEXP=0 -DNSEND=2
 		long R1 core ok -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=1 -DNEXP=0 -DNSEND=4
 		long R3 core ok -DNBOX=2 -DNPROC=1 -DNR=0 -DNH=0 -DNEXP=0 -DNSEND=4
 		long R4 core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNLOSS=1 -DNREORD=1 -DNPLAN=1 -DNEXP=0 -DNSEND=3
@@ -54,7 +59,7 @@ one() { # NAME MODEL EXPECT FLAGS...
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.log)
 	states=$(sed -n 's/ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log | head -n 1)
 	echo "$name: ${errors:-?} errors, ${states:-?} states, $((SECONDS - begin)) s"
-	if grep -q 'Search not completed' pan.log && [ "$expect" = ok ] || [ -z "$errors" ]; then
+	if [ -z "$errors" ] || { [ "$expect" = ok ] && [ "$errors" = 0 ] && grep -q 'Search not completed' pan.log; }; then
 		echo "$name: the search did not come to its end"
 		return 1
 	fi

@@ -129,12 +129,14 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 
 	if (!f || !f->there)
 		return;
-	f->next = next;
-	check_known(b, (unsigned)((id - 1) % SAS), next);
-	trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
-	if (next > f->ceiling + 1)
-		f->ceiling = next - 1;
-	f->lim = f->ceiling;
+	if (next) {  // 0: only the edge is told
+		f->next = next;
+		check_known(b, (unsigned)((id - 1) % SAS), next);
+		trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
+		if (next > f->ceiling + 1)
+			f->ceiling = next - 1;
+		f->lim = f->ceiling;
+	}
 	if (edge > f->edge)
 		f->edge = edge;
 }

@@ -11,7 +11,7 @@ for i,l in enumerate(src,1):
     if m: cur=m.group(1)
     if re.match(r'(active )?proctype',l): cur='init'
     inl[i]=cur
-st={}; name=None; ch=[]; step=None; box='';T={'1':'JOIN','2':'STATE','3':'RAISE','4':'ACK','5':'CKPT','6':'CLAIM','7':'GRANT','8':'DENY'}
+st={}; name=None; ch=[]; step=None; box='';T={'1':'JOIN','2':'STATE','3':'RAISE','4':'ACK','5':'CKPT','6':'CLAIM','7':'GRANT','8':'DENY','9':'OFFER'}
 def flush():
     if name: print('%4s %-10s %s'%(step,name+(('('+'AB'[int(box)]+')') if box!='' else ''),' '.join(ch)))
 for l in open(sys.argv[1]):
