@@ -183,10 +183,10 @@ both_work "clear standby"
 
 step "debug tells, and only what it is about"
 cli a "debug crypto ipsec ha update" "debug redundancy" >/dev/null
-cli a "show debugging" | grep -q '^crypto ipsec ha update debugging is on' || fail "show debugging"
+cli a "show debugging" | grep '^crypto ipsec ha update debugging is on' >/dev/null || fail "show debugging"
 in_ns hsp ping -q -c 20 -i 0.05 6.6.16.4 >/dev/null
-wait_event 10 eval 'cli a "show logging" | grep -q "IPSEC_HA-7-DEBUG: group OUT1: IPsec SA .* edge told"'
-! cli a "show logging" | grep -q 'ISAKMP_HA-7' || fail "lines of another switch"
+wait_event 10 eval 'cli a "show logging" | grep "IPSEC_HA-7-DEBUG: group OUT1: IPsec SA .* edge told" >/dev/null'
+! cli a "show logging" | grep 'ISAKMP_HA-7' >/dev/null || fail "lines of another switch"
 cli a "undebug all" >/dev/null
 
 for n in a b; do

@@ -59,7 +59,7 @@ config() { # config NODE
 	C
 }
 routes() { ns_ip "gw$1" route show proto 215 6.6.2.0/24; }
-route_only() { routes "$1" | grep -q "via 6.6.156.1 dev gi0-1" && [ -z "$(routes "$(pair_other "$1")")" ]; }
+route_only() { routes "$1" | grep "via 6.6.156.1 dev gi0-1" && [ -z "$(routes "$(pair_other "$1")")" ]; }
 of_spoke() { # of_spoke NODE: what it knows of the spoke; alike on both boxes
 	clij "$1" "show crypto isakmp sa" '.sas[] | "\(.peer) \(.peer_port) \(.peer_id) nat \(.nat_remote) dpd \(.dead_peer_detection)"'
 	clij "$1" "show crypto map" '.instances[] | "\(.dynamic_map) \(.dynamic_map_sequence) \(.peer) \(.peer_id)"'
@@ -67,7 +67,7 @@ of_spoke() { # of_spoke NODE: what it knows of the spoke; alike on both boxes
 }
 alike() { [ "$(of_spoke a)" = "$(of_spoke b)" ]; }
 port() { clij "$1" "show crypto isakmp sa" '.sas[0].peer_port'; }
-stat() { clij "$1" "show crypto isakmp stats" ".$2"; }
+acks() { ss_log spk | grep -ac 'parsed INFORMATIONAL_V1 .*N(DPD_ACK)' || true; }
 goes_on() { # goes_on NODE WHAT
 	wait_event 10 pair_is "$1" Active
 	wait_event 5 ping_works hsp 6.6.16.4
@@ -92,7 +92,7 @@ wait_event 10 pair_is a Active
 gateway_start b gwb "$TMP/b.cfg"
 wait_event 20 hot a
 ss_start spk spk
-ss_conn spk nat RTS=6.6.16.0/24 DPD=30s DPDTO=60s
+ss_conn spk nat RTS=6.6.16.0/24 DPD=2s DPDTO=10s
 wait_event 15 ss_init spk nat
 wait_event 5 ping_works hsp 6.6.16.4
 wait_event 5 ping_works hin 6.6.2.4
@@ -100,17 +100,16 @@ SAS=$(spoke_sas)
 [ -n "$SAS" ] || fail "the spoke shows no SAs"
 wait_event 2 route_only a
 wait_event 5 alike
-of_spoke b | grep -q "^6.6.156.1 2[0-9]* 6.6.25.2 nat true dpd true" || fail "NAT and DPD at the copy: $(of_spoke b)"
-of_spoke b | grep -q "^DYN 10 6.6.156.1 6.6.25.2" || fail "the instance at the copy"
+of_spoke b | grep "^6.6.156.1 2[0-9]* 6.6.25.2 nat true dpd true" >/dev/null || fail "NAT and DPD at the copy: $(of_spoke b)"
+of_spoke b | grep "^DYN 10 6.6.156.1 6.6.25.2" >/dev/null || fail "the instance at the copy"
 eq "encapsulated" "$(of_spoke b | grep -c ' udp ')" 2
 
 step "a is killed"
-dpd=$(stat b dpd_sent)
 pair_kill a
 goes_on b "the take-over"
-wait_event 2 eval 'routes b | grep -q "via 6.6.156.1 dev gi0-1"'
-wait_event 20 eval '[ "$(stat b dpd_sent)" -gt "$dpd" ]'
-eq "peers found dead" "$(stat b dpd_dead)" 0
+wait_event 2 eval 'routes b | grep "via 6.6.156.1 dev gi0-1"'
+acks=$(acks)
+wait_event 10 eval '[ "$(acks)" -gt "$acks" ]'
 goes_on b "dead peer detection"
 
 step "a joins; the NAT forgets, the spoke's port is another one"
@@ -132,7 +131,7 @@ echo "   port $old, then $(port b) (IKE), $(followed b)"
 step "b is killed: a goes on, to the new port"
 pair_kill b
 goes_on a "the second take-over"
-wait_event 2 eval 'routes a | grep -q "via 6.6.156.1 dev gi0-1"'
+wait_event 2 eval 'routes a | grep "via 6.6.156.1 dev gi0-1"'
 ping_lost hin 6.6.2.4 50 >"$TMP/lost" || true
 eq "pings lost" "$(cat "$TMP/lost")" 0
 invariants_hold a
