@@ -29,6 +29,8 @@ struct redundancy_group {
 	bool claiming;                   // HSRP waits for an answer
 	bool yielding;                   // HSRP gives the role up because of us
 	bool forced;                     // ... by an operator
+	uint64_t weak_at;                // last attempt to hand over for a lost object
+	uint64_t follow_at;              // since then the other box works, and this one stands by
 	uint64_t parted_at;              // HSRP and the work disagree since, or agreed last
 	uint32_t replay_in, replay_out;  // packets between checkpoints
 	struct pair_counters counters;

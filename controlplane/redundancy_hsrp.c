@@ -93,10 +93,46 @@ void redundancy_hsrp_counters(struct redundancy_group *r, const struct pair_coun
 		standby_missed(r->name);
 }
 
+// What this box tracks is lost, and the other one is stronger now and has everything: it gets the
+// role, with `preempt` there or without (H5: the loss of either interface moves both sides).
+static void weak_look(struct redundancy_group *r, uint64_t now)
+{
+	struct standby_view v;
+
+	if (!r->working || !r->role.hot || !standby_view(r->name, &v) ||
+	    v.state != HSRP_STATE_ACTIVE || !v.other_known || v.priority >= v.configured_priority ||
+	    v.other_priority <= v.priority || now < r->weak_at + v.hold_ms * 1000ull)
+		return;
+	r->weak_at = now;
+	(void)agent_switch(r->agent, now);
+}
+
+// With one redundancy group all standby groups of the box belong together (H5). One that became
+// active here by itself, for hellos that were lost, goes back to the box that works; refused while
+// that box is not there for it.
+static void follow_look(struct redundancy_group *r, uint64_t now)
+{
+	uint64_t hold = r->hello.hold_ms * 1000ull;
+	bool follows = redundancy.groups == 1 && !r->working && !r->claiming && hold != 0 &&
+		       r->role.mine == HA_ROLE_STANDBY && r->role.link && r->role.hot &&
+		       r->hello.other_active && !r->hello.self_active;
+
+	if (!follows) {
+		r->follow_at = now;
+	} else if (now > r->follow_at + 2 * hold) {
+		r->follow_at = now;
+		r->yielding = true;
+		(void)standby_yield(NULL);
+		r->yielding = false;
+	}
+}
+
 void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now)
 {
 	hello_look(r);
 	parted_look(r, now);
+	weak_look(r, now);
+	follow_look(r, now);
 }
 
 void redundancy_hsrp_start(void)

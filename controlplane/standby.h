@@ -67,6 +67,7 @@ struct standby_view {
 	enum hsrp_state state;
 	uint64_t since_ms;  // in this state
 	uint8_t priority;   // after tracking
+	uint8_t configured_priority;
 	bool preempt;
 	bool held, gated, claiming, resigned;
 	uint32_t hello_ms, hold_ms;

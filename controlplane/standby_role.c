@@ -176,6 +176,7 @@ bool standby_view(const char *name, struct standby_view *out)
 		.state = v.state,
 		.since_ms = v.since_ms,
 		.priority = v.priority,
+		.configured_priority = v.configured_priority,
 		.preempt = v.preempt,
 		.held = s->held,
 		.gated = s->gated,
