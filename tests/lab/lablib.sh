@@ -9,6 +9,12 @@ mkdir -p "$LABRUN"
 die() { echo "$(basename "$0"): $*" >&2; exit 1; }
 now_ms() { local t=${EPOCHREALTIME/[.,]/}; echo $((t / 1000)); }
 
+# autogroup_first PID: where the kernel groups by session (sched_autogroup), nice values weigh within
+# one only: that process's session goes before others, such as a build beside it.
+autogroup_first() {
+	{ echo -15 >"/proc/$1/autogroup"; } 2>/dev/null || true
+}
+
 # ns_make NS...: namespaces with lo up, forwarding on, no reverse-path filter, no redirects, no IPv6
 ns_make() {
 	local n

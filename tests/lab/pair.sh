@@ -72,7 +72,8 @@ pair_topology() {
 
 # ---- configuration ---------------------------------------------------------------------------
 # pair_config NODE: prints its configuration. Overrides by environment:
-#  PAIR_WORKERS PAIR_DPD PAIR_TIMERS (of both groups) PAIR_PRIO_A PAIR_PRIO_B PAIR_PREEMPT (default
+#  PAIR_WORKERS PAIR_DPD PAIR_SET (transforms) PAIR_TIMERS (of both groups)
+#  PAIR_PRIO_A PAIR_PRIO_B PAIR_PREEMPT (default
 #  preempt; empty: without) PAIR_TRACK_ROUTE (not empty: the route to the inside host counts like a
 #  link: a gateway that hears nothing from the inside router is no candidate) PAIR_RRI (line in the
 #  map's entry) PAIR_EXTRA (lines before the interfaces) PAIR_IN_EXTRA PAIR_OUT_EXTRA (below one)
@@ -91,7 +92,7 @@ pair_config() {
 	 group 2
 	crypto isakmp key cisco address 6.6.25.2
 	crypto isakmp keepalive ${PAIR_DPD:-10 2 periodic}
-	crypto ipsec transform-set SET2 esp-aes esp-sha-hmac
+	crypto ipsec transform-set SET2 ${PAIR_SET:-esp-aes esp-sha-hmac}
 	crypto ipsec security-association replay window-size 1024
 	ip access-list extended HA_VPN
 	 permit ip 6.6.16.0 0.0.0.255 6.6.2.0 0.0.0.255
@@ -114,6 +115,7 @@ pair_config() {
 	 ip address 6.6.146.$o 255.255.255.0
 	 ip ospf hello-interval 1
 	 ip ospf dead-interval 4
+	 ip ospf priority 0
 	 ip ospf bfd
 	 ip ospf bfd profile pair
 	 standby 1 ip 6.6.146.100
@@ -138,6 +140,8 @@ pair_config() {
 	C
 	pair_config_routing "$o"
 }
+# On the inside network the router alone is OSPF's designated one (priority 0 at the gateways): were it
+# a gateway, each fault and each return of that box would cost the other one its routes for a moment.
 # The reverse route leaves by its tag; BGP's next hop is the virtual address: rin's route by it does
 # not have to change when the gateways change places.
 pair_config_routing() { # pair_config_routing LAST-OCTET

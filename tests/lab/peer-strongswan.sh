@@ -118,6 +118,7 @@ start)
 		"mount --make-rprivate / 2>/dev/null; mount --bind $D/run /run && exec nice -n -15 /usr/lib/ipsec/charon" \
 		>>"$D/stdout" 2>&1 </dev/null &
 	wait_for 10 ctl --stats || { cat "$D/stdout" "$D/charon.log" >&2; die "charon $NAME did not start"; }
+	autogroup_first "$(cat "$D/run/charon.pid")"
 	[ ! -e "$D/swanctl/swanctl.conf" ] || ctl --load-all --noprompt >"$D/load.log" 2>&1
 	;;
 conn)

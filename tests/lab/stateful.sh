@@ -39,11 +39,53 @@ hot() {
 	[ "$(rf "$1" '.my_state + "," + .peer_state')" = "ACTIVE,STANDBY HOT" ] &&
 		[ "$(rf "$o" '.my_state + "," + .peer_state + "," + (.fresh | tostring)')" = "STANDBY HOT,ACTIVE,true" ]
 }
+# settled NODE: all of it is that box's, the other one is ready
+settled() { pair_settled "$1" && hot "$1"; }
+either_settled() { # sets ACT
+	local n
+	for n in a b; do
+		if settled $n; then
+			ACT=$n
+			return 0
+		fi
+	done
+	return 1
+}
+# fault WHAT NODE, mend WHAT NODE: kill, freeze, poweroff, cut-SIDE; planned and crash
+# (the gateway process alone, started again at once) need no mending
+fault() {
+	case $1 in
+	kill) pair_kill "$2" ;;
+	freeze) pair_freeze "$2" ;;
+	poweroff) pair_poweroff "$2" ;;
+	cut-*) pair_cut "${1#cut-}" "$2" ;;
+	planned) cli "$2" "redundancy force-switchover" >/dev/null ;;
+	crash) pair_kill "$2" && pair_launch "$2" ;;
+	*) fail "unknown fault $1" ;;
+	esac
+}
+mend() {
+	case $1 in
+	kill) pair_launch "$2" && gateway_wait "$2" ;;
+	freeze) pair_thaw "$2" ;;
+	poweroff) pair_poweron "$2" && pair_launch "$2" && gateway_wait "$2" ;;
+	cut-*) pair_heal "${1#cut-}" "$2" ;;
+	crash) gateway_wait "$2" ;;
+	esac
+}
+# stateful_spoke [VARIABLES]: the spoke connects and packets pass; PAIR_SPOKE=guest: kernel ESP
+stateful_spoke() {
+	pair_spoke_start "$@"
+	wait_event 20 ss_init spk pair
+	wait_event 20 ping_works hin 6.6.2.4
+}
 # what a renegotiation would change: SPIs of the IPsec SAs and cookies of the IKE SA, as the spoke has
 # them
 spoke_sas() {
 	peer sas spk | grep -aoE '[0-9a-f]{16}_[ir]|\b(in|out) +[0-9a-f]{8}' | tr -d ' ' | sort | xargs
 }
+# renegotiated SAS: how many of the spoke's present SPIs and cookies are not among SAS
+renegotiated() { comm -13 <(tr ' ' '\n' <<<"$1" | sort) <(spoke_sas | tr ' ' '\n' | sort) | grep -c . || true; }
 # tcp_bytes: what the receiver of tcp_start's stream has got so far
 tcp_bytes() {
 	in_ns hsp ss -tinH 'sport = 5201' | grep -oE 'bytes_received:[0-9]+' | cut -d: -f2 | sort -n | tail -1

@@ -18,6 +18,8 @@ PREFIX=tn$$
 export LABRUN=$TMP/lab
 . "$REPO/tests/lab/lablib.sh"
 
+autogroup_first $$
+
 NAMESPACES=() # full names
 SPAWNED=()    # pids of what `spawn` started
 

@@ -2,6 +2,7 @@
 //
 // udpseq send -d ADDRESS -p PORT [-n FLOWS] [-r PACKETS/S] [-t SECONDS] [-s SIZE]
 // udpseq recv -p PORT [-w SECONDS] [-g MILLISECONDS]
+// udpseq stall [-w SECONDS]
 //
 // SIGTERM ends either early, the sender with its markers, the receiver with its report.
 // A flow is one source port. Each datagram carries its flow and its number; the sender ends each
@@ -10,17 +11,23 @@
 // (came after a higher number of its flow), gap_ms (longest silence), and the same per flow. With
 // -g every silence longer than that is listed: `gaps`, from and to in milliseconds since the epoch,
 // and how many numbers are missing between the two packets around it.
+// stall: on each processor a process that wants to run every 5 ms; reports the longest time by
+// which one of them came too late (stall_ms): what load, or a host under this machine, did to
+// everybody.
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,11 +117,14 @@ static int seq_send(const struct options *o)
 		errx(2, "no destination address");
 	flow_open(fd, o->flows, &to);
 	uint64_t total = (uint64_t)o->rate * o->seconds, start = now_us();
+	unsigned burst = o->rate > 5000 ? o->rate / 1000 : 1;
 	for (uint64_t n = 0; n < total && !stopped; n++) {
 		unsigned i = (unsigned)(n % o->flows);
 		struct message m = {.magic = magic, .flow = i, .seq = sent[i]};
 
-		sleep_until(start + n * 1000000 / o->rate);
+		// fast streams in bursts of a millisecond: a sleep for each would be the load
+		if (n % burst == 0)
+			sleep_until(start + n * 1000000 / o->rate);
 		memcpy(packet, &m, sizeof(m));
 		// a datagram that never left (an ICMP error is pending, no buffer) is not a lost
 		// one
@@ -262,13 +272,62 @@ static int seq_recv(const struct options *o)
 	return flows_ended(flow, flows) ? 0 : 3;
 }
 
+static uint64_t stall_on(int cpu, uint64_t end)
+{
+	cpu_set_t set;
+	uint64_t longest = 0;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) < 0)
+		return 0;
+	while (!stopped && now_us() < end) {
+		uint64_t due = now_us() + 5000;
+		sleep_until(due);
+		uint64_t late = now_us() - due;
+		if (!stopped && late > longest)
+			longest = late;
+	}
+	return longest;
+}
+
+static int seq_stall(const struct options *o)
+{
+	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t end = now_us() + (uint64_t)o->seconds * 1000000, longest = 0;
+	uint64_t *late = mmap(NULL, (size_t)cpus * sizeof(*late), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (late == MAP_FAILED)
+		err(1, "mmap");
+	pid_t child[64] = {0};
+	for (int cpu = 1; cpu < cpus && cpu < 64; cpu++) {
+		child[cpu] = fork();
+		if (child[cpu] == 0) {
+			late[cpu] = stall_on(cpu, end);
+			_exit(0);
+		}
+	}
+	late[0] = stall_on(0, end);
+	for (int cpu = 0; cpu < cpus && cpu < 64; cpu++) {
+		if (child[cpu] > 0) {
+			kill(child[cpu], SIGTERM);
+			while (waitpid(child[cpu], NULL, 0) < 0 && errno == EINTR)
+				;
+		}
+		longest = late[cpu] > longest ? late[cpu] : longest;
+	}
+	printf("{\"stall_ms\":%lu}\n", longest / 1000);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = {.port = 7000, .flows = 1, .rate = 1000, .seconds = 5, .size = 200};
 	int c;
 
 	if (argc < 2)
-		errx(2, "usage: udpseq send|recv ...");
+		errx(2, "usage: udpseq send|recv|stall ...");
 	while ((c = getopt(argc - 1, argv + 1, "d:p:n:r:t:s:w:g:")) != -1) {
 		unsigned n = (unsigned)(optarg ? strtoul(optarg, NULL, 10) : 0);
 
@@ -290,5 +349,7 @@ int main(int argc, char **argv)
 	// a reception that a signal interrupts counts as an empty one
 	struct sigaction end = {.sa_handler = on_term};
 	sigaction(SIGTERM, &end, NULL);
+	if (strcmp(argv[1], "stall") == 0)
+		return seq_stall(&o);
 	return strcmp(argv[1], "send") == 0 ? seq_send(&o) : seq_recv(&o);
 }
