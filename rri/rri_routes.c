@@ -1,8 +1,9 @@
 // The work list of the route table, worked off into the kernel and FRR in slices.
 //
-// The kernel comes first: it forwards. FRR is told afterwards and learns the tag with it. A slice
-// runs 1 ms at most, then the loop has its turn; a single SA's routes are in the kernel in the
-// loop turn after the SA came up.
+// The kernel comes first: it forwards. FRR is told afterwards and learns the tag with it. A single
+// SA's routes are in the kernel in the loop turn after the SA came up. A slice runs 1 ms at most,
+// and the next one begins 3 ms later: the control thread is a real-time one, and thousands of
+// system calls in a row would keep a worker on the same core from sending and hearing hellos.
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "rri_private.h"
 
 #define SLICE_US 1000
+#define PAUSE_MS 3
 
 void rri_line(const struct rri_spec *s, uint32_t tag, char *buf, size_t cap)
 {
@@ -104,8 +106,10 @@ static void run(void *ctx)
 {
 	struct rri *r = ctx;
 	r->running = false;
-	if (!run_until(r, loop_clock_us() + SLICE_US))
-		rri_run_soon(r);
+	if (run_until(r, loop_clock_us() + SLICE_US))
+		return;
+	r->running = true;
+	loop_timer_start(&r->slice, PAUSE_MS);
 }
 
 void rri_slice(void *ctx, uint64_t now_ms)

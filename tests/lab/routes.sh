@@ -88,3 +88,5 @@ reaches "in the new one's kernel" at_least "$COUNT" many_kernel b
 sleep 3
 hellos role "$began"
 pair_timeline "$began"
+step "callbacks of the control loops over 5 ms"
+grep -aH LOOP-4-OVERRUN "$TMP/a.log" "$TMP/b.log" | sed 's,.*/,   ,' || true
