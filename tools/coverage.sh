@@ -9,7 +9,8 @@ build="build-coverage"
 [ -e $build/build.ninja ] || meson setup $build -Db_coverage=true -Doptimization=0 </dev/null
 ninja -C $build
 find $build -name '*.gcda' -delete
-meson test -C $build --no-rebuild --print-errorlogs </dev/null || echo "some tests failed" >&2
+# without optimisation and counting, tests take longer
+meson test -C $build --no-rebuild --print-errorlogs --timeout-multiplier 4 </dev/null || echo "some tests failed" >&2
 mkdir -p $build/report
 gcovr --root . --object-directory $build --exclude 'tests/' --exclude 'build' --branches \
 	--exclude-throw-branches --print-summary --html-details $build/report/index.html --txt
