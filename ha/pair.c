@@ -99,6 +99,7 @@ struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops
 	p->mute_gone = true;
 	pair_awake(p, now);
 	p->mute_gone = p->mute_from != 0;
+	p->unattached = role_of(p) == HA_ROLE_ACTIVE;
 	record_sum(p);
 	p->was_hot = word_get(p, MIRROR_HOT) != 0;
 	// what a predecessor of this process did not finish

@@ -6,6 +6,8 @@
 
 #include "pair_private.h"
 
+#define DOZE_US    20000   // the ring may hold checkpoints of that time
+#define DRAIN_US   10000   // it is taken in
 #define MUTE_US    100000  // for what waits in the ring and behind it
 #define CONFIRM_US 100000  // at least, for the other box to say that the session is unbroken
 
@@ -19,6 +21,8 @@ void pair_awake(struct pair *p, uint64_t now)
 
 	p->now = now;
 	word_set(p, MIRROR_RAN, now);
+	if (now > ran + DOZE_US)
+		p->lease_hold = now + DRAIN_US;
 	if (ran && term && now > ran + term && role_of(p) == HA_ROLE_ACTIVE) {
 		if (!p->mute_from)
 			p->mute_from = ran;
@@ -103,6 +107,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 
 	if (stale)
 		pair_gateway_lost(p, p->now);  // nobody has said so
+	p->unattached = false;
 	p->gw = true;
 	p->attached_at = p->now;
 	p->told_ever = false;
@@ -193,6 +198,7 @@ void pair_gateway_lost(struct pair *p, uint64_t now)
 {
 	pair_awake(p, now);
 	pair_mute_look(p);
+	p->unattached = false;
 	p->gw = p->working = p->activate = false;
 	p->confirm_until = 0;
 	p->feeding = p->feed_end_owed = p->resetting = false;

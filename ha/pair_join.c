@@ -72,6 +72,9 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 {
 	struct pair_peer *q = &p->peer;
 
+	if (!q->known && m->release != PAIR_RELEASE)
+		say(p, "the other box speaks release %u of the protocol, this one release %u",
+		    m->release, PAIR_RELEASE);
 	q->known = true;
 	q->role = m->role <= HA_ROLE_ACTIVE ? m->role : HA_ROLE_NONE;
 	q->priority = m->priority;
@@ -129,7 +132,10 @@ int state_send(struct pair *p)
 	if (o.m.join[!slot] != told || told == 0)
 		broken(p, 3, "the join number is not in the mirror");
 	o.m.role = (uint8_t)role_of(p);
-	o.m.fresh = o.m.role == HA_ROLE_ACTIVE ? UINT64_MAX : until > p->now ? until - p->now : 0;
+	if (o.m.role == HA_ROLE_ACTIVE)
+		o.m.fresh = lease_held(p) ? 0 : UINT64_MAX;
+	else
+		o.m.fresh = until > p->now ? until - p->now : 0;
 	o.m.term = term_us(p);
 	o.m.lsn = 1;
 	pair_msg_begin(&o.b, &o.m);
@@ -182,8 +188,8 @@ void join_receive(struct pair *p, const struct pair_msg *m)
 		return;
 	}
 	session_seen(p, m->session.number);
-	// both give way, for what decides between them has changed meanwhile: it asks, so it has not
-	// gone on from what we have told
+	// both give way, for what decides between them has changed meanwhile: it asks, so it has
+	// not gone on from what we have told
 	if (m->role == HA_ROLE_ACTIVE && role_of(p) == HA_ROLE_ACTIVE && p->yield && !peer_beats(p))
 		yield_off(p, false);
 	if (!may_serve(p, m)) {

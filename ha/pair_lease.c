@@ -48,6 +48,12 @@ void term_learn(struct pair *p, const struct pair_msg *m)
 		word_set(p, MIRROR_TERM_US, m->term);
 }
 
+// Checkpoints of the own gateway process may be on their way to the mirror, or not come at all.
+bool lease_held(const struct pair *p)
+{
+	return p->now < p->lease_hold || p->mute_from || p->unattached;
+}
+
 bool lease_over(const struct pair *p)
 {
 	uint64_t sent = word_get(p, MIRROR_LEASE_SENT);
@@ -122,7 +128,8 @@ void lease_pump(struct pair *p)
 		edges_pump(p);
 	if (p->ping_owed && p->in_session && !p->blocked && role_of(p) == HA_ROLE_STANDBY)
 		ping_send(p);
-	if (p->lease_owed && p->in_session && p->snap == SNAP_SENT && protected_now(p))
+	if (p->lease_owed && p->in_session && p->snap == SNAP_SENT && protected_now(p) &&
+	    !lease_held(p))
 		lease_send(p);
 }
 
@@ -189,6 +196,8 @@ uint64_t lease_due(const struct pair *p)
 {
 	uint64_t due = alone_at(p);
 
+	if (p->lease_owed && p->lease_hold > p->now && p->lease_hold < due)
+		due = p->lease_hold;
 	if (role_of(p) == HA_ROLE_STANDBY) {
 		uint64_t until = word_get(p, MIRROR_FRESH_UNTIL);
 		if (p->in_session && word_get(p, MIRROR_HOT))

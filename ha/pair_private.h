@@ -118,6 +118,8 @@ struct pair {
 	// this process slept, or was not there (mute_gone), while the gateway process may have worked
 	uint64_t mute_from, mute_to;
 	bool mute_gone;
+	uint64_t lease_hold;  // until then the ring may hold what a lease must not pass
+	bool unattached;      // since this process began: the gateway process may work nevertheless
 	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
 	enum ha_refusal refusal;
 	struct ha_role told;
@@ -228,6 +230,7 @@ uint64_t claim_us(const struct pair *p);
 uint64_t term_us(const struct pair *p);   // Ts, 0 = not known yet
 uint64_t alone_us(const struct pair *p);  // Ta
 void term_learn(struct pair *p, const struct pair_msg *m);
+bool lease_held(const struct pair *p);  // none may be given now
 bool lease_over(const struct pair *p);       // no lease of ours runs any more
 void lease_note(struct pair *p);             // one is about to be sent, or may run
 bool silent_too_long(const struct pair *p);  // rule 11

@@ -41,6 +41,9 @@ int raise_word(struct pair *p, const struct ha_word *w)
 	struct ha_sa sa;
 	size_t mark;
 
+	// what the other box has been told of, or is being told now, stays as it is (rule 15)
+	if (p->yield > YIELD_STOPPING)
+		return 0;
 	if (role_of(p) != HA_ROLE_ACTIVE || !mirror_get(p->m, w->id, &sa) || sa.group != p->group)
 		return 0;
 	if (!p->late)
