@@ -322,6 +322,17 @@ static bool group_selected(const struct standby *s, const struct cli_args *args)
 	return args->values < 2 || s->number == strtoul(args->value[1], NULL, 10);
 }
 
+static void adverts_text(struct cli *cli)
+{
+	char a[ADDR_STR_MAX];
+
+	cli_printf(cli, "Advertisements %ju", (uintmax_t)standby_counters.adverts);
+	if (standby_counters.adverts)
+		cli_printf(cli, ", the last one from %s",
+			   addr_format(&standby_counters.advert_from, a, sizeof(a)));
+	cli_puts(cli, "\n");
+}
+
 static int show_standby(struct cli *cli, const struct cli_args *args)
 {
 	struct json *w = cli_json(cli);
@@ -353,10 +364,12 @@ static int show_standby(struct cli *cli, const struct cli_args *args)
 		json_end(w);
 		json_u64(w, "frames_damaged", standby_counters.bad);
 		json_u64(w, "frames_without_group", standby_counters.no_group);
+		json_u64(w, "advertisements", standby_counters.adverts);
 		json_end(w);
 	} else if (all) {
 		cli_printf(cli, "Messages damaged %ju, of groups not configured %ju\n",
 			   (uintmax_t)standby_counters.bad, (uintmax_t)standby_counters.no_group);
+		adverts_text(cli);
 	}
 	return CLI_DONE;
 }

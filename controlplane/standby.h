@@ -53,6 +53,8 @@ extern struct standby_list standby_all;
 // Frames on an interface that look like hellos but are damaged, or speak of no group there.
 struct standby_port_counters {
 	uint64_t bad, no_group;
+	uint64_t adverts;  // interface states of other routers; of no consequence
+	struct ip_addr advert_from;
 };
 extern struct standby_port_counters standby_counters;
 

@@ -288,12 +288,16 @@ static bool hello_frame(struct gateway *g, uint32_t port, const struct hsrp_fram
 	}
 	if (!any)
 		return false;  // other HSRP speakers are the host's business
-	if (to)
+	if (to) {
 		hello_in(g, to, f);
-	else if (r == HSRP_RX_OK || r == HSRP_RX_IGNORED)
+	} else if (r == HSRP_RX_IGNORED) {
+		standby_counters.adverts++;
+		standby_counters.advert_from = f->sender;
+	} else if (r == HSRP_RX_OK) {
 		standby_counters.no_group++;
-	else
+	} else {
 		standby_counters.bad++;
+	}
 	return true;
 }
 

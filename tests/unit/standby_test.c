@@ -241,6 +241,27 @@ static void test_unheard(void **state)
 	station = addr_none();
 }
 
+// A router that advertises its interface state: counted, no damage, and of no consequence.
+static void test_advert(void **state)
+{
+	struct ip_addr src = addr_from_v4(0x0a000009), dst = hsrp_multicast(1, 4);
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9};
+	// version 0, op 3, type 1, length 10, active, 2 active groups, 1 passive
+	const uint8_t p[16] = {0, 3, 0, 1, 0, 10, 3, 0, 0, 2, 0, 1};
+	uint8_t frame[HSRP_FRAME_MAX];
+	struct standby_port_counters before = standby_counters;
+
+	apply(GROUP);
+	run(20000);
+	size_t n = hsrp_frame_hello(frame, sizeof(frame), mac, &src, &dst, p, sizeof(p));
+	assert_true(standby_frame(&gateway, PORT, frame, n));
+	assert_int_equal(standby_counters.adverts, before.adverts + 1);
+	assert_int_equal(standby_counters.bad, before.bad);
+	assert_int_equal(standby_counters.no_group, before.no_group);
+	assert_true(addr_equal(&standby_counters.advert_from, &src));
+	assert_true(standby_active("OUT"));
+}
+
 static void test_hold(void **state)
 {
 	assert_int_equal(standby_hold(NULL, true), 0);
@@ -310,8 +331,9 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_order),   T(test_leave),     T(test_switchover), T(test_hold),
-		T(test_unheard), T(test_key_chain), T(test_ipv6),       T(test_host_device),
+		T(test_order),     T(test_leave),   T(test_switchover),
+		T(test_hold),      T(test_unheard), T(test_advert),
+		T(test_key_chain), T(test_ipv6),    T(test_host_device),
 	};
 	struct err err = {0};
 
