@@ -180,7 +180,7 @@ void box_digest(struct box *b);
 void check_reset(void);
 void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to);
 void check_begin(struct box *b);
-void check_merged(void);
+void check_merged(const struct box *winner);
 void check_known(struct box *b, unsigned sa, uint64_t next);
 void check_quiet(struct box *b);
 void check_accept(struct box *b, unsigned sa, uint64_t seq);

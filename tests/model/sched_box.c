@@ -48,7 +48,7 @@ static void on_event(void *ctx, unsigned group, const char *text)
 
 	trace("box %u: %s", b->n, text);
 	if (strstr(text, "split brain is over"))
-		check_merged();
+		check_merged(b);
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
 		b->stale = true;
 	if (text[0] == 'I' && text[1] >= '0' && text[1] <= '9')

@@ -46,6 +46,18 @@ enum ha_role_kind check_mirror_role(struct box *b)
 	return role;
 }
 
+static bool mirror_has(struct box *b, unsigned sa)
+{
+	struct ha_sa there;
+	bool opened;
+	struct mirror *m = mirror_peek(b, &opened);
+	bool is = m && mirror_get(m, sa_id(sa), &there);
+
+	if (m && opened)
+		mirror_close(m);
+	return is;
+}
+
 static bool mirror_active(struct box *b, unsigned sa)
 {
 	struct ha_sa there;
@@ -197,14 +209,19 @@ void check_power_off(const struct box *b)
 		world.peer[sa].edges[b->n] = (struct edges){0};
 }
 
-// A split brain has ended: the winner's mirror is above what either box has sent so far.
-void check_merged(void)
+// A split brain has ended: the winner's mirror is above what either box has sent so far, on SAs
+// that the loser still has. Of one that it has deleted (the peer has as well) nobody knows more.
+void check_merged(const struct box *winner)
 {
+	struct box *loser = &world.box[!winner->n];
+
 	for (unsigned sa = 0; sa < SAS; sa++) {
 		struct edges *e = world.peer[sa].edges;
 		for (unsigned n = 0; n < world.spans[sa]; n++) {
 			struct span *s = &world.span[sa][n];
-			s->merged |= s->power == world.box[s->box].power;
+			if (s->power == world.box[s->box].power &&
+			    (s->box == winner->n || mirror_has(loser, sa)))
+				s->merged = true;
 		}
 		for (unsigned n = 0; n < BOXES; n++) {
 			edges_add(&e[BOXES], e[n].hi, world.now);
