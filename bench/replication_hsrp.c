@@ -87,6 +87,10 @@ void standby_missed(const char *name)
 {
 }
 
+void standby_handed(const char *name)
+{
+}
+
 bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_t len)
 {
 	return false;
