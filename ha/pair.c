@@ -225,6 +225,19 @@ static void dispatch(struct pair *p, const struct pair_msg *m)
 	}
 }
 
+// Once over an association.
+static void version_tell(struct pair *p, uint8_t version)
+{
+	if (version == 0 || version == p->peer.version)
+		return;
+	if (p->peer.version == 0)
+		say(p,
+		    "nothing is replicated: the other box speaks version %u of the protocol, this "
+		    "one version %u",
+		    version, PAIR_VERSION);
+	p->peer.version = version;
+}
+
 int pair_receive(struct pair *p, const uint8_t *bytes, size_t len, uint64_t now)
 {
 	struct pair_msg m;
@@ -238,6 +251,7 @@ int pair_receive(struct pair *p, const uint8_t *bytes, size_t len, uint64_t now)
 	}
 	if (rc) {
 		p->count.rx_release++;
+		version_tell(p, rc == -EPROTONOSUPPORT ? bytes[0] : 0);
 		return rc;
 	}
 	if (!p->link || p->left) {

@@ -46,6 +46,7 @@ struct pair_peer {
 	struct pair_session session;
 	uint64_t boot;
 	uint32_t release;
+	uint8_t version;  // another one than ours, which nothing can be read of; 0 = no
 };
 
 struct pair_gate {  // rule 18: the word `seq` may take effect once `lsn` is acknowledged

@@ -1,6 +1,7 @@
 // Keys and certificates of the replication link: the pre-shared key is derived from the configured
 // string with HKDF (RFC 5869), certificates are PEM files named by their trustpoint.
 #include "link_tls_keys.h"
+#include "link_frame.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
@@ -17,7 +18,10 @@
 #define PSK_SALT "tandem replication link"
 #define PSK_INFO "psk 1"
 
-static const unsigned char alpn[] = "\x0dtandem-link/1";
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+static const unsigned char alpn[] = "\x0dtandem-link/" TEXT(FRAME_VERSION);
+_Static_assert(sizeof(alpn) == 15, "the length stands in front: versions of one digit");
 
 static int psk_derive(const char *secret, struct tls_key *key)
 {
