@@ -169,7 +169,7 @@ static bool roles_matter(const struct config *c)
 int crypto_role_apply(struct gateway *g, struct err *err)
 {
 	const struct config *c = commit_running();
-	int rc = roles_matter(c) ? crypto_apply(g, c, err) : 0;
+	int rc = roles_matter(c) ? crypto_roles_apply(g, c, err) : 0;
 	if (g->rri)
 		rri_role_changed(g->rri);
 	apply_warnings_clear(g);

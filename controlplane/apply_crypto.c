@@ -98,13 +98,20 @@ static void tunnel_warn(void *ctx, const char *text)
 	apply_warn(ctx, "%s", text);
 }
 
-static void tunnels_rest(struct tunnel **all, unsigned count, const char *interface)
+static void tunnels_rest(struct tunnel **all, unsigned count, const char *interface, bool rest)
 {
 	for (unsigned k = 0; k < count; k++) {
-		if (strcmp(all[k]->interface, interface) != 0)
+		struct tunnel *t = all[k];
+
+		if (t->rests == rest || strcmp(t->interface, interface) != 0)
 			continue;
-		all[k]->complete = false;
-		all[k]->peer_count = 0;
+		if (rest) {
+			t->awake_complete = t->complete;
+			t->awake_peers = t->peer_count;
+		}
+		t->complete = !rest && t->awake_complete;
+		t->peer_count = rest ? 0 : t->awake_peers;
+		t->rests = rest;
 	}
 }
 
@@ -112,6 +119,8 @@ static void tunnels_rest(struct tunnel **all, unsigned count, const char *interf
 // select, nothing is negotiated, and what was up goes with a Delete to the peer.
 static void roles_apply(struct gateway *g, const struct config *c, struct tunnels *now)
 {
+	bool rest;
+
 	const struct interface_config *i;
 
 	TAILQ_FOREACH (i, &c->interfaces, link) {
@@ -124,12 +133,21 @@ static void roles_apply(struct gateway *g, const struct config *c, struct tunnel
 				   "address; the crypto map uses the interface's own address",
 				   i->name, i->redundancy);
 		// replicated: policies and SAs stand ready on the standby box too
-		if (!addr_is_set(&virtual) || redundancy_group_of(i->redundancy) ||
-		    standby_active(i->redundancy))
-			continue;
-		tunnels_rest(now->all, now->count, i->name);
-		tunnels_rest(now->instances, now->instance_count, i->name);
+		rest = addr_is_set(&virtual) && !redundancy_group_of(i->redundancy) &&
+		       !standby_active(i->redundancy);
+		tunnels_rest(now->all, now->count, i->name, rest);
+		tunnels_rest(now->instances, now->instance_count, i->name, rest);
 	}
+}
+
+// A change of roles is no new configuration: flows, ids and policies stay as they are.
+int crypto_roles_apply(struct gateway *g, const struct config *c, struct err *err)
+{
+	if (!g->tunnels)
+		return crypto_apply(g, c, err);
+	roles_apply(g, c, g->tunnels);
+	int rc = g->ike ? ike_tunnels_changed(g->ike, err) : 0;
+	return rc ? rc : manual_sa_apply(g, g->tunnels, err);
 }
 
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err)

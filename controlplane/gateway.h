@@ -181,6 +181,7 @@ uint16_t redundancy_group_of(const char *name);
 // Does this box do the work of the group? true for what is not replicated.
 bool redundancy_working(const char *name);
 
+int crypto_roles_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_role_apply(struct gateway *g, struct err *err);  // apply.c: a group changed its role
 int crypto_apply(struct gateway *g, const struct config *c, struct err *err);
 int crypto_validate(const struct config *c, struct err *err);

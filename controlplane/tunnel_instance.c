@@ -179,6 +179,7 @@ static struct tunnel *instance_new(const struct tunnel *template, const struct i
 		return NULL;
 	}
 	i->role = TUNNEL_INSTANCE;
+	i->rests = false;
 	i->template = template;
 	i->aces = NULL;
 	i->ace_count = 0;

@@ -19,7 +19,7 @@
 #include "log.h"
 
 #define RETRY_MS    1000
-#define BATCH_MAX   500
+#define BATCH_MAX   2000
 #define GOODBYE_MS  500
 #define REPORTS_MAX 10
 

@@ -181,7 +181,7 @@ static void static_keep(struct rri *r, struct rri_owner **have, size_t count,
 	const struct ip_addr none = addr_none(), *peer = &none;
 	struct rri_owner like = {.policy = f->policy}, *key = &like;
 
-	if (f->tunnel->peer_count)
+	if (f->tunnel->rests ? f->tunnel->awake_peers : f->tunnel->peer_count)
 		peer = &f->tunnel->peers[0];
 	struct rri_owner **at =
 		count ? bsearch(&key, have, count, sizeof(*have), owner_order) : NULL;
@@ -205,7 +205,8 @@ static void statics_configure(struct rri *r, const struct tunnels *t)
 		have[i]->wanted = false;
 	for (unsigned i = 0; t && i < t->count; i++)
 		for (unsigned f = 0; f < t->all[i]->flow_count; f++)
-			if (t->all[i]->complete && t->all[i]->reverse_route.kind != RR_NONE &&
+			if (tunnel_is_whole(t->all[i]) &&
+			    t->all[i]->reverse_route.kind != RR_NONE &&
 			    t->all[i]->reverse_route.is_static)
 				static_keep(r, have, count, &t->all[i]->flows[f]);
 	free(have);

@@ -77,6 +77,8 @@ void ike_destroy(struct ike *ike);  // sends deletes for what is up, frees every
 // are deleted (with a Delete to the peer); others stay.
 // Instances of templates are added to and removed from `t` while it is in use.
 int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err);
+// The same tunnels, but some have other peers, or are complete or not, than before.
+int ike_tunnels_changed(struct ike *ike, struct err *err);
 void ike_rx(struct ike *ike, const struct dp_udp *meta, const uint8_t *payload, size_t len);
 void ike_tick(struct ike *ike, uint64_t now_ms);
 void ike_event(struct ike *ike, const struct dp_event *ev);  // ACQUIRE, expiries, moves, SPI

@@ -55,6 +55,9 @@ struct tunnel {
 	uint32_t seq;
 	enum map_kind kind;
 	bool complete;  // false: its policies stand, but no SA is made: the traffic is dropped
+	// A standby box's: incomplete and without peers until the role comes. What it is then:
+	bool rests, awake_complete;
+	unsigned awake_peers;
 	char interface[CONFIG_NAME_MAX];
 	uint32_t group;  // data-plane policy group of (map, interface)
 	uint32_t port;   // data-plane port, 0 when the interface has none yet
@@ -99,6 +102,12 @@ struct tunnel_seat {
 	uint32_t id_hash;
 	uint8_t dst_len;
 };
+
+// As configured, whatever the role.
+static inline bool tunnel_is_whole(const struct tunnel *t)
+{
+	return t->rests ? t->awake_complete : t->complete;
+}
 
 struct tunnels {
 	struct tunnel **all;  // by interface, map, seq

@@ -149,14 +149,34 @@ static void sas_sweep(struct ike *ike, const struct pairs *pairs)
 	}
 }
 
-int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err)
+static int no_memory(const struct tunnels *t, struct err *err)
+{
+	return err_set(err, -ENOMEM, "Not enough memory for the peers of %u tunnels", t->count);
+}
+
+// What is up or waits, against ike->tunnels.
+static void judge(struct ike *ike, const struct pairs *pairs)
 {
 	struct ike_want *w, *next;
+
+	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (w->failed || !tunnels_flow(ike->tunnels, w->policy))
+			ike_want_clear(ike, w->policy);  // a new configuration may succeed
+	}
+	peer_list_configure(ike);
+	child_sa_refind(ike);
+	children_sweep(ike);
+	dynamic_sweep(ike);
+	sas_sweep(ike, pairs);
+}
+
+int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err)
+{
 	struct pairs pairs;
 
 	if (pairs_collect(t, &pairs) < 0)
-		return err_set(err, -ENOMEM, "Not enough memory for the peers of %u tunnels",
-			       t->count);
+		return no_memory(t, err);
 	if (key_index_build(ike, c) < 0 || flow_index_build(ike, t) < 0) {
 		free(pairs.all);
 		return err_set(err, -ENOMEM, "Not enough memory for pre-shared keys and flows");
@@ -164,16 +184,22 @@ int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, st
 	ike_enter(ike);
 	ike->config = c;
 	ike->tunnels = t;
-	for (w = TAILQ_FIRST(&ike->wants); w; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (w->failed || !tunnels_flow(t, w->policy))
-			ike_want_clear(ike, w->policy);  // a new configuration may succeed
-	}
-	peer_list_configure(ike);
-	child_sa_refind(ike);
-	children_sweep(ike);
-	dynamic_sweep(ike);
-	sas_sweep(ike, &pairs);
+	judge(ike, &pairs);
+	ike_leave(ike);
+	free(pairs.all);
+	return 0;
+}
+
+int ike_tunnels_changed(struct ike *ike, struct err *err)
+{
+	struct pairs pairs;
+
+	if (!ike->tunnels)
+		return 0;
+	if (pairs_collect(ike->tunnels, &pairs) < 0)
+		return no_memory(ike->tunnels, err);
+	ike_enter(ike);
+	judge(ike, &pairs);
 	ike_leave(ike);
 	free(pairs.all);
 	return 0;

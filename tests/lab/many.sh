@@ -19,10 +19,11 @@ many_line() {
 }
 # How many of them are where
 many_kernel() { ns_ip "gw$1" route show proto 215 | wc -l; } # many_kernel NODE
-many_static() { frr vtysh "f$1" -d staticd -c "show running-config" | grep -c "^ip route" || true; }
+many_static() { many_of "f$1" static; } # (asking staticd itself for its lines would hold it up)
 many_bgp() { ns_ip rin route show proto bgp | wc -l; }
-many_ospf() {
-	frr vtysh fr -c "show ip route summary json" | jq '[.routes[] | select(.type == "ospf") | .rib] | add // 0'
+many_ospf() { many_of fr ospf; }
+many_of() { # many_of FRR TYPE: in zebra's table
+	frr vtysh "$1" -c "show ip route summary json" | jq "[.routes[] | select(.type == \"$2\") | .rib] | add // 0"
 }
 at_least() { [ "$("${@:2}")" -ge "$1" ]; } # at_least N COMMAND...
 at_most() { [ "$("${@:2}")" -le "$1" ]; }
