@@ -111,10 +111,6 @@ numbers_show() {
 	done | show
 }
 tcp_runs() { kill -0 "$TCP_PID" 2>/dev/null; }
-# how many of the spoke's cookies and SPIs are not those of the beginning
-renegotiated() {
-	comm -13 <(tr ' ' '\n' <<<"$SAS" | sort) <(spoke_sas | tr ' ' '\n' | sort) | wc -l
-}
 
 cat <<'DRAWING'
 
@@ -200,7 +196,7 @@ say "13. The TCP connection, over both"
 tcp_runs || fail "the TCP connection ended before the switchover was over"
 tcp_end >"$TMP/mbit" # no subshell: it waits for a child of this one
 echo "$(cat "$TMP/mbit") Mbit/s for $TCP_SECONDS s (sent at 2 Mbit/s)" | show
-renegotiations=$(renegotiated)
+renegotiations=$(renegotiated "$SAS")
 invariants_hold a b
 
 say "Result"
