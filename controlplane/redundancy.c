@@ -277,6 +277,7 @@ static void word_take(struct gateway *g, const struct ha_word *w)
 			return;
 		memcpy(&counters, w->payload, sizeof(counters));
 		redundancy_hsrp_counters(r, &counters);
+		redundancy_invariants(g, r, &counters);
 		r->counters = counters;
 		return;
 	}

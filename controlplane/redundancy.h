@@ -62,6 +62,7 @@ uint64_t redundancy_now(void);  // CLOCK_BOOTTIME, microseconds
 struct redundancy_group *redundancy_get(unsigned number);     // NULL = not in use
 struct redundancy_group *redundancy_named(const char *name);  // the same
 void redundancy_word(struct gateway *g, const struct ha_word *w);
+void redundancy_invariants(struct gateway *g, struct redundancy_group *r, struct pair_counters *c);
 void redundancy_attached(struct gateway *g, bool attached, bool first);
 void redundancy_writable(struct gateway *g);
 void redundancy_rearm(struct gateway *g);

@@ -63,5 +63,6 @@ bool ike_replica_peer(const struct ike *ike, uint64_t id, struct ip_addr *peer);
 bool ike_replica_next(const struct ike *ike, uint16_t group, uint64_t *cursor, uint64_t *id);
 struct ike_replica_counts {
 	uint32_t ike, child, asleep, tainted;
+	uint64_t broken_i8;  // tainted ones that sent or accepted nevertheless (ha-protocol I8)
 };
 void ike_replica_count(const struct ike *ike, uint16_t group, struct ike_replica_counts *out);

@@ -128,6 +128,8 @@ void replica_gone(struct ike *ike, struct replica *r)
 	r->listed = false;
 	if (r->dirty)
 		TAILQ_REMOVE(&ike->ha.dirty, r, dirty_link);
+	if (r->tainted && r->looked)
+		taint_check(ike, r);
 	if (r->tainted)
 		TAILQ_REMOVE(&ike->ha.tainted, r, taint_link);
 	TAILQ_REMOVE(r->asleep ? &ike->ha.asleep[r->group] : &ike->ha.awake[r->group], r, link);

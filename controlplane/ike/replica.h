@@ -31,6 +31,8 @@ struct replica {
 	uint16_t group;     // 0: not replicated
 	uint8_t kind;       // enum ha_kind
 	bool listed, told, dirty, asleep, tainted;
+	bool looked;            // since it is tainted:
+	uint64_t held_packets;  // that it had sent and accepted
 };
 TAILQ_HEAD(replica_list, replica);
 
@@ -70,6 +72,7 @@ void replica_asleep(struct ike *ike, struct replica *r, bool asleep);
 // ---- taint.c -----------------------------------------------------------------------------------
 void replica_taint(struct ike *ike, struct replica *r, bool on);
 void taint_due(void *obj);            // timer
+void taint_check(struct ike *ike, struct replica *r);
 void taint_sa_up(struct ike_sa *sa);  // a new IKE SA: what is tainted with this peer goes
 void taint_listed(struct ike *ike, struct replica *r);  // went to work
 

@@ -24,10 +24,32 @@ static void held_set(struct ike *ike, const struct replica *r)
 		ike->env.sa_set_state(ike->env.ctx, c->sa_out, state);
 }
 
+// ha-protocol I8. The first look comes when the workers have long seen that it is held.
+void taint_check(struct ike *ike, struct replica *r)
+{
+	const struct child_sa *c = r->owner;
+	uint64_t packets = 0;
+	struct dp_sa_stats s;
+
+	if (r->kind != HA_CHILD_SA || !r->tainted || !ike->env.sa_stats)
+		return;
+	if (c->sa_in && ike->env.sa_stats(ike->env.ctx, c->sa_in, &s) == 0)
+		packets += s.packets;
+	if (c->sa_out && ike->env.sa_stats(ike->env.ctx, c->sa_out, &s) == 0)
+		packets += s.packets;
+	if (r->looked && packets > r->held_packets)
+		ike->ha.counts[r->group].broken_i8++;
+	r->looked = true;
+	r->held_packets = packets;
+}
+
 void replica_taint(struct ike *ike, struct replica *r, bool on)
 {
 	if (r->tainted == on || r->group == 0)
 		return;
+	if (r->looked)
+		taint_check(ike, r);
+	r->looked = false;
 	r->tainted = on;
 	held_set(ike, r);
 	if (!r->listed)
@@ -90,6 +112,7 @@ void taint_due(void *obj)
 	while (last && begun < PER_TURN && (r = TAILQ_FIRST(&ike->ha.tainted))) {
 		bool end = r == last;
 
+		taint_check(ike, r);
 		TAILQ_REMOVE(&ike->ha.tainted, r, taint_link);
 		TAILQ_INSERT_TAIL(&ike->ha.tainted, r, taint_link);
 		if (!r->asleep && replica_works(ike, r->group)) {
