@@ -75,6 +75,11 @@ static void parted_look(struct redundancy_group *r, uint64_t now)
 		r->parted_at = now;
 		return;
 	}
+	if (r->parted_at == 0)
+		r->parted_at = now;
+	// a process that began again and took its SAs back has the role without a hello
+	if (r->working)
+		standby_resume(redundancy.groups > 1 ? r->name : NULL);
 	if (r->working && now > r->parted_at + 2 * hold) {
 		r->parted_at = now;
 		agent_lost(r->agent, now);

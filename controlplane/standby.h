@@ -94,6 +94,8 @@ void standby_claimed(const char *name, bool granted);
 // knows no standby router; then nothing happens.
 bool standby_yield(const char *name);
 void standby_reclaim(const char *name);
+// This box has the role still, its process began again (hsrp_group_resume()).
+void standby_resume(const char *name);
 // The other box has handed its work over: its groups' resigns are not doubted now.
 void standby_handed(const char *name);
 // The other box says by the replication link that it does not hear the group's hellos.

@@ -159,6 +159,20 @@ void standby_handed(const char *name)
 	standby_rearm(&gateway);
 }
 
+void standby_resume(const char *name)
+{
+	struct standby *s;
+
+	TAILQ_FOREACH (s, &standby_all, link) {
+		struct hsrp_actions a = {0};
+		if (!is_named(s, name))
+			continue;
+		hsrp_group_resume(s->group, standby_now(), &a);
+		standby_act(&gateway, s, &a);
+	}
+	standby_rearm(&gateway);
+}
+
 bool standby_view(const char *name, struct standby_view *out)
 {
 	const struct standby *s;

@@ -31,6 +31,7 @@ static const char *const table[HSRP_EVENTS][HSRP_STATES] = {
 	[HSRP_EVENT_STANDBY_LOWER] = {"", "", "B/4", "D/5", "", "B"},
 	[HSRP_EVENT_GIVE_UP] = {"", "", "", "", "", "ABH/4"},
 	[HSRP_EVENT_UNHEARD] = {"", "", "", "", "", "ABH/4"},
+	[HSRP_EVENT_RESUME] = {"", "", "", "", "", ""},  // hsrp_group_resume()
 };
 
 static uint16_t letter_act(char c)

@@ -17,6 +17,7 @@ static const char *const events[HSRP_EVENTS] = {
 	[HSRP_EVENT_COUP] = "stronger router took over",
 	[HSRP_EVENT_STANDBY_HIGHER] = "stronger router is standby",
 	[HSRP_EVENT_STANDBY_LOWER] = "weaker router is standby",
+	[HSRP_EVENT_RESUME] = "goes on after a restart",
 	[HSRP_EVENT_GIVE_UP] = "planned switchover",
 	[HSRP_EVENT_UNHEARD] = "not heard",
 };

@@ -295,6 +295,17 @@ void hsrp_active_lost(struct hsrp_group *g, uint64_t now, struct hsrp_actions *o
 	hsrp_event(g, HSRP_EVENT_ACTIVE_TIMER, NULL, false, now, out);
 }
 
+void hsrp_group_resume(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+{
+	if ((g->state != HSRP_STATE_LISTEN && g->state != HSRP_STATE_SPEAK) ||
+	    addr_is_set(&g->active.addr) || !addr_is_set(&g->virtual_ip))
+		return;
+	g->standby_due = now + g->hold_ms;
+	state_enter(g, HSRP_STATE_ACTIVE, HSRP_EVENT_RESUME, now, out);
+	hsrp_hello_now(g, now, out);
+	arp_send(g, out);
+}
+
 static void standby_expire(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
 	if (overslept(g, PUT_OFF_STANDBY, &g->standby_due, now))

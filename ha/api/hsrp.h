@@ -57,6 +57,7 @@ enum hsrp_event {
 	HSRP_EVENT_STANDBY_LOWER,
 	HSRP_EVENT_GIVE_UP,  // ours: a planned switchover leaves the active role
 	HSRP_EVENT_UNHEARD,  // ours: active, but evidently not heard (hsrp_heard.c)
+	HSRP_EVENT_RESUME,   // ours: this router's process began again while it had the role
 	HSRP_EVENTS
 };
 const char *hsrp_event_name(enum hsrp_event e);  // a reason for the log: "active timer expired"
@@ -226,9 +227,13 @@ void hsrp_group_ready(struct hsrp_group *g, enum hsrp_ready ready, uint64_t now,
 // is lost, its priority falls, or hsrp_group_reclaim(). False, and nothing happens, unless this
 // router is active and a standby router is known.
 bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// The process began again, and its router has the active role still (the standby process of a
+// stateful switchover says so): goes on at once, unless another router is known to have it
+// meanwhile.
+void hsrp_group_resume(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
-// The other box has given its work to this one and says so by a way of its own, which nobody forges:
-// that its group gives up the active role now is not doubted.
+// The other box has given its work to this one and says so by a way of its own, which nobody
+// forges: that its group gives up the active role now is not doubted.
 void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // A gated group does not become active by itself, when the active router is lost or to be
 // preempted, but says HSRP_DO_CLAIM and stays what it is. Granted: it becomes active. Denied: as if

@@ -146,8 +146,13 @@ summary() {
 
 # ---- the lab ----------------------------------------------------------------------------------
 PAIR_PREEMPT="" PAIR_PRIO_A=100
-case " $* " in *" crash "*) PAIR_TIMERS=${PAIR_TIMERS:-1 10} ;; esac
+case " $* " in
+*" crash "*) # of the process, not of what routing protocols make of it
+	PAIR_TIMERS=${PAIR_TIMERS:-1 10} PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
+	;;
+esac
 pair_topology
+[ -z "${PAIR_EXTRA:-}" ] || ns_ip rin route add 6.6.2.0/24 via 6.6.146.100 metric 1000
 stateful_start
 ACT=""
 wait_event 40 either_settled

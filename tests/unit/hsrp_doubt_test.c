@@ -145,6 +145,28 @@ static void test_sleeper(void **state)
 	assert_int_not_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 }
 
+// A process that begins again and is told that its router has the role still is active at once; the
+// standby router does not notice. Not when another one is known to be active.
+static void test_resume(void **state)
+{
+	pair_boot(1, 105, 100);
+	struct hsrp_conf c = bed.r[0].conf;
+	bed_kill(&bed, 0);
+	bed_run(&bed, 2000);
+	bed_boot(&bed, 0, &c);
+	out.count = 0;
+	hsrp_group_resume(bed.r[0].g, bed.now, &out);
+	bed_perform(&bed, 0, &out);
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
+	bed_run(&bed, 20000);
+	assert_int_equal(bed_state(&bed, 0), HSRP_STATE_ACTIVE);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+	assert_int_equal(bed.r[1].changes, 0);
+	out.count = 0;
+	hsrp_group_resume(bed.r[1].g, bed.now, &out);
+	assert_int_equal(out.count, 0);
+}
+
 // The moment follows the hello time, within bounds.
 static void test_moment(void **state)
 {
@@ -370,19 +392,13 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_replays),
-		T(test_believed),
-		T(test_sleeper),
-		T(test_moment),
-		T(test_answers),
-		T(test_early),
-		T(test_gate_lost),
-		T(test_gate_denied),
-		T(test_gate_back),
-		T(test_gate_resign),
-		T(test_handed),
-		T(test_gate_preempt),
-		T(test_gave_away_and_lost),
+		T(test_replays),      T(test_believed),
+		T(test_sleeper),      T(test_resume),
+		T(test_moment),       T(test_answers),
+		T(test_early),        T(test_gate_lost),
+		T(test_gate_denied),  T(test_gate_back),
+		T(test_gate_resign),  T(test_handed),
+		T(test_gate_preempt), T(test_gave_away_and_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

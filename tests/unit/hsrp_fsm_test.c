@@ -27,6 +27,7 @@ static const char *const rfc[HSRP_EVENTS] = {
 	"-      -      B4     D5     -      B",     // l
 	"-      -      -      -      -      ABH4",  // ours: give up
 	"-      -      -      -      -      ABH4",  // ours: not heard
+	"-      -      -      -      -      -",     // ours: resume goes past the table
 };
 // Row h as printed has two alternatives in three cells: "A" (with our E, above) and, preempting,
 // "BGFI/6"; C is ours: the old active router's timer means nothing to the new one.
