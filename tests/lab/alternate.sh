@@ -157,6 +157,7 @@ stateful_start
 ACT=""
 wait_event 40 either_settled
 wait_event 40 rin_adjacent_both
+# shellcheck disable=SC2119
 stateful_spoke
 tcp_start 7200 2
 show "$HEAD"
