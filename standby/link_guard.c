@@ -4,12 +4,13 @@
 // 9260 6.4 leaves that to the routing table), with several addresses even by an interface without
 // any.
 //
-// Both drivers' packets pass the kernel's output hook, so the rules are netfilter's: a table of our
+// Both drivers' packets pass the kernel's hooks, so the rules are netfilter's: a table of our
 // own that belongs to its netlink socket, so that nobody flushes it and it goes with the process.
 // Addresses that come, go or move give the rules anew.
 #include "link_guard.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <linux/netfilter.h>
@@ -30,12 +31,15 @@
 #include "log.h"
 #include "loop.h"
 
-#define BATCH_MAX  16384
-#define OWNERS_MAX 8  // interfaces with one address
+#define BATCH_MAX  65536
+#define STRANGERS  200  // their packets in a second: enough to be refused by name
+#define OWNERS_MAX 8    // interfaces with one address
 
 #ifndef NFT_TABLE_F_OWNER  // Linux 5.12
 #define NFT_TABLE_F_OWNER 2
 #endif
+
+static const char chain_out[] = "out", chain_in[] = "in";
 
 struct owner {
 	unsigned local, ifindex;
@@ -251,25 +255,49 @@ static void verdict(struct batch *b, struct nl_msg *m, uint32_t code)
 
 // ---- the rules ----------------------------------------------------------------------------------
 
-// Of the link's SCTP packets those with this destination, or by this interface.
-static void rule(struct batch *b, const struct ip_addr *dst, uint32_t ifindex, uint32_t code)
+// Of the link's SCTP packets that go out, or come in, those that match all that is set.
+struct match {
+	const char *chain;
+	const struct ip_addr *other;  // the other box's address
+	uint32_t ifindex, over;       // over: that many in a second
+};
+
+static void limit_over(struct batch *b, struct nl_msg *m, uint32_t rate)
+{
+	struct expression e = expression(b, m, "limit");
+	uint64_t per_second = htobe64(1), packets = htobe64(rate);
+
+	if (m && (nla_put(m, NFTA_LIMIT_RATE, sizeof(packets), &packets) < 0 ||
+		  nla_put(m, NFTA_LIMIT_UNIT, sizeof(per_second), &per_second) < 0))
+		b->failed = -ENOMEM;
+	put32(b, m, NFTA_LIMIT_BURST, rate / 4);
+	put32(b, m, NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	put32(b, m, NFTA_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+	expression_end(&e);
+}
+
+static void rule(struct batch *b, const struct match *r, uint32_t code)
 {
 	static const uint8_t sctp = IPPROTO_SCTP;
 	struct nl_msg *m = message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
 				   NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK);
 	uint16_t port = htons(b->g->p.local_port);
-	bool v4 = b->g->p.local[0].family == 4;
+	bool v4 = b->g->p.local[0].family == 4, in = r->chain == chain_in;
+	uint32_t source = v4 ? 12 : 8, destination = v4 ? 16 : 24;
 
 	put_text(b, m, NFTA_RULE_TABLE, b->g->table);
-	put_text(b, m, NFTA_RULE_CHAIN, "out");
+	put_text(b, m, NFTA_RULE_CHAIN, r->chain);
 	struct nlattr *list = nest(b, m, NFTA_RULE_EXPRESSIONS);
 
 	meta_is(b, m, NFT_META_L4PROTO, &sctp, 1);
-	payload_is(b, m, NFT_PAYLOAD_TRANSPORT_HEADER, 0, &port, sizeof(port));
-	if (dst)
-		payload_is(b, m, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 16 : 24, dst->bytes, v4 ? 4 : 16);
-	if (ifindex)
-		meta_is(b, m, NFT_META_OIF, &ifindex, sizeof(ifindex));
+	payload_is(b, m, NFT_PAYLOAD_TRANSPORT_HEADER, in ? 2 : 0, &port, sizeof(port));
+	if (r->other)
+		payload_is(b, m, NFT_PAYLOAD_NETWORK_HEADER, in ? source : destination,
+			   r->other->bytes, v4 ? 4 : 16);
+	if (r->ifindex)
+		meta_is(b, m, in ? NFT_META_IIF : NFT_META_OIF, &r->ifindex, sizeof(r->ifindex));
+	if (r->over)
+		limit_over(b, m, r->over);
 	verdict(b, m, code);
 	nest_end(m, list);
 	message_end(b, m);
@@ -280,15 +308,42 @@ static void rules(struct batch *b)
 	const struct link_guard *g = b->g;
 	unsigned lo = if_nametoindex("lo");
 
-	if (lo)  // leaves nowhere
-		rule(b, NULL, lo, NF_ACCEPT);
-	for (unsigned i = 0; i < g->owners.n; i++)
-		rule(b, NULL, g->owners.list[i].ifindex, NF_ACCEPT);
+	if (lo) {  // leaves nowhere, comes from nowhere
+		rule(b, &(struct match){.chain = chain_out, .ifindex = lo}, NF_ACCEPT);
+		rule(b, &(struct match){.chain = chain_in, .ifindex = lo}, NF_ACCEPT);
+	}
+	for (unsigned i = 0; i < g->owners.n; i++) {
+		struct match r = {.chain = chain_out, .ifindex = g->owners.list[i].ifindex};
+
+		rule(b, &r, NF_ACCEPT);
+		r.chain = chain_in;
+		for (unsigned k = 0; k < g->p.remotes; k++) {
+			r.other = &g->p.remote[k];
+			rule(b, &r, NF_ACCEPT);
+		}
+	}
 	for (unsigned i = 0; i < g->p.remotes; i++)
-		rule(b, &g->p.remote[i], 0, NF_DROP);
+		rule(b, &(struct match){.chain = chain_out, .other = &g->p.remote[i]}, NF_DROP);
+	rule(b, &(struct match){.chain = chain_in, .over = STRANGERS}, NF_DROP);
 }
 
-static void chain_create(struct batch *b)
+static void chain_create(struct batch *b, const char *name, uint32_t where)
+{
+	struct nl_msg *m =
+		message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK);
+
+	put_text(b, m, NFTA_CHAIN_TABLE, b->g->table);
+	put_text(b, m, NFTA_CHAIN_NAME, name);
+	struct nlattr *hook = nest(b, m, NFTA_CHAIN_HOOK);
+
+	put32(b, m, NFTA_HOOK_HOOKNUM, where);
+	put32(b, m, NFTA_HOOK_PRIORITY, 0);
+	nest_end(m, hook);
+	put_text(b, m, NFTA_CHAIN_TYPE, "filter");
+	message_end(b, m);
+}
+
+static void table_create(struct batch *b)
 {
 	struct nl_msg *m =
 		message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_ACK);
@@ -296,24 +351,15 @@ static void chain_create(struct batch *b)
 	put_text(b, m, NFTA_TABLE_NAME, b->g->table);
 	put32(b, m, NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
 	message_end(b, m);
-	m = message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_ACK);
-	put_text(b, m, NFTA_CHAIN_TABLE, b->g->table);
-	put_text(b, m, NFTA_CHAIN_NAME, "out");
-	struct nlattr *hook = nest(b, m, NFTA_CHAIN_HOOK);
-
-	put32(b, m, NFTA_HOOK_HOOKNUM, NF_INET_LOCAL_OUT);
-	put32(b, m, NFTA_HOOK_PRIORITY, 0);
-	nest_end(m, hook);
-	put_text(b, m, NFTA_CHAIN_TYPE, "filter");
-	message_end(b, m);
+	chain_create(b, chain_out, NF_INET_LOCAL_OUT);
+	chain_create(b, chain_in, NF_INET_LOCAL_IN);
 }
 
-static void chain_flush(struct batch *b)
+static void rules_flush(struct batch *b)
 {
 	struct nl_msg *m = message(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, NLM_F_ACK);
 
 	put_text(b, m, NFTA_RULE_TABLE, b->g->table);
-	put_text(b, m, NFTA_RULE_CHAIN, "out");
 	message_end(b, m);
 }
 
@@ -357,9 +403,9 @@ static int rules_set(struct link_guard *g, bool first)
 	b->g = g;
 	message_end(b, message(b, NFNL_MSG_BATCH_BEGIN, 0));
 	if (first)
-		chain_create(b);
+		table_create(b);
 	else
-		chain_flush(b);
+		rules_flush(b);
 	rules(b);
 	message_end(b, message(b, NFNL_MSG_BATCH_END, 0));
 	int ret = b->failed;
