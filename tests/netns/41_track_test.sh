@@ -117,7 +117,7 @@ took() { # took WHAT NS INTERFACE [QUIET]
 	read -r n median worst <"$TMP/took"
 	echo "$1: hello with the new priority after $median ms (median of $n), worst $worst ms"
 	eq "measured" "$n" 8
-	num "milliseconds" "${worst%.*}" -lt 500
+	num "milliseconds" "${worst%.*}" -lt 50
 }
 took "carrier of a port's kernel interface lost" hin e0
 took "carrier of a kernel interface without a port lost" gw far0 1.1
