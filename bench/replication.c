@@ -23,9 +23,9 @@
 #include "replication.h"
 
 static struct rep_shared *s;
-static pid_t pid[2];
+static pid_t pid[2], standby_pid[2];
 static const char *json_file;
-static bool keep;
+static bool keep, power_off;
 
 static const char usage[] =
 	"usage: tandem-bench replication [options]\n"
@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --seconds N   how long SAs change (5)\n"
 	"  --rounds N    turns with and without checkpoints (40)\n"
 	"  --quiet       no traffic while the second gateway joins\n"
+	"  --power-off   the first box loses both its processes, not only the gateway's\n"
 	"  --keep        leave the logs (in /tmp)\n"
 	"  --json FILE   write {machine, ...} there\n";
 
@@ -134,18 +135,37 @@ static int command(unsigned box, enum rep_command what, unsigned seconds)
 	return atomic_load(&b->failed) ? -EIO : 0;
 }
 
-static void kill_box(unsigned box)
+// The only child of a gateway: its standby process, which outlives it.
+static void child_note(unsigned box)
 {
-	int standby = atomic_load(&s->box[box].standby_pid);
+	char path[64];
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid[box], pid[box]);
+	f = pid[box] > 0 ? fopen(path, "r") : NULL;
+	if (f && fscanf(f, "%d", &standby_pid[box]) != 1)
+		standby_pid[box] = 0;
+	if (f)
+		fclose(f);
+}
+
+static void kill_gateway(unsigned box)
+{
+	child_note(box);
 	if (pid[box] > 0) {
 		kill(pid[box], SIGKILL);
 		(void)waitpid(pid[box], NULL, 0);
 	}
-	if (standby > 0)
-		kill(standby, SIGKILL);
 	pid[box] = 0;
-	atomic_store(&s->box[box].standby_pid, 0);
+}
+
+static void kill_box(unsigned box)
+{
+	child_note(box);
+	if (standby_pid[box] > 0)
+		kill(standby_pid[box], SIGKILL);
+	standby_pid[box] = 0;
+	kill_gateway(box);
 }
 
 // ---- figures -----------------------------------------------------------------------------------
@@ -260,7 +280,11 @@ static int flipped(void)
 	printf("gateway 1 has %lu IKE SAs, %lu pairs of IPsec SAs; its mirror uses %.1f of %.1f "
 	       "MiB\n",
 	       b->ike, b->child, (double)b->mirror_used / 1048576, (double)b->mirror_max / 1048576);
-	kill_box(0);
+	fflush(stdout);
+	if (power_off)
+		kill_box(0);
+	else
+		kill_gateway(0);
 	if ((rc = command(1, REP_FLIP, 30)) || (rc = command(1, REP_CHECK, 5)))
 		return rc;
 	printf("take-over: asked %.1f ms before, sealed after %.2f ms (first), %.1f ms (half of "
@@ -302,10 +326,10 @@ static int measure(void)
 
 static bool options(int argc, char **argv)
 {
-	static const struct option longs[] = {{"tunnels", 1, NULL, 't'}, {"seconds", 1, NULL, 's'},
-					      {"rounds", 1, NULL, 'r'},  {"quiet", 0, NULL, 'q'},
-					      {"keep", 0, NULL, 'k'},    {"json", 1, NULL, 'j'},
-					      {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {
+		{"tunnels", 1, NULL, 't'}, {"seconds", 1, NULL, 's'}, {"rounds", 1, NULL, 'r'},
+		{"quiet", 0, NULL, 'q'},   {"keep", 0, NULL, 'k'},    {"power-off", 0, NULL, 'p'},
+		{"json", 1, NULL, 'j'},    {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -317,6 +341,7 @@ static bool options(int argc, char **argv)
 		case 'r': s->rounds = n; break;
 		case 'q': s->traffic = false; break;
 		case 'k': keep = true; break;
+		case 'p': power_off = true; break;
 		case 'j': json_file = optarg; break;
 		default: return false;
 		}

@@ -60,7 +60,6 @@ struct rep_box {
 	_Atomic unsigned command, done;  // numbers that only grow; what: enum rep_command
 	_Atomic unsigned what;
 	_Atomic int failed;
-	_Atomic int standby_pid;
 	_Atomic bool ready;
 	char trouble[256];
 	struct rep_figures f;
@@ -108,7 +107,7 @@ enum rep_mode { REP_MODE_OFF, REP_MODE_DECAP, REP_MODE_ENCAP };
 void rep_traffic_set(enum rep_mode mode);
 struct rep_load {
 	uint64_t packets, cycles;  // given to the pipeline, and its time
-	uint64_t sealed;           // ESP packets that left
+	uint64_t sealed;           // tunnels of which an ESP packet has left
 };
 void rep_traffic_load(struct rep_load *out);
 // Encapsulation: when packets of the first, the half, and all tunnels had left, seconds.

@@ -1,5 +1,5 @@
 // tandem-bench replication: stands where HSRP stands in the daemon. Who is active is what the
-// commands say; hellos of 50 ms, a hold time of 150 ms, as in the fail-over lab.
+// commands say. Both boxes share two processors here: hellos of a second, a hold time of three.
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "replication.h"
 #include "standby.h"
 
-#define HELLO_MS 50
-#define HOLD_MS  150
+#define HELLO_MS 1000
+#define HOLD_MS  3000
 
 struct standby_list standby_all = TAILQ_HEAD_INITIALIZER(standby_all);
 static struct standby_hooks hooks;

@@ -145,9 +145,10 @@ static uint16_t on_transmit(uint16_t port, uint16_t queue, struct rte_mbuf **pkt
 			continue;
 		memcpy(&dst, f + DST_AT, 4);
 		uint32_t i = rte_be_to_cpu_32(dst) - REP_PEER;
-		if (i < t.tunnels && t.sealed_at[i] == 0)
-			t.sealed_at[i] = now;
-		t.load.sealed++;
+		if (i >= t.tunnels || t.sealed_at[i] != 0)
+			continue;
+		t.sealed_at[i] = now;
+		__atomic_store_n(&t.load.sealed, t.load.sealed + 1, __ATOMIC_RELAXED);
 	}
 	return n;
 }

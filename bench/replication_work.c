@@ -286,10 +286,11 @@ static bool flip(bool begin)
 	longest_note();
 	if (!r->working || !rep_hsrp_active())
 		return false;
-	f->flip_sealed = rep_traffic_sealed(&first, &half, &last);
-	bool all = f->flip_sealed == rep_shared->tunnels;
-	if (!all && rep_seconds() - activated_at < STILL_S)
+	struct rep_load load;
+	rep_traffic_load(&load);
+	if (load.sealed < rep_shared->tunnels && rep_seconds() - activated_at < STILL_S)
 		return false;
+	f->flip_sealed = rep_traffic_sealed(&first, &half, &last);
 	rep_traffic_set(REP_MODE_OFF);
 	f->flip_granted_ms = (activated_at - me.begun) * 1000;
 	f->flip_first_ms = (first - activated_at) * 1000;
@@ -307,6 +308,11 @@ static void drops_say(void)
 	for (unsigned i = 0; i < dp_drop_count(); i++)
 		if (dp_drop_get(i, -1, &name, &sentence, &n) == 0 && n)
 			fprintf(stderr, "dropped: %llu %s\n", (unsigned long long)n, name);
+	const struct pair_counters *c = &group()->counters;
+	fprintf(stderr, "pair: tx %llu rx %llu refused %llu raises %llu checkpoints %llu lag %u\n",
+		(unsigned long long)c->tx, (unsigned long long)c->rx,
+		(unsigned long long)c->rx_refused, (unsigned long long)c->raises,
+		(unsigned long long)c->checkpoints, group()->role.peer_applied_lag);
 	for (unsigned i = 0; i < dp_stage_count(); i++) {
 		struct dp_stage_stats st;
 

@@ -23,12 +23,14 @@
 
 #define RETRY_FIRST_MS 10
 #define RETRY_MAX_MS   1000
-#define TURN_WORDS     256  // taken per loop turn
+#define TURN_WORDS     256   // taken per loop turn,
+#define TURN_US        2000  // and so long at most; then others have their turn:
+#define TURN_PAUSE_MS  1     // the standby process, if it shares our processor, is one of them
 
 extern char **environ;
 
 static struct {
-	struct loop_timer retry;
+	struct loop_timer retry, more;
 	struct loop_fd socket;
 	int fd;
 	bool running, ready, restarted, rung, stalled, draining;
@@ -162,6 +164,13 @@ static void port_lost(struct gateway *g, const char *why)
 		loop_timer_start(&port.retry, port.retry_ms);
 }
 
+static void drain(void *ctx);
+
+static void drain_more(void *ctx, uint64_t now_ms)
+{
+	drain(ctx);
+}
+
 static void drain(void *ctx)
 {
 	struct gateway *g = ctx;
@@ -171,8 +180,10 @@ static void drain(void *ctx)
 	if (!port.ready)
 		return;
 	struct ha_ring *r = mirror_ring_to_gateway(port.mirror);
+	uint64_t until = loop_clock_us() + TURN_US;
+	bool more = true;
 	unsigned n;
-	for (n = 0; n < TURN_WORDS; n++) {
+	for (n = 0; n < TURN_WORDS && (n % 8 || loop_clock_us() < until); n++) {
 		int rc = ha_ring_peek(r, &w);
 		if (rc < 0) {
 			port_lost(
@@ -180,7 +191,8 @@ static void drain(void *ctx)
 				"The ring of the standby process is damaged; it is attached anew");
 			return;
 		}
-		if (rc == 0)
+		more = rc > 0;
+		if (!more)
 			break;
 		redundancy_word(g, &w);
 		if (!port.ready)  // the word made us let go
@@ -189,8 +201,9 @@ static void drain(void *ctx)
 	}
 	if (n)
 		bell_soon(g);  // there is room again in it
-	if (n == TURN_WORDS && loop_defer(g->loop, drain, g) == 0)
-		port.draining = true;
+	port.draining = more;
+	if (more && (loop_clock_us() >= until || loop_defer(g->loop, drain, g)))
+		loop_timer_start(&port.more, TURN_PAUSE_MS);
 	redundancy_rearm(g);
 }
 
@@ -282,6 +295,7 @@ int redundancy_port_start(struct gateway *g, struct err *err)
 		return err_set(err, -EIO, "Cannot take signals");
 	handler = true;
 	loop_timer_init(&port.retry, g->loop, "standby process", try_connect, g);
+	loop_timer_init(&port.more, g->loop, "words", drain_more, g);
 	port.running = true;
 	port.retry_ms = RETRY_FIRST_MS;
 	try_connect(g, 0);
@@ -301,4 +315,5 @@ void redundancy_port_stop(struct gateway *g, bool leave)
 	port.ready = false;  // no more words: whoever hears of the loss need not answer
 	port_lost(g, "");
 	loop_timer_fini(&port.retry);
+	loop_timer_fini(&port.more);
 }

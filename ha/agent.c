@@ -39,7 +39,9 @@ int agent_tell(struct agent *a, struct ha_word *w)
 	if (!a->attached)
 		return -ENOTCONN;
 	w->group = (uint16_t)a->group;
-	return a->ops.tell(a->ops.ctx, w);
+	int rc = a->ops.tell(a->ops.ctx, w);
+	a->blocked |= rc == -EAGAIN;
+	return rc;
 }
 
 // ---- words that must arrive, in the order of their bits -----------------------------------------
@@ -85,7 +87,7 @@ static bool owed_pump(struct agent *a)
 	return true;
 }
 
-static bool pump(struct agent *a)
+static bool pump_all(struct agent *a)
 {
 	if (!a->attached || !owed_pump(a))
 		return false;
@@ -96,6 +98,14 @@ static bool pump(struct agent *a)
 	if ((a->owed & AGENT_OWES_STOPPED) && owed_tell(a, AGENT_OWES_STOPPED) == 0)
 		a->owed &= ~(unsigned)AGENT_OWES_STOPPED;
 	return false;
+}
+
+// With a full ring there is nothing to do before agent_writable(): whoever spins for room may keep
+// the one that makes it from running.
+static bool pump(struct agent *a)
+{
+	a->blocked = false;
+	return pump_all(a) && !a->blocked;
 }
 
 void agent_attach(struct agent *a, bool attached, uint64_t now)

@@ -6,6 +6,7 @@
 
 #define TELL_SLICE  256
 #define RAISE_STEP  65536    // rule 7
+#define RAISE_PAUSE 5000     // us, between slices of those asked again
 #define RAISE_RETRY 100000   // us; a full ring may have cost the request or its answer
 #define SWITCH_WAIT 1000000  // us, for HA_PREPARE after HSRP lost the role
 #define HOLD_US     10000000
@@ -38,6 +39,8 @@ struct agent {
 	unsigned group;
 	struct agent_ops ops;
 	uint64_t now;
+	bool blocked;  // the ring is full
+	uint64_t ask_at;
 	bool attached, ever, working, claiming;
 	struct ha_role role;
 	struct ha_hello hello;

@@ -286,7 +286,10 @@ void agent_low(struct agent *a, uint64_t id, uint64_t sent, uint64_t per_second)
 		step = 4 * ta_ms * per_second / 1000;
 	step = step < RAISE_STEP ? RAISE_STEP : step;
 	struct ha_word w = {.type = HA_RAISE, .id = id, .a = sent + step};
-	(void)agent_tell(a, &w);  // asked again until the limit comes
+	// Asked again until the limit comes. Right after a take-over every SA is at its limit, and
+	// the standby process raises them all by itself.
+	if (ids_count(&a->raises) < TELL_SLICE)
+		(void)agent_tell(a, &w);
 	(void)ids_add(&a->raises, id, w.a, a->now);
 }
 
@@ -306,6 +309,9 @@ void record_tick(struct agent *a)
 
 	if (a->lost && a->attached)
 		record_resync(a);
+	if (a->now < a->ask_at)
+		return;
+	a->ask_at = a->now + RAISE_PAUSE;
 	for (unsigned n = 0; n < TELL_SLICE && ids_first(&a->raises, &r); n++) {
 		if (r.a && a->working && a->now < r.b + RAISE_RETRY)
 			return;
@@ -327,5 +333,7 @@ uint64_t agent_record_due(const struct agent *a)
 
 	if (a->lost && a->attached)
 		return a->now;
-	return ids_first(&a->raises, &r) ? r.b + RAISE_RETRY : AGENT_NEVER;
+	if (!ids_first(&a->raises, &r))
+		return AGENT_NEVER;
+	return r.b + RAISE_RETRY > a->ask_at ? r.b + RAISE_RETRY : a->ask_at;
 }

@@ -214,6 +214,6 @@ void switch_tick(struct agent *a)
 uint64_t switch_due(const struct agent *a)
 {
 	if (a->owed & AGENT_OWES_STOPPED)
-		return a->attached ? a->now : AGENT_NEVER;
+		return a->attached && !a->blocked ? a->now : AGENT_NEVER;
 	return a->stopping == STOPPING_LOST && a->drained ? a->switch_until : AGENT_NEVER;
 }

@@ -390,7 +390,7 @@ uint64_t pair_due(const struct pair *p)
 			p->applied_seq != p->applied_seq_told || p->told_late);
 	if ((sending && !p->blocked) || receiving || telling)
 		return p->now;
-	if (ids_count(&p->edges) && !p->blocked)
+	if (ids_count(&p->edges) && !p->blocked && p->snap != SNAP_RUN)
 		due = earlier(due, p->edges_at);
 	if (p->claim)
 		due = earlier(due, p->claim_until);

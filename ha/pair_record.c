@@ -174,6 +174,9 @@ void edges_pump(struct pair *p)
 	struct ids_item item;
 	struct outgoing o;
 
+	// Nobody can take over with half a snapshot: what moves meanwhile goes behind it, once.
+	if (p->snap == SNAP_RUN)
+		return;
 	while (ids_count(&p->edges) && p->in_session && !p->blocked) {
 		out_begin(p, &o, PAIR_CKPT, HAS(TLV_LSN));
 		pair_msg_begin(&o.b, &o.m);

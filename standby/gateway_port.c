@@ -49,6 +49,8 @@ bool gateway_drain(struct process *p, unsigned max)
 {
 	struct ha_ring *r = mirror_ring_to_standby(p->mirror);
 	struct ha_word w;
+	// it may have found its ring full, and waits for a bell then
+	bool crowded = ha_ring_room(r) < MIRROR_RING_BYTES / 2;
 
 	for (unsigned n = 0; n < max; n++) {
 		int rc = ha_ring_peek(r, &w);
@@ -65,6 +67,7 @@ bool gateway_drain(struct process *p, unsigned max)
 		if (pairing_word(p, &w) == -EAGAIN)
 			return false;
 		ha_ring_next(r);
+		p->rung |= crowded;
 	}
 	return true;
 }

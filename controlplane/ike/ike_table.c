@@ -1,6 +1,6 @@
 // Fixed-size chained hash table behind the engine's look-ups (by cookie, by peer, by data-plane
-// handle, by policy). 32,768 chains: with a hundred thousand SAs, which a standby box may hold,
-// three per chain.
+// handle, by policy). 131,072 chains, which cost memory only where they are used: with two hundred
+// thousand SAs, which a standby box may hold, one or two per chain.
 
 #include "ike_table.h"
 
@@ -10,7 +10,7 @@
 
 #include "rand.h"
 
-#define TABLE_BITS 15
+#define TABLE_BITS 17
 
 int ike_table_init(struct ike_table *t)
 {

@@ -12,8 +12,8 @@
 #include "ike/ike_sa.h"
 #include "rand.h"
 
-#define SLICE        256    // objects per turn
-#define SLICE_MS     1      // between turns
+#define SLICE        128    // objects per turn
+#define SLICE_MS     2      // between turns, for others on this processor
 #define SPREAD_MS    30000  // what fell due meanwhile is done within that time
 #define KEEPALIVE_MS 2000   // NAT mappings are refreshed within that time
 
