@@ -183,6 +183,9 @@ void check_accept(struct box *b, unsigned sa, uint64_t seq)
 {
 	struct peer_sa *p = &world.peer[sa];
 
+	// one whose role was granted away while it hung, until it hears of it: nobody else can know
+	if (check_mirror_role(b) != HA_ROLE_ACTIVE)
+		return;
 	edges_add(&p->edges[shared(b, sa) ? b->n : BOXES], seq, world.now);
 }
 
@@ -217,6 +220,9 @@ void check_merged(const struct box *winner)
 
 	for (unsigned sa = 0; sa < SAS; sa++) {
 		struct edges *e = world.peer[sa].edges;
+		// only the loser has it: it goes, and the peer hears so when it uses it (rule 19)
+		world.peer[sa].excused |=
+			mirror_has(loser, sa) && !mirror_has(world.box + winner->n, sa);
 		for (unsigned n = 0; n < world.spans[sa]; n++) {
 			struct span *s = &world.span[sa][n];
 			if (s->power == world.box[s->box].power &&
