@@ -65,7 +65,8 @@ struct box {
 	unsigned activation;
 	uint64_t states;  // served, last looked at
 	bool digest_other;
-	unsigned power;  // times that it was switched on
+	bool look_edges;  // it has begun to work
+	unsigned power;   // times that it was switched on
 };
 
 struct edges {  // highest number accepted, and when it grew
