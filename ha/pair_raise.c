@@ -153,7 +153,8 @@ bool sweep_pump(struct pair *p)
 		p->sweep = false;
 		return false;
 	}
-	for (int i = 0; i < 32; i++) {
+	// few at a time: the first ones wait for an answer, and packets for them
+	for (int i = 0; i < 4; i++) {
 		int rc = sweep_batch(p);
 		if (rc < 0)
 			return false;

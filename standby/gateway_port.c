@@ -137,14 +137,25 @@ int gateway_tell(struct process *p, const struct ha_word *w)
 	return rc;
 }
 
-void gateway_ring(struct process *p)
+static void bell(void *ctx)
 {
-	if (!p->rung && !p->stalled)
-		return;
-	p->rung = false;
+	struct process *p = ctx;
+
+	p->ringing = p->rung = false;
 	// a full socket means that it has enough bells to wake up by
 	if (p->gateway_fd >= 0)
 		(void)!send(p->gateway_fd, "b", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+// Behind what is under way: one bell for all words of many messages, or it would be woken up for
+// each, and we put off.
+void gateway_ring(struct process *p)
+{
+	if ((!p->rung && !p->stalled) || p->ringing)
+		return;
+	p->ringing = loop_defer(p->loop, bell, p) == 0;
+	if (!p->ringing)
+		bell(p);
 }
 
 int gateway_port_open(struct process *p, struct err *err)

@@ -26,6 +26,7 @@ struct process {
 	bool attached;  // HA_ATTACH has come over gateway_fd
 	bool stalled;   // its ring was full: room is to be looked for
 	bool rung;      // doorbell byte not yet sent
+	bool ringing;   // ... it will be
 
 	// pairing.c: groups and the association
 	struct pair *pair[HA_GROUPS_MAX + 1];
