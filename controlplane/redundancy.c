@@ -226,6 +226,7 @@ static void on_tick(void *ctx, uint64_t now_ms)
 	uint64_t now = redundancy_now();
 	struct mirror *m = redundancy_mirror();
 
+	redundancy_load_tick(now_ms);
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
 		struct redundancy_group *r = redundancy_get(n);
 		if (!r)

@@ -82,6 +82,16 @@ void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks,
 unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX]);
 void redundancy_config_fill(const struct config *c, struct ha_config *out);
 
+// ---- redundancy_load.c --------------------------------------------------------------------------
+struct redundancy_load {  // packets per second into the SAs of groups that work here, and there
+	uint32_t here_pps, other_pps;
+	unsigned busy_percent;      // of the busiest worker
+	unsigned together_percent;  // if all of it were here
+};
+void redundancy_load_tick(uint64_t now_ms);
+void redundancy_load_get(struct redundancy_load *out);
+unsigned redundancy_load_together(uint64_t here, uint64_t other, unsigned percent);
+
 // ---- redundancy_debug.c -----------------------------------------------------------------------
 // Any debugging of ours on? Then each word is shown; out: to the standby process.
 static inline bool redundancy_debugging(void)

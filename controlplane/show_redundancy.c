@@ -97,10 +97,37 @@ static void states_json_group(struct json *w, const struct redundancy_group *r)
 	json_u64(w, "restart_number", role->restart);
 }
 
+static void load_json(struct json *w)
+{
+	struct redundancy_load n;
+
+	redundancy_load_get(&n);
+	json_obj(w, "load");
+	json_u64(w, "packets_per_second_here", n.here_pps);
+	json_u64(w, "packets_per_second_other", n.other_pps);
+	json_u64(w, "busy_percent", n.busy_percent);
+	json_u64(w, "together_percent", n.together_percent);
+	json_end(w);
+}
+
+// When the other box works too: what one of them would have to carry alone.
+static void load_text(struct cli *cli)
+{
+	struct redundancy_load n;
+
+	redundancy_load_get(&n);
+	if (n.other_pps)
+		cli_printf(cli,
+			   "Load: %u packets/s in here, busiest worker %u %%; %u at the other box; "
+			   "together about %u %% of this box (plan for at most 70)\n",
+			   n.here_pps, n.busy_percent, n.other_pps, n.together_percent);
+}
+
 static void states_json(struct json *w)
 {
 	json_obj(w, NULL);
 	states_json_group(w, group_first());
+	load_json(w);
 	json_arr(w, "groups");
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
 		const struct redundancy_group *r = &redundancy.group[n];
@@ -170,6 +197,7 @@ static int show_states(struct cli *cli, const struct cli_args *args)
 		if (redundancy.group[n].number)
 			states_text(cli, &redundancy.group[n]);
 	}
+	load_text(cli);
 	return CLI_DONE;
 }
 

@@ -17,7 +17,7 @@
 static uint32_t again[AGAIN_MAX];
 static unsigned again_count;
 static struct worker *noters[WORKER_MAX];
-static uint64_t step_max[DP_GROUPS];
+static uint64_t step_max[DP_GROUPS], moved[DP_GROUPS];
 
 void checkpoint_worker_set(unsigned id, struct worker *w)
 {
@@ -39,6 +39,11 @@ __attribute__((noinline)) void checkpoint_note(struct worker *w, struct sa *sa)
 		__atomic_store_n(&sa->noted, 1, __ATOMIC_RELAXED);
 }
 
+void checkpoint_moved(unsigned group, uint64_t by)
+{
+	moved[group] += by;
+}
+
 static bool edge_tell(struct sa *sa, dp_checkpoint_fn fn, void *ctx)
 {
 	uint64_t edge = __atomic_load_n(&sa->seq, __ATOMIC_RELAXED);
@@ -48,6 +53,7 @@ static bool edge_tell(struct sa *sa, dp_checkpoint_fn fn, void *ctx)
 	// the first one tells nothing of how often it is looked
 	if (sa->edge_told && edge - sa->edge_told > step_max[sa->conf.group])
 		step_max[sa->conf.group] = edge - sa->edge_told;
+	checkpoint_moved(sa->conf.group, edge - sa->edge_told);
 	sa->edge_told = edge;
 	fn(ctx, sa->conf.id, sa->conf.group, edge);
 	return true;
@@ -97,4 +103,9 @@ unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max)
 uint64_t dp_checkpoint_step(unsigned group)
 {
 	return group < DP_GROUPS ? step_max[group] : 0;
+}
+
+uint64_t dp_checkpoint_packets(unsigned group)
+{
+	return group < DP_GROUPS ? moved[group] : 0;
 }

@@ -30,6 +30,7 @@ void sad_in(struct worker *w, struct burst *in, struct burst *unknown);
 
 // Workers whose rings dp_checkpoint_poll() empties; NULL: it has gone.
 void checkpoint_worker_set(unsigned id, struct worker *w);
+void checkpoint_moved(unsigned group, uint64_t by);  // control thread
 const struct worker *checkpoint_worker(unsigned id);
 uint32_t sad_group_generation(unsigned group);  // counts the changes of its state
 void sad_group_close(unsigned group);           // handed over -> standby

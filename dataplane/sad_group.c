@@ -174,6 +174,8 @@ static void edge_store(struct sa *sa, uint64_t edge)
 {
 	if (edge <= sa->seq)
 		return;
+	if (sa->seq)  // else it is new here
+		checkpoint_moved(sa->conf.group, edge - sa->seq);
 	sa->seq = sa->edge_told = edge;
 	replay_init(sa->window_bits, sa->window);
 }

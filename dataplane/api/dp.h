@@ -311,6 +311,8 @@ typedef void (*dp_checkpoint_fn)(void *ctx, uint64_t id, uint16_t group, uint64_
 unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max);
 // The most sequence numbers by which an edge of the group moved between two looks, so far.
 uint64_t dp_checkpoint_step(unsigned group);
+// How far the edges of the group's SAs have moved together, here or by what the other box told.
+uint64_t dp_checkpoint_packets(unsigned group);
 
 struct dp_invariants {
 	uint64_t i1;  // an IV counter or a life that went back

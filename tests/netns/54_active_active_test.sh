@@ -181,6 +181,18 @@ wait_event 10 again
 eq "copies at a" "$(sessions a standby)" 6.6.26.2
 both_work "clear standby"
 
+step "either box knows what the other one carries"
+for n in "hsp 6.6.16.4" "hsp2 6.6.16.4"; do
+	# shellcheck disable=SC2086
+	set -- $n
+	spawn "load-$1" "$1" ping -q -i 0.01 "$2"
+done
+load() { clij "$1" "show redundancy states" ".load.packets_per_second_$2"; }
+for n in a b; do
+	wait_event 15 eval "[ \$(load $n here) -gt 50 ] && [ \$(load $n other) -gt 50 ]"
+done
+cli a "show redundancy states" | grep "^Load: .* packets/s in here" >/dev/null || fail "the display"
+
 step "debug tells, and only what it is about"
 cli a "debug crypto ipsec ha update" "debug redundancy" >/dev/null
 cli a "show debugging" | grep '^crypto ipsec ha update debugging is on' >/dev/null || fail "show debugging"
@@ -193,7 +205,7 @@ for n in a b; do
 	o=$(pair_other $n)
 	step "$n is killed: $o carries both"
 	pair_kill $n
-	wait_event 5 carries_all $o
+	wait_event 5 carries_all "$o"
 	both_work "the end of $n"
 	step "$n comes back and takes its own again"
 	gateway_launch $n gw$n "$TMP/$n.cfg"

@@ -108,8 +108,8 @@ step "a is killed"
 pair_kill a
 goes_on b "the take-over"
 wait_event 2 eval 'routes b | grep "via 6.6.156.1 dev gi0-1"'
-acks=$(acks)
-wait_event 10 eval '[ "$(acks)" -gt "$acks" ]'
+before=$(acks)
+wait_event 10 eval "[ \$(acks) -gt $before ]"
 goes_on b "dead peer detection"
 
 step "a joins; the NAT forgets, the spoke's port is another one"

@@ -19,6 +19,23 @@ bool ike_replica_peer(const struct ike *ike, uint64_t id, struct ip_addr *peer)
 	return addr_parse("6.6.25.2", peer) == 0;
 }
 
+bool dp_running(void)
+{
+	return false;
+}
+unsigned dp_workers(void)
+{
+	return 0;
+}
+int dp_worker_get(unsigned worker, struct dp_worker_stats *out)
+{
+	return -1;
+}
+uint64_t dp_checkpoint_packets(unsigned group)
+{
+	return 0;
+}
+
 // ---- S9 -----------------------------------------------------------------------------------------
 static const char base[] = "crypto isakmp policy 10\n encr aes\n"
 			   "crypto isakmp key cisco address 6.6.25.2\n"
@@ -213,6 +230,15 @@ static void test_bounded(void **state)
 	assert_in_range(lines, 1, 10 * LOG_DEBUG_MAX);
 }
 
+// What one box would carry if it had to carry everything.
+static void test_load(void **state)
+{
+	assert_int_equal(redundancy_load_together(1000, 0, 20), 20);
+	assert_int_equal(redundancy_load_together(1000, 1000, 35), 70);
+	assert_int_equal(redundancy_load_together(0, 1000, 1), 1);  // nothing here to tell by
+	assert_int_equal(redundancy_load_together(1, UINT32_MAX, 100), 10000);
+}
+
 static int setup(void **state)
 {
 	struct err err = {0};
@@ -231,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_debug),
 		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_load),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
