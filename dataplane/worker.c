@@ -28,8 +28,8 @@
 #define INJECT_RING  2048
 #define PUNT_RING    2048
 #define EVENT_RING   1024
-#define NOTED_RING   16384
-#define EMPTY_POLLS  64  // turns without a packet before an idle worker may sleep
+#define NOTED_RING   262144  // every inbound SA there may be: a full ring costs a try per packet
+#define EMPTY_POLLS  64      // turns without a packet before an idle worker may sleep
 #define WORKER_NICE  (-10)
 #define HOUSEKEEPING 1024  // turns between coarse clock readings
 
