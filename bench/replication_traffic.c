@@ -74,16 +74,16 @@ static void link_put(struct rte_mbuf *m, const uint8_t mac[6])
 
 static uint32_t next_tunnel(void)
 {
-	// neighbours in memory are no neighbours in time
+	// Neighbours in memory are no neighbours in time; 7919 is prime, so all have their turn
+	// (unless there are a multiple of it).
 	return t.at = (uint32_t)((t.at + 7919ull) % t.tunnels);
 }
 
 static uint16_t clear_frames(struct rte_mbuf **pkts)
 {
 	for (unsigned k = 0; k < BURST; k++) {
-		uint32_t i = t.at;
+		uint32_t i = next_tunnel();
 
-		t.at = i + 1 == t.tunnels ? 0 : i + 1;
 		inner_put(pkts[k], REP_HOME + 1, REP_NET + (i << 8) + 1);
 		link_put(pkts[k], t.mac_in);
 	}

@@ -10,3 +10,11 @@ mkdir -p "$build/bench"
 "$build/bench/tandem-bench" dataplane --best --rounds 40 \
 	--json "$build/bench/dataplane.json" "$@" | tee "$build/bench/dataplane.txt"
 echo "written: $build/bench/dataplane.json, $build/bench/dataplane.txt"
+# Replication of 10,000 tunnels between two gateways (network namespaces: root); the whole is
+# `tandem-bench replication`.
+if [ "$(id -u)" = 0 ]; then
+	"$build/bench/tandem-bench" replication --tunnels 10000 --seconds 2 --rounds 10 \
+		--json "$build/bench/replication.json" | tee "$build/bench/replication.txt"
+else
+	echo "not root: the replication of SAs was not measured"
+fi
