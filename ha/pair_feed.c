@@ -286,8 +286,8 @@ void role_fill(const struct pair *p, struct ha_role *out)
 		.fresh = fresh(p),
 		.slot = (uint8_t)word_get(p, MIRROR_SLOT),
 		.restart = (uint8_t)word_get(p, MIRROR_RESTART),
-		.peer_release_differs = p->peer.version != 0 ||
-					(p->peer.known && p->peer.release != PAIR_RELEASE),
+		.peer_release_differs =
+			p->peer.version != 0 || (p->peer.known && p->peer.release != PAIR_RELEASE),
 		.claiming = p->claim,
 		.join = {(uint32_t)word_get(p, MIRROR_JOIN0), (uint32_t)word_get(p, MIRROR_JOIN1)},
 		.lineage = word_get(p, MIRROR_LINEAGE),

@@ -24,7 +24,7 @@
 #ifndef PAIR_RELEASE
 #define PAIR_RELEASE 1  // of the messages' contents; told in HELLO
 #endif
-#define PAIR_HEAD    8
+#define PAIR_HEAD 8
 
 enum pair_type {
 	PAIR_HELLO = 1,

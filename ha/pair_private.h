@@ -116,12 +116,13 @@ struct pair {
 	bool confirmed, recheck;
 	struct ha_hello hello;
 	unsigned owed;
-	// this process slept, or was not there (mute_gone), while the gateway process may have worked
+	// this process slept, or was not there (mute_gone), while the gateway process may have
+	// worked
 	uint64_t mute_from, mute_to;
 	bool mute_gone;
 	uint64_t lease_hold;  // until then the ring may hold what a lease must not pass
 	bool unattached;      // since this process began: the gateway process may work nevertheless
-	uint64_t begun;  // HA_ACTIVATE and HA_RESUME of this attachment
+	uint64_t begun;       // HA_ACTIVATE and HA_RESUME of this attachment
 	enum ha_refusal refusal;
 	struct ha_role told;
 	bool told_ever, told_late, blocked_gw;  // blocked_gw: its ring is full
@@ -129,7 +130,7 @@ struct pair {
 	uint64_t applied_seq, applied_seq_told;
 	struct pair_gate gate[GATE_MAX];
 	uint32_t gate_first, gate_count;
-	uint64_t seq;  // of the last record word
+	uint64_t seq;                               // of the last record word
 	struct pair_parked *parked, **parked_last;  // records that wait for room on the link
 	uint32_t parked_count, parked_bytes;
 
@@ -231,7 +232,7 @@ uint64_t claim_us(const struct pair *p);
 uint64_t term_us(const struct pair *p);   // Ts, 0 = not known yet
 uint64_t alone_us(const struct pair *p);  // Ta
 void term_learn(struct pair *p, const struct pair_msg *m);
-bool lease_held(const struct pair *p);  // none may be given now
+bool lease_held(const struct pair *p);       // none may be given now
 bool lease_over(const struct pair *p);       // no lease of ours runs any more
 void lease_note(struct pair *p);             // one is about to be sent, or may run
 bool silent_too_long(const struct pair *p);  // rule 11

@@ -1,6 +1,6 @@
-// What both drivers of SCTP do alike. The two libraries declare the same structs and constants (RFC
-// 6458), each in a header of its own that excludes the other's; so this file does not compile
-// alone: each driver includes it once, behind that header, and behind its own definitions of
+// What both drivers of SCTP do alike; it does not compile alone. The two libraries declare the same
+// structs and constants (RFC 6458), each in a header of its own that excludes the other's; so this
+// file is included once by each driver, behind that header, and behind its own definitions of
 //   typedef sctp_handle                          a socket
 //   int option(sctp_handle, name, value, len)    setsockopt at IPPROTO_SCTP, 0 or -errno
 //   int socket_option(...)                       the same at SOL_SOCKET

@@ -71,7 +71,7 @@ void replica_asleep(struct ike *ike, struct replica *r, bool asleep);
 
 // ---- taint.c -----------------------------------------------------------------------------------
 void replica_taint(struct ike *ike, struct replica *r, bool on);
-void taint_due(void *obj);            // timer
+void taint_due(void *obj);  // timer
 void taint_check(struct ike *ike, struct replica *r);
 void taint_sa_up(struct ike_sa *sa);  // a new IKE SA: what is tainted with this peer goes
 void taint_listed(struct ike *ike, struct replica *r);  // went to work
