@@ -15,7 +15,7 @@ static void upsert(struct pair *p, const struct pair_msg *m)
 			(void)ids_add(&p->seen, sa.id, 0, 0);
 		int rc = record_put(p, &sa);
 		if (rc) {
-			say(p, "an SA cannot be kept in the mirror (%d)", rc);
+			record_refused(p, rc);
 			continue;
 		}
 		feed_record(p, sa.id);

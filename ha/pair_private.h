@@ -148,6 +148,7 @@ struct pair {
 
 	uint64_t ping_at;
 	// checks
+	uint64_t refused_at;         // a record did not fit
 	uint64_t records, ceilings;  // of the mirror: count and sum (I5)
 	bool was_hot;
 	uint64_t gone[GONE_MAX];  // identities deleted lately (I15)
@@ -270,6 +271,7 @@ void plan_tick(struct pair *p);
 // ---- pair_record.c: the mirror, and records from the own gateway process ----------------------
 int record_put(struct pair *p, const struct ha_sa *sa);
 int record_del(struct pair *p, uint64_t id);
+void record_refused(struct pair *p, int rc);  // it does not fit
 void record_ceiling(struct pair *p, uint64_t id, uint64_t r);
 void record_sum(struct pair *p);  // counts anew
 void edges_pump(struct pair *p);

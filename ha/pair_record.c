@@ -2,6 +2,7 @@
 // numbered messages to the other box; and the gate that opens with their acknowledgement.
 
 #include <errno.h>
+#include <string.h>
 
 #include "pair_private.h"
 
@@ -20,6 +21,23 @@ int record_put(struct pair *p, const struct ha_sa *sa)
 	p->records += !there;
 	p->ceilings += now.ceiling - before;
 	return 0;
+}
+
+// Said once a second at most: a full mirror refuses every new SA. It is not replicated then, and
+// a standby whose copy lacks one is never fresh (I5).
+void record_refused(struct pair *p, int rc)
+{
+	struct mirror_counts c;
+
+	if (p->refused_at && p->now < p->refused_at + REPORT_US)
+		return;
+	p->refused_at = p->now;
+	mirror_count(p->m, p->group, &c);
+	if (rc == -ENOSPC)
+		say(p, "the SA mirror is full (%ju of %ju MiB): new SAs are not replicated",
+		    (uintmax_t)(c.bytes_used >> 20), (uintmax_t)(c.bytes_max >> 20));
+	else
+		say(p, "an SA cannot be kept in the mirror: %s", strerror(-rc));
 }
 
 int record_del(struct pair *p, uint64_t id)
@@ -127,7 +145,7 @@ static int upsert(struct pair *p, const struct ha_word *w)
 		sa.taint |= old.taint;
 	int rc = record_put(p, &sa);
 	if (rc) {
-		say(p, "an SA cannot be kept in the mirror (%d)", rc);
+		record_refused(p, rc);
 		return 0;
 	}
 	if (!p->in_session || p->snap == SNAP_NONE || !mirror_get(p->m, sa.id, &sa))
