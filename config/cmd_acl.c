@@ -219,7 +219,8 @@ static int entry_insert(struct cli *cli, struct acl *acl, const struct acl_entry
 				 last->seq);
 	if (e->seq == 0)
 		e->seq = last == NULL ? 10 : last->seq + 10;
-	TAILQ_FOREACH (after, &acl->entries, link) {
+	after = last != NULL && last->seq > e->seq ? TAILQ_FIRST(&acl->entries) : NULL;
+	for (; after != NULL; after = TAILQ_NEXT(after, link)) {
 		if (after->seq > e->seq)
 			break;
 	}

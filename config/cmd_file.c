@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diff.h"
 #include "file.h"
 #include "log.h"
 #include "secret.h"
@@ -38,7 +37,7 @@ struct slices {
 	size_t at;
 };
 
-static void slices_release(void *p)
+void session_text_release(void *p)
 {
 	struct slices *s = p;
 
@@ -47,8 +46,9 @@ static void slices_release(void *p)
 	free(s);
 }
 
-static int slices_continue(struct cli *cli, struct slices *s)
+int session_text_continue(struct cli *cli, void *p)
 {
+	struct slices *s = p;
 	size_t left = strlen(s->text + s->at), piece = left < 16384 ? left : 16384;
 	char keep = s->text[s->at + piece];
 
@@ -59,7 +59,7 @@ static int slices_continue(struct cli *cli, struct slices *s)
 	return piece < left ? CLI_MORE : CLI_DONE;
 }
 
-static int slices_start(struct cli *cli, void **state, char *text)
+int session_text_start(struct cli *cli, void **state, char *text)
 {
 	struct slices *s = text != NULL ? calloc(1, sizeof(*s)) : NULL;
 
@@ -69,65 +69,22 @@ static int slices_start(struct cli *cli, void **state, char *text)
 	}
 	s->text = text;
 	*state = s;
-	return slices_continue(cli, s);
+	return session_text_continue(cli, s);
 }
 
 static int cmd_show_running(struct cli *cli, const struct cli_args *a)
 {
-	void **state = cli_state(cli, slices_release);
+	void **state = cli_state(cli, session_text_release);
 	bool secrets = session_mode(cli) != CLI_EXEC && !cli_has(a, "hide-secrets");
 
 	if (*state != NULL)
-		return slices_continue(cli, *state);
-	return slices_start(cli, state, config_print(commit_running(), secrets));
-}
-
-static void line_problem(void *ctx, unsigned line, unsigned column, const char *text,
-			 const char *why)
-{
-	// The line itself is not shown: the file may be one that only the daemon may read.
-	(void)text;
-	cli_printf(ctx, "line %u, column %u: %s\n", line, column + 1, why);
-}
-
-static struct config *load_new(struct cli *cli, struct config *into, const char *path,
-			       unsigned *errors)
-{
-	struct err err = {0};
-
-	if (into == NULL) {
-		cli_error(cli, "%% no memory");
-		return NULL;
-	}
-	if (config_load_file(into, path, line_problem, cli, errors, &err) != 0) {
-		cli_error(cli, "%% %s", err.msg);
-		config_destroy(into);
-		return NULL;
-	}
-	return into;
-}
-
-static int cmd_show_startup(struct cli *cli, const struct cli_args *a)
-{
-	void **state = cli_state(cli, slices_release);
-	unsigned errors = 0;
-
-	(void)a;
-	if (*state != NULL)
-		return slices_continue(cli, *state);
-	if (startup_path == NULL)
-		return cli_error(cli, "%% there is no startup file");
-	struct config *c = load_new(cli, config_create(), startup_path, &errors);
-	if (c == NULL)
-		return cli->status;
-	char *text = config_print(c, true);
-	config_destroy(c);
-	return slices_start(cli, state, text);
+		return session_text_continue(cli, *state);
+	return session_text_start(cli, state, config_print(commit_running(), secrets));
 }
 
 // ---- writing -----------------------------------------------------------------------------------
 
-static int file_path(struct cli *cli, const char *name, char *path, size_t cap)
+int session_file_path(struct cli *cli, const char *name, char *path, size_t cap)
 {
 	const char *slash = startup_path != NULL ? strrchr(startup_path, '/') : NULL;
 	int dir = slash != NULL ? (int)(slash - startup_path) : 0;
@@ -189,87 +146,16 @@ static int cmd_copy_out(struct cli *cli, const struct cli_args *a)
 {
 	char path[PATH_MAX];
 
-	if (file_path(cli, a->value[0], path, sizeof(path)) != 0)
+	if (session_file_path(cli, a->value[0], path, sizeof(path)) != 0)
 		return cli->status;
 	return save_to(cli, path);
 }
 
-// ---- reading -----------------------------------------------------------------------------------
-
-static void warn_print(void *ctx, const char *text)
-{
-	cli_printf(ctx, "%% Warning: %s\n", text);
-}
-
-static int commit_loaded(struct cli *cli, struct config *c, unsigned errors)
-{
-	struct err err = {0};
-
-	if (commit_candidate(c, warn_print, cli, &err) != 0)
-		return cli_error(cli, "%% %s", err.msg);
-	log_event("SYS", LOG_L_NOTICE, "CONFIG_I", "Configured from a file by %s",
-		  cli_peer_name(cli));
-	if (errors > 0)
-		return cli_error(cli, "%% %u lines were refused, the rest is in effect", errors);
-	return 0;
-}
-
-static int cmd_copy_in(struct cli *cli, const struct cli_args *a)
-{
-	char path[PATH_MAX];
-	unsigned errors = 0;
-
-	if (cli_has(a, "startup-config")) {
-		if (startup_path == NULL)
-			return cli_error(cli, "%% there is no startup file");
-		snprintf(path, sizeof(path), "%s", startup_path);
-	} else if (file_path(cli, a->value[0], path, sizeof(path)) != 0) {
-		return cli->status;
-	}
-	struct config *c = load_new(cli, config_clone(commit_running()), path, &errors);
-	return c == NULL ? cli->status : commit_loaded(cli, c, errors);
-}
-
-static void diff_line(void *ctx, const char *line)
-{
-	cli_printf(ctx, "%s\n", line);
-}
-
-static int cmd_replace(struct cli *cli, const struct cli_args *a)
-{
-	char path[PATH_MAX];
-	unsigned errors = 0;
-
-	if (file_path(cli, a->value[0], path, sizeof(path)) != 0)
-		return cli->status;
-	struct config *c = load_new(cli, config_create(), path, &errors);
-	if (c == NULL)
-		return cli->status;
-	if (errors > 0) {
-		config_destroy(c);
-		return cli_error(cli, "%% %u lines were refused: nothing is replaced", errors);
-	}
-	unsigned changes = diff_configs(commit_running(), c, diff_line, cli);
-	if (changes == 0)
-		cli_puts(cli, "No difference\n");
-	else
-		cli_printf(cli, "%u lines differ\n", changes);
-	if (cli_has(a, "check")) {
-		config_destroy(c);
-		return 0;
-	}
-	return commit_loaded(cli, c, 0);
-}
-
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show running-config [hide-secrets]", NULL, cmd_show_running, 0, NULL},
-	{CLI_ENABLE, "show startup-config", NULL, cmd_show_startup, 0, NULL},
 	{CLI_ENABLE, "write [memory]", NULL, cmd_write, 0, NULL},
 	{CLI_ENABLE, "copy running-config startup-config", NULL, cmd_write, 0, NULL},
 	{CLI_ENABLE, "copy running-config NAME", NULL, cmd_copy_out, 0, NULL},
-	{CLI_ENABLE, "copy startup-config running-config", NULL, cmd_copy_in, 0, NULL},
-	{CLI_ENABLE, "copy NAME running-config", NULL, cmd_copy_in, 0, NULL},
-	{CLI_ENABLE, "configure replace NAME [check]", NULL, cmd_replace, 0, NULL},
 };
 
 int cmd_file_register(struct err *err)

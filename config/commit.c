@@ -16,6 +16,7 @@ static struct commit_hook hooks[HOOKS_MAX];
 static size_t hook_count;
 static struct config *running;
 static bool busy;
+static uint32_t generation;
 
 int commit_register(const struct commit_hook *hook)
 {
@@ -85,6 +86,11 @@ static void warn_all(const struct config *old, const struct config *new_cfg, com
 	}
 }
 
+uint32_t commit_generation(void)
+{
+	return generation;
+}
+
 int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_ctx, struct err *err)
 {
 	const struct config *old = commit_running();
@@ -108,6 +114,7 @@ int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_c
 	if (rc == 0) {
 		config_destroy(running);
 		running = candidate;
+		generation++;
 	} else {
 		config_destroy(candidate);
 	}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "loop.h"
 #include "secret.h"
 #include "session.h"
 #include "ssp.h"
@@ -26,12 +27,12 @@ int cli_register(const struct cli_cmd *rows, size_t n, struct err *err)
 int cli_init(struct err *err)
 {
 	static int (*const tables[])(struct err *) = {
-		cmd_exec_register,    cmd_file_register,         cmd_global_register,
-		cmd_isakmp_register,  cmd_ipsec_register,        cmd_map_register,
-		cmd_map_set_register, cmd_acl_register,          cmd_interface_register,
-		cmd_standby_register, cmd_standby_line_register, cmd_key_chain_register,
-		cmd_track_register,   cmd_redundancy_register,   cmd_ssp_register,
-		cmd_later_register,
+		cmd_exec_register,      cmd_file_register,    cmd_copy_register,
+		cmd_global_register,    cmd_isakmp_register,  cmd_ipsec_register,
+		cmd_map_register,       cmd_map_set_register, cmd_acl_register,
+		cmd_interface_register, cmd_standby_register, cmd_standby_line_register,
+		cmd_key_chain_register, cmd_track_register,   cmd_redundancy_register,
+		cmd_ssp_register,       cmd_later_register,
 	};
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !ready; i++) {
@@ -122,35 +123,99 @@ static void load_line(struct cli *s, struct loader *l, const char *line, size_t 
 	secret_wipe(text, sizeof(text));
 }
 
+struct config_loader {
+	struct loader l;
+	struct session_sink sink;
+	struct cli *session;
+	char *text;
+	size_t len, at;
+	int rc;
+	bool done;
+};
+
+struct config_loader *config_loader_create(struct config *into, const char *text, config_bad_fn bad,
+					   void *ctx)
+{
+	struct config_loader *j = calloc(1, sizeof(*j));
+
+	if (j == NULL)
+		return NULL;
+	j->l = (struct loader){.bad = bad, .ctx = ctx};
+	j->sink = (struct session_sink){.line = loader_line,
+					.error = loader_error,
+					.caret = loader_caret,
+					.part = loader_line,
+					.ctx = &j->l};
+	j->session = session_create(&j->sink, true, "configuration file");
+	j->text = strdup(text);
+	if (j->session == NULL || j->text == NULL) {
+		config_loader_destroy(j);
+		return NULL;
+	}
+	j->len = strlen(j->text);
+	j->session->batch = true;
+	j->session->candidate = into;
+	j->session->stack[0].mode = CLI_CONFIG;
+	return j;
+}
+
+bool config_loader_run(struct config_loader *j, uint64_t until_us)
+{
+	while (j->at < j->len) {
+		const char *text = j->text + j->at;
+		size_t len = strcspn(text, "\n");
+
+		j->l.line++;
+		load_line(j->session, &j->l, text, len);
+		j->at += len + (text[len] == '\n');
+		if (loop_clock_us() >= until_us)
+			break;
+	}
+	if (j->at >= j->len && !j->done) {
+		j->done = true;
+		j->rc = ssp_resolve(j->session->candidate);
+	}
+	return j->done;
+}
+
+int config_loader_rc(const struct config_loader *j)
+{
+	return j->rc;
+}
+
+unsigned config_loader_errors(const struct config_loader *j)
+{
+	return j->l.errors;
+}
+
+void config_loader_destroy(struct config_loader *j)
+{
+	if (j == NULL)
+		return;
+	if (j->session != NULL)
+		session_destroy(j->session);
+	if (j->text != NULL)
+		secret_wipe(j->text, strlen(j->text));
+	free(j->text);
+	free(j);
+}
+
 int config_load_text(struct config *into, const char *text, config_bad_fn bad, void *ctx,
 		     unsigned *errors)
 {
-	struct loader l = {.bad = bad, .ctx = ctx};
-	const struct session_sink sink = {.line = loader_line,
-					  .error = loader_error,
-					  .caret = loader_caret,
-					  .part = loader_line,
-					  .ctx = &l};
-	struct cli *s = session_create(&sink, true, "configuration file");
+	struct config_loader *j = config_loader_create(into, text, bad, ctx);
 
-	if (s == NULL)
+	if (j == NULL)
 		return -ENOMEM;
-	s->batch = true;
-	s->candidate = into;
-	s->stack[0].mode = CLI_CONFIG;
-	while (*text != '\0') {
-		size_t len = strcspn(text, "\n");
-		l.line++;
-		load_line(s, &l, text, len);
-		text += len + (text[len] == '\n');
-	}
-	session_destroy(s);
+	(void)config_loader_run(j, UINT64_MAX);
 	if (errors != NULL)
-		*errors = l.errors;
-	return ssp_resolve(into);
+		*errors = j->l.errors;
+	int rc = j->rc;
+	config_loader_destroy(j);
+	return rc;
 }
 
-static int read_file(const char *path, char **out, struct err *err)
+int config_file_read(const char *path, char **out, struct err *err)
 {
 	struct stat st;
 	size_t at = 0;
@@ -193,7 +258,7 @@ int config_load_file(struct config *into, const char *path, config_bad_fn bad, v
 		     unsigned *errors, struct err *err)
 {
 	char *text = NULL;
-	int rc = read_file(path, &text, err);
+	int rc = config_file_read(path, &text, err);
 
 	if (text == NULL)
 		return rc;

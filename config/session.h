@@ -113,8 +113,28 @@ void session_monitor(struct cli *s, bool on);  // terminal monitor
 void session_reset_config_stack(struct cli *s, unsigned depth);
 int later_capture(struct cli *s, const struct lex_line *line, bool no);
 
+// ---- loading a text, a piece at a time (load.c) -------------------------------------------------
+struct config_loader;
+// `into` is changed while it runs, and stays the caller's. The text is copied; NULL: no memory.
+struct config_loader *config_loader_create(struct config *into, const char *text, config_bad_fn bad,
+					   void *ctx);
+// At least one line; until the clock (loop_clock_us) says so. true: all of it is loaded.
+bool config_loader_run(struct config_loader *j, uint64_t until_us);
+int config_loader_rc(const struct config_loader *j);  // then: 0 or -ENOMEM
+unsigned config_loader_errors(const struct config_loader *j);
+void config_loader_destroy(struct config_loader *j);
+// The text of a configuration file; caller wipes and frees. 0 or a negative errno with a sentence.
+int config_file_read(const char *path, char **out, struct err *err);
+// cmd_file.c: where the file of this name is. 0, or cli_error() was called.
+int session_file_path(struct cli *cli, const char *name, char *path, size_t cap);
+// A long text (owned from here on), printed in slices: *state for cli_state(), then continue.
+int session_text_start(struct cli *cli, void **state, char *text);
+int session_text_continue(struct cli *cli, void *p);
+void session_text_release(void *p);
+
 // ---- configuration commands, one table per file ------------------------------------------------
 int cmd_global_register(struct err *err);
+int cmd_copy_register(struct err *err);
 int cmd_isakmp_register(struct err *err);
 int cmd_ipsec_register(struct err *err);
 int cmd_map_register(struct err *err);

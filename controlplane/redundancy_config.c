@@ -81,9 +81,9 @@ void redundancy_config_fill(const struct config *c, struct ha_config *out)
 	const struct ipc_association *a = association_find(c);
 
 	memset(out, 0, sizeof(*out));
-	redundancy_digest(c, out->digest);
 	if (!a)
-		return;
+		return;  // nobody to compare with: the digest takes the whole text
+	redundancy_digest(c, out->digest);
 	out->up = a->no_shutdown;
 	out->transport = a->transport == IPC_TRANSPORT_KERNEL ? 1
 			 : a->transport == IPC_TRANSPORT_USER ? 2

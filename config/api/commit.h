@@ -27,6 +27,7 @@ void commit_reset(void);                              // tests
 
 // The running configuration. Never NULL after the first commit (start: an empty config).
 const struct config *commit_running(void);
+uint32_t commit_generation(void);  // changes whenever that does
 // Takes ownership of candidate on success (0) and on failure (it is destroyed).
 int commit_candidate(struct config *candidate, commit_warn_fn warn, void *warn_ctx,
 		     struct err *err);
