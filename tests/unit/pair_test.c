@@ -423,6 +423,34 @@ static void malformed(void **state)
 	assert_int_equal(c.rx_release, 2);
 }
 
+static void on_say(void *ctx, unsigned group, const char *text)
+{
+	if (strstr(text, "mirror is full"))
+		++*(unsigned *)ctx;
+}
+
+// More than the mirror takes: said once a second, and what is in it stays.
+static void mirror_full(void **state)
+{
+	struct bed *b = *state;
+	struct mirror_counts c;
+	unsigned said = 0;
+	struct ha_sa sa;
+
+	pair_observe(b->p, on_say, &said);
+	found(b);
+	for (uint64_t id = 1; id <= 200; id++)
+		upsert(b, id, id);
+	assert_int_equal(said, 1);
+	mirror_count(b->m, 1, &c);
+	assert_int_equal(c.bytes_used, c.bytes_max);
+	assert_true(mirror_get(b->m, 1, &sa));
+	assert_false(mirror_get(b->m, 200, &sa));
+	b->now += 1100 * MS;
+	upsert(b, 201, 201);
+	assert_int_equal(said, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +463,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(restarts, setup, teardown),
 		cmocka_unit_test_setup_teardown(restarts_used_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed, setup, teardown),
+		cmocka_unit_test_setup_teardown(mirror_full, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
