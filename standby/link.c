@@ -30,10 +30,11 @@ static void trouble_set(struct link *l, const char *why)
 
 static void refuse(struct link *l, const char *who, const char *why)
 {
-	static struct log_ratelimit rl = LOG_RATELIMIT(3);
+	// a flood of strangers' does not hide what the other box's are refused for
+	static struct log_ratelimit stranger = LOG_RATELIMIT(3), other = LOG_RATELIMIT(3);
 
 	l->refused++;
-	log_event_limited(&rl, "REDUNDANCY", LOG_L_WARNING, "LINK_REFUSED",
+	log_event_limited(*who ? &stranger : &other, "REDUNDANCY", LOG_L_WARNING, "LINK_REFUSED",
 			  "Replication link: association%s%s refused: %s", *who ? " of " : "", who,
 			  why);
 }

@@ -66,8 +66,8 @@ attack flood python3 "$NETNS_DIR/sctp_flood.py" e0 10.0.0.2 5000 4000
 done_with=$(sed -n 's/.*init_ack=\([0-9]*\) .*/\1/p' "$TMP/flood.log")
 num "of them answered" "$done_with" -ge 10
 num "of them answered" "$done_with" -le 1000
-num "refused, of them" "$(clij b "show redundancy" '[.. | .refused? // empty] | max')" -ge 1
-log_has b 'LINK_REFUSED.*9\.2\.[0-9.]* is not one of' || fail "no stranger was named"
+num "refused, of them" "$(cli b "show ipc" | sed -n "s/.*, refused \([0-9]*\)$/\1/p" | head -1)" -ge 1
+log_has b 'LINK_REFUSED.*association of 9[.]2[.]' || fail "no stranger was named"
 eq "how often the link came up" "$(log_count b 'Replication link is up')" "$ups"
 num "lines about it" $(($(refused_lines b) - refused)) -le 60
 
@@ -83,7 +83,7 @@ eq "the spoke's SAs" "$(spoke_sas)" "$SAS"
 
 step "a wrong key: refused, said on both sides, and over when the keys are the same again"
 key() { cli b "configure terminal" "ipc zone default" "association 1" "security psk $1" "end" >/dev/null; }
-lines=$(log_count b 'keys\? differ\|wrong key')
+lines=$(log_count b 'keys differ|wrong key')
 key another-long-random-string
 wait_event 10 eval 'cli a "show redundancy states" "show ipc" | grep -Eq "wrong key|keys differ"'
 wait_event 10 eval 'cli b "show redundancy states" "show ipc" | grep -Eq "wrong key|keys differ"'
