@@ -55,6 +55,10 @@ int standby_hold(const char *name, bool hold)
 	return 0;
 }
 
+void standby_resume(const char *name)
+{
+}
+
 int standby_gate(const char *name, bool gated)
 {
 	return 0;
