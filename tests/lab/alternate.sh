@@ -13,6 +13,7 @@
 . "$(dirname "$(readlink -f "$0")")/../netns/_init.sh"
 . "$REPO/tests/lab/pair.sh"
 . "$REPO/tests/lab/stateful.sh"
+[ "${PAIR_SPOKE:-host}" = host ] || . "$REPO/tests/lab/guestspoke.sh"
 need jq vtysh iperf3
 
 COUNT=10 PPS=1000 OUT=$TMP/rows GAP_GOAL=250
