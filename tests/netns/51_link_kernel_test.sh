@@ -42,6 +42,18 @@ for v in paths=2 locals=2 rto_min=100 rto_max=1000 rto_initial=100 path=3 assoc=
 done
 wait_event 5 link_is u paths_up 2
 
+step "strangers' associations by the thousand: refused, and the link stays up"
+in_guest g ip route add 9.2.0.0/16 via 10.0.0.1
+k_rss() { in_guest g awk '/^VmRSS/ {print $2}' "/proc/$(cat "$TMP/k.pid")/status"; }
+before=$(k_rss)
+in_ns h python3 "$NETNS_DIR/sctp_flood.py" gv 10.0.0.2 5000 2000 >"$TMP/flood.log"
+cat "$TMP/flood.log"
+num "associations refused" "$(sed -n 's/.*aborted=\([0-9]*\)$/\1/p' "$TMP/flood.log")" -ge 1000
+wait_event 10 link_has k 'LINK_REFUSED.*association of 9[.]2[.]'
+num "lines about refused ones" "$(link_count k LINK_REFUSED)" -le 60
+num "memory in KiB" "$(k_rss)" -le $((before + 8000))
+eq "associations with the other box that ended" "$(link_count u '^down: ')/$(link_count k '^down: ')" 0/0
+
 step "the kernel's end is killed and started again"
 guest_kill k
 wait_event 10 link_has u '^down: '
