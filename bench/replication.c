@@ -34,7 +34,7 @@ static const char usage[] =
 	"  --rounds N    turns with and without checkpoints (40)\n"
 	"  --quiet       no traffic while the second gateway joins\n"
 	"  --power-off   the first box loses both its processes, not only the gateway's\n"
-	"  --keep        leave the logs (in /tmp)\n"
+	"  --keep        leave the logs (in /dev/shm)\n"
 	"  --json FILE   write {machine, ...} there\n";
 
 // ---- processes ---------------------------------------------------------------------------------
@@ -171,10 +171,10 @@ static void kill_box(unsigned box)
 // ---- figures -----------------------------------------------------------------------------------
 static double least(const double *v, unsigned n)
 {
-	double best = n ? v[0] : 0;
+	double best = 0;  // a window in which the worker had no turn at all is none
 
-	for (unsigned i = 1; i < n; i++)
-		best = v[i] < best ? v[i] : best;
+	for (unsigned i = 0; i < n; i++)
+		best = v[i] > 0 && (best == 0 || v[i] < best) ? v[i] : best;
 	return best;
 }
 
@@ -184,7 +184,7 @@ static void checkpoint_cost(const struct rep_figures *f, double *best, double *m
 	double ratio[REP_WINDOWS];
 
 	for (unsigned i = 0; i < f->windows; i++)
-		ratio[i] = f->cycles_on[i] / f->cycles_off[i];
+		ratio[i] = f->cycles_off[i] > 0 ? f->cycles_on[i] / f->cycles_off[i] : 1;
 	bench_best = false;
 	*median = f->windows ? bench_median(ratio, f->windows) - 1 : 0;
 	*best = least(f->cycles_on, f->windows) / least(f->cycles_off, f->windows) - 1;
@@ -352,7 +352,8 @@ static bool options(int argc, char **argv)
 
 int bench_replication(int argc, char **argv)
 {
-	char dir[] = "/tmp/tandem-bench.XXXXXX";
+	// in memory, as the run directory: a mirror on a disk would be written back all the time
+	char dir[] = "/dev/shm/tandem-bench.XXXXXX";
 
 	s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s == MAP_FAILED)
