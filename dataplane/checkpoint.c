@@ -13,6 +13,7 @@
 #include <rte_ring_elem.h>
 
 #define AGAIN_MAX 8192
+#define BATCH     32u
 
 static uint32_t again[AGAIN_MAX];
 static unsigned again_count;
@@ -59,14 +60,36 @@ static bool edge_tell(struct sa *sa, dp_checkpoint_fn fn, void *ctx)
 	return true;
 }
 
+// Of a hundred thousand SAs none is in the cache: all of a handful are on their way at once.
+static unsigned batch_find(const uint32_t *handles, unsigned n, struct sa **sas)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct sa *sa = sad_get(handles[i]);
+
+		if (!sa)
+			continue;
+		__builtin_prefetch(&sa->noted);
+		__builtin_prefetch(&sa->seq);
+		__builtin_prefetch(&sa->edge_told);
+		__builtin_prefetch(&sa->conf.id);
+		__builtin_prefetch(&sa->conf.group);
+		sas[found++] = sa;
+	}
+	return found;
+}
+
 static unsigned again_poll(dp_checkpoint_fn fn, void *ctx)
 {
+	struct sa *sas[BATCH];
 	unsigned told = 0;
 
-	for (unsigned i = 0; i < again_count; i++) {
-		struct sa *sa = sad_get(again[i]);
+	for (unsigned at = 0; at < again_count; at += BATCH) {
+		unsigned n = batch_find(again + at, RTE_MIN(again_count - at, BATCH), sas);
 
-		told += sa && edge_tell(sa, fn, ctx);
+		for (unsigned i = 0; i < n; i++)
+			told += edge_tell(sas[i], fn, ctx);
 	}
 	again_count = 0;
 	return told;
@@ -74,18 +97,23 @@ static unsigned again_poll(dp_checkpoint_fn fn, void *ctx)
 
 static unsigned worker_poll(struct worker *w, dp_checkpoint_fn fn, void *ctx, unsigned max)
 {
+	uint32_t handles[BATCH];
+	struct sa *sas[BATCH];
 	unsigned told = 0;
-	uint32_t handle;
 
-	while (told < max && again_count < AGAIN_MAX &&
-	       rte_ring_sc_dequeue_elem(w->noted, &handle, sizeof(handle)) == 0) {
-		struct sa *sa = sad_get(handle);
+	while (told < max && again_count + BATCH <= AGAIN_MAX) {
+		unsigned want = RTE_MIN(max - told, BATCH);
+		unsigned n = rte_ring_sc_dequeue_burst_elem(w->noted, handles, sizeof(handles[0]),
+							    want, NULL);
 
-		if (!sa)
-			continue;
-		__atomic_store_n(&sa->noted, 0, __ATOMIC_SEQ_CST);
-		again[again_count++] = handle;
-		told += edge_tell(sa, fn, ctx);
+		if (n == 0)
+			break;
+		n = batch_find(handles, n, sas);
+		for (unsigned i = 0; i < n; i++) {
+			__atomic_store_n(&sas[i]->noted, 0, __ATOMIC_SEQ_CST);
+			again[again_count++] = sas[i]->handle;
+			told += edge_tell(sas[i], fn, ctx);
+		}
 	}
 	return told;
 }
