@@ -78,9 +78,11 @@ step "nothing that a sends outside arrives"
 cut_at=$(now_ms)
 drop ""
 wait_event 5 all_at b a
-took=$(($(now_ms) - cut_at))
-echo "   both groups at b after $took ms (with the client's start)"
-num "milliseconds" "$took" -lt 2000
+# by the log: on a busy machine the client takes longer than all of it
+when=$(grep -a 'Grp 1 state Standby -> Active' "$TMP/b.log" | tail -1 | cut -d% -f1 | tr -d '*')
+took=$(($(date -d "${when%: }" +%s%3N) - cut_at))
+echo "   both groups at b after $took ms"
+num "milliseconds" "$took" -lt 1000
 log_has a '%HSRP-3-UNHEARD: GigabitEthernet0/1 Grp 2: 6.6.156.11 does not hear this router and no station' ||
 	fail "no log line"
 log_has a 'TRACK-6-STATE: 2 interface Gi0/1 line-protocol Up -> Down' || fail "the track stays up"
