@@ -18,7 +18,7 @@ release() {
 	gateway_wait "$1"
 }
 counters() { clij "$1" "show redundancy counters" "$2"; }
-shows() { cli "$1" "show redundancy states" "show ipc" | grep -q -- "$2"; }
+shows() { cli "$1" "show redundancy states" "show ipc" | grep -- "$2" >/dev/null; }
 
 PAIR_PREEMPT="" PAIR_PRIO_A=100
 pair_topology
