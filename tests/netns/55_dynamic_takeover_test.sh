@@ -34,11 +34,11 @@ config() { # config NODE
 	interface GigabitEthernet0/0
 	 device vdev net_af_packet0,iface=in
 	 ip address 6.6.146.$o 255.255.255.0
-	$(for g in "ip 6.6.146.100" "timers msec 50 msec 150" "name IN"; do echo " standby 1 $g"; done)
+	$(for g in "ip 6.6.146.100" "timers msec 100 msec 400" "name IN"; do echo " standby 1 $g"; done)
 	interface GigabitEthernet0/1
 	 device vdev net_af_packet1,iface=out
 	 ip address 6.6.156.$o 255.255.255.0
-	$(for g in "ip 6.6.156.100" "timers msec 50 msec 150" "name HSRP"; do echo " standby 2 $g"; done)
+	$(for g in "ip 6.6.156.100" "timers msec 100 msec 400" "name HSRP"; do echo " standby 2 $g"; done)
 	 crypto map MAP2 redundancy HSRP stateful
 	ip route 6.6.16.0 255.255.255.0 6.6.146.1
 	ip route 0.0.0.0 0.0.0.0 6.6.156.1
