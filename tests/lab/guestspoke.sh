@@ -40,6 +40,7 @@ traffic_start() {
 	SEQ_PORT=$((SEQ_PORT + 2))
 	ip netns exec "$(nsname hin)" nice -n -10 "$prog" recv -p $SEQ_PORT -w 3600 -g "$TRAFFIC_GAP" \
 		>"$TMP/traffic-in.json" 2>>"$TMP/traffic.log" &
+	# shellcheck disable=SC2154
 	SEQ_PID[in]=$!
 	SPAWNED+=($!)
 	guest_run recv "$TMP/traffic-out.json" "$prog" recv -p $((SEQ_PORT + 1)) -w 3600 -g "$TRAFFIC_GAP"
