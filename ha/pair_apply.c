@@ -65,8 +65,8 @@ static void edges(struct pair *p, const struct pair_msg *m)
 			continue;
 		mirror_set_edge(p->m, item.id, item.edge);
 		uint64_t edge = item.edge > sa.edge ? item.edge : sa.edge;
-		// next = 0: stays as it is
-		sets[n++] = (struct ha_set){.id = item.id, .edge = edge};
+		// with the ceiling: a gateway process that worked when that came did not take it
+		sets[n++] = (struct ha_set){.id = item.id, .next = sa.ceiling + 1, .edge = edge};
 		if (n == HA_BATCH) {
 			feed_sets(p, sets, n);
 			n = 0;
