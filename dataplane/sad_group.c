@@ -252,10 +252,12 @@ static void advance_passed(void *obj)
 	struct advance *a = obj;
 	struct sa *sa = sad_get(a->handle);
 
-	if (sa && sa->dir == DP_OUT && a->next && a->next - 1 > sa->seq)
+	if (sa && sa->dir == DP_OUT && a->next && a->next - 1 > sa->seq) {
+		floor_note(sa);  // what is skipped here has not been sent
 		sa->seq = sa->rate_seq = a->next - 1;
-	else if (sa && sa->dir == DP_IN)
+	} else if (sa && sa->dir == DP_IN) {
 		edge_store(sa, a->edge);
+	}
 	if (sa) {
 		sa->advances--;
 		held_store(sa);
