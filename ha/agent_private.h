@@ -61,8 +61,8 @@ struct agent {
 	// in it.
 	struct ids removed;
 	uint64_t life[3];
-	bool feeding;
-	struct ids fed;  // while everything is fed: the others go at its end
+	bool feeding, feed_known;  // known: at times by a process that knew better
+	struct ids fed;            // while everything is fed: the others go at its end
 
 	// agent_switch.c
 	enum stopping stopping;

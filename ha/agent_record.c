@@ -192,6 +192,7 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 	struct ha_sa ours;
 
 	if (agent_busy(a)) {
+		a->feed_known = true;
 		if (a->ops.encode(a->ops.ctx, sa->id, &ours))
 			(void)change(a, sa->id, true);
 		return;
@@ -242,13 +243,16 @@ void record_feed_all(struct agent *a, bool keep_fed)
 {
 	ids_clear(&a->fed);
 	a->feeding = keep_fed;
+	a->feed_known = agent_busy(a);
 	if (!keep_fed)
 		remove_but(a, NULL);
 }
 
+// A process that worked when the feed began knew better than the mirror, and has told everything:
+// should it have stopped meanwhile, `fed` names only the rest.
 void record_feed_end(struct agent *a)
 {
-	if (a->feeding && !agent_busy(a))
+	if (a->feeding && !a->feed_known && !agent_busy(a))
 		remove_but(a, &a->fed);
 	a->feeding = false;
 	ids_clear(&a->fed);

@@ -173,6 +173,33 @@ static void gates(void **state)
 	assert_int_equal(b->lim[3], 65536);  // acknowledged: now it may send (rule 7)
 }
 
+// It had stopped, and not said so yet, when its standby process came back and fed it: what it was
+// fed before it had said so is not missing at the end of the feed.
+static void stops_while_it_is_fed(void **state)
+{
+	struct bed *b = *state;
+	struct ha_word feed = {.type = HA_FEED, .group = 1, .sa = {.id = 4, .group = 1}};
+
+	work(b);
+	b->there[4] = b->there[5] = true;
+	word(b, HA_PREPARE, 0, 0);
+	agent_attach(b->a, false, b->now);
+	agent_stopped(b->a, b->now);
+	b->full = true;
+	agent_attach(b->a, true, b->now);
+	word(b, HA_FEED_DELETE, 0, 1);
+	agent_word(b->a, &feed, b->now);
+	b->full = false;
+	for (unsigned i = 0; i < 8; i++)
+		(void)agent_writable(b->a, b->now);
+	assert_int_equal(b->told_of[HA_STOPPED], 1);
+	feed.sa.id = 5;
+	agent_word(b->a, &feed, b->now);
+	word(b, HA_FEED_END, 0, 0);
+	assert_true(b->there[4]);
+	assert_true(b->there[5]);
+}
+
 // The copies of a standby box, dropped by the operator: not tainted when they come again in a new
 // life, but so when one comes twice in the same.
 static void fetches_anew(void **state)
@@ -330,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gates, setup, teardown),
+		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_anew, setup, teardown),
