@@ -87,6 +87,8 @@ static int job_create(struct cli *cli, void **state, const char *path, bool onto
 // CLI_DONE: all lines are read, on the configuration that is running now.
 static int job_continue(struct copy_job *j)
 {
+	if (j == NULL)
+		return -ENOMEM;  // said already
 	if (!config_loader_run(j->loader, loop_clock_us() + SLICE_US))
 		return CLI_MORE;
 	if (config_loader_rc(j->loader) != 0)
