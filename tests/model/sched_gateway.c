@@ -75,11 +75,11 @@ static bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
 
 static int op_install(void *ctx, const struct ha_sa *sa)
 {
-	struct box *b = ctx;
-	struct fake_sa *f = sa_get(b, sa->id);
+	const unsigned box = ((const struct box *)ctx)->n;
+	struct fake_sa *f = sa_get(ctx, sa->id);
 
 	if (!f && !sa->taint)
-		fail("I15: box %u: SA %ju, which nobody had, comes back", b->n, (uintmax_t)sa->id);
+		fail("I15: box %u: SA %ju, which nobody had, comes back", box, (uintmax_t)sa->id);
 	if (!f)
 		return -EINVAL;
 	uint64_t life = f->there ? f->life : 0, ctr = f->there ? f->ctr : 0;
