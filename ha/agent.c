@@ -53,6 +53,7 @@ static int owed_tell(struct agent *a, unsigned what)
 	case AGENT_OWES_ATTACH:
 		w.type = HA_ATTACH;
 		w.a = a->role.mine == HA_ROLE_NONE;
+		w.id = a->tenure;
 		w.b = !a->ever ? HA_ROLE_NONE : a->working ? HA_ROLE_ACTIVE : HA_ROLE_STANDBY;
 		break;
 	case AGENT_OWES_HELLO:
@@ -148,6 +149,9 @@ static void limits(struct agent *a, const struct ha_word *w)
 {
 	struct ha_limit l;
 
+	// of a beginning that this process has not heard of yet, or of one that is over
+	if (w->b != a->begun)
+		return;
 	for (uint32_t at = 0; at + sizeof(l) <= w->len; at += sizeof(l)) {
 		memcpy(&l, w->payload + at, sizeof(l));
 		record_limit(a, l.id, l.lim);
@@ -195,7 +199,10 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 		break;
 	case HA_FEED_END: record_feed_end(a); break;
 	case HA_APPLIED: record_applied(a, w->a); break;
-	case HA_LIMIT: record_limit(a, w->id, w->a); break;
+	case HA_LIMIT:
+		if (w->b == a->begun)
+			record_limit(a, w->id, w->a);
+		break;
 	case HA_LIMITS: limits(a, w); break;
 	case HA_SETS: sets(a, w); break;
 	case HA_SET: a->ops.sequence(a->ops.ctx, w->id, w->a, w->b); break;

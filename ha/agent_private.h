@@ -67,7 +67,8 @@ struct agent {
 	// agent_switch.c
 	enum stopping stopping;
 	bool drained;
-	uint64_t begun;  // of the last HA_ACTIVATE or HA_RESUME in this attachment
+	uint64_t tenure;  // of the last HA_ACTIVATE
+	uint64_t begun;   // of the last HA_ACTIVATE or HA_RESUME in this attachment
 	uint64_t switch_until;
 	struct ids next_out, next_in;  // a = next, b = edge
 	bool resign_owed;

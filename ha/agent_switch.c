@@ -5,6 +5,16 @@
 
 #include "agent_private.h"
 
+static void stop(struct agent *a)
+{
+	if (!a->working)
+		return;
+	a->working = false;
+	a->drained = false;
+	ids_clear(&a->next_out);
+	a->ops.deactivate(a->ops.ctx, a->group);
+}
+
 // ---- beginning ----------------------------------------------------------------------------------
 static bool begin(struct agent *a)
 {
@@ -26,16 +36,23 @@ static bool begin(struct agent *a)
 void switch_activate(struct agent *a, const struct ha_word *w)
 {
 	struct ids_item next;
-	bool planned = w->a != 0;
 
 	a->begun = w->b;
-	if (!a->working) {
-		// limits of before mean nothing now; neither do numbers of another switchover
-		ids_clear(&a->raises);
-		while (planned && ids_first(&a->next_in, &next)) {
-			a->ops.sequence(a->ops.ctx, next.id, next.a, next.b);
-			ids_pop(&a->next_in);
-		}
+	a->tenure = w->id;
+	// The role was away, and what said so, with the numbers since, did not come: this process
+	// had stopped running, or the ring was full. As after a crash, and it is asked for again.
+	if (a->working) {
+		a->stopping = STOPPING_LOST;
+		a->switch_until = a->now;
+		ids_clear(&a->next_in);
+		stop(a);
+		return;
+	}
+	// limits of before mean nothing now; neither do numbers of another switchover
+	ids_clear(&a->raises);
+	while (w->a && ids_first(&a->next_in, &next)) {
+		a->ops.sequence(a->ops.ctx, next.id, next.a, next.b);
+		ids_pop(&a->next_in);
 	}
 	ids_clear(&a->next_in);
 	bool claiming = a->claiming;
@@ -64,15 +81,6 @@ void switch_refused(struct agent *a, enum ha_refusal why)
 
 // ---- stopping
 // -------------------------------------------------------------------------------------
-static void stop(struct agent *a)
-{
-	if (!a->working)
-		return;
-	a->working = false;
-	a->drained = false;
-	ids_clear(&a->next_out);
-	a->ops.deactivate(a->ops.ctx, a->group);
-}
 
 // Drained, and the standby process wants to hear of it: numbers, then HA_STOPPED.
 static void stopped_look(struct agent *a)

@@ -50,6 +50,16 @@ void taint_all(struct pair *p, const char *why)
 	taint_send(p);
 }
 
+// A gateway process that slept through two changes of the role must not take this time for its own:
+// the words that would have told it may be lost with a ring.
+static void tenure_begin(struct pair *p)
+{
+	uint64_t tenure;
+
+	p->ops.random(p->ops.ctx, &tenure, sizeof(tenure));
+	word_set(p, MIRROR_TENURE, tenure | 1);
+}
+
 // ---- becoming active ----------------------------------------------------------------------------
 static void found(struct pair *p)
 {
@@ -67,6 +77,7 @@ static void found(struct pair *p)
 	word_set(p, MIRROR_RESTART_SEEN, 1);
 	session_new(p);
 	word_set(p, MIRROR_ALONE, 1);
+	tenure_begin(p);
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
 	say(p, "begins, active");
 	p->hello_owed = p->link;
@@ -96,6 +107,7 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 	bool partner = grant && grant->session.number && p->link;
 	word_set(p, MIRROR_FRESH_UNTIL, 0);
 	word_set(p, MIRROR_ALONE, !partner && lease_over(p));
+	tenure_begin(p);
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
 	if (partner) {
 		p->in_session = p->peer_hot = true;

@@ -159,6 +159,7 @@ static int owed_tell(struct pair *p, enum owed what)
 	case OWED_FORGET: w.type = HA_NEXT; break;
 	case OWED_ACTIVATE:
 		w.type = HA_ACTIVATE;
+		w.id = word_get(p, MIRROR_TENURE);
 		w.a = p->activate_planned;
 		break;
 	case OWED_REFUSED:

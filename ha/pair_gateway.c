@@ -130,6 +130,11 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
 		p->working = true;
 		p->self_seen = true;
+		// it has not heard that the role was away and came back: it will stop, and ask
+		if (w->id != word_get(p, MIRROR_TENURE)) {
+			tell_owed(p, OWED_ACTIVATE);
+			return;
+		}
 		// it may not have heard of the merge before our predecessor died with the ring
 		p->retell = word_get(p, MIRROR_MERGED) != 0;
 		return;

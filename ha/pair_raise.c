@@ -7,7 +7,7 @@
 
 static void limit_tell(struct pair *p, uint64_t id, uint64_t lim)
 {
-	struct ha_word w = {.type = HA_LIMIT, .id = id, .a = lim};
+	struct ha_word w = {.type = HA_LIMIT, .id = id, .a = lim, .b = p->begun};
 
 	(void)tell(p, &w);  // lost: the gateway process asks again
 }
@@ -15,6 +15,7 @@ static void limit_tell(struct pair *p, uint64_t id, uint64_t lim)
 static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned n)
 {
 	struct ha_word w = {.type = HA_LIMITS,
+			    .b = p->begun,
 			    .len = (uint32_t)(n * sizeof(*limits)),
 			    .payload = (const uint8_t *)limits};
 
@@ -136,6 +137,7 @@ static int sweep_batch(struct pair *p)
 	}
 	if (!bound(p)) {
 		struct ha_word w = {.type = HA_LIMITS,
+				    .b = p->begun,
 				    .len = (uint32_t)(n * sizeof(limits[0])),
 				    .payload = (const uint8_t *)limits};
 		if (tell(p, &w) == -EAGAIN)

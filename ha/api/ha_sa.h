@@ -37,7 +37,8 @@ enum ha_word_type {
 	// gateway process to standby process
 	// first, of each group: a gateway process begins (`b` = NONE), or found its standby process
 	// restarted (`b` = enum ha_role_kind it works in, `a` = 1 when it never heard of a group
-	// state). Answer: feed, HA_FEED_END, HA_ROLE. A gateway that works tells all its SAs anew.
+	// state; id = that of the last HA_ACTIVATE). Answer: feed, HA_FEED_END, HA_ROLE. A gateway
+	// that works tells all its SAs anew.
 	HA_ATTACH = 1,
 	HA_CONFIG,      // payload: struct ha_config
 	HA_HELLO,       // payload: struct ha_hello: what HSRP sees; at each change, and each hello
@@ -65,10 +66,12 @@ enum ha_word_type {
 			 // life that the mirror has
 	HA_FEED_END,     // group: the whole mirror has been fed
 	HA_APPLIED,      // group, a = seq: all up to it may take effect outside (rules 7, 18)
-	HA_LIMIT,        // id, a = lim: may send up to it
+	HA_LIMIT,        // id, a = lim: may send up to it, in the work that HA_ACTIVATE's b began
 	HA_ACTIVATE,     // group: begin; next = ceiling + 1, or a = 1: as HA_NEXT said (where it
 			 // came for the SA). Ceilings, edges, taints as told until then.
-			 // b counts them and HA_RESUME in this attachment
+			 // b counts them and HA_RESUME in this attachment; id names the time as
+			 // the active box. To one that works: it missed that the role was away;
+			 // it stops as after a crash, and asks
 	HA_REFUSED,      // group: the other box is active; a = enum ha_refusal
 	HA_PREPARE,      // group: planned switchover: stop IKE and workers, then HA_STOPPED
 	HA_YIELD,        // group: this box lost a split brain, the same

@@ -45,7 +45,8 @@ enum mirror_word {
 	MIRROR_TERM_US,       // Ts of the other box, as its PING says (rule 9)
 	MIRROR_RAN,           // S: when it last ran (rule 20)
 	MIRROR_MERGED,        // S: ceilings were merged under a gateway process at work (rule 16)
-	MIRROR_WORDS = 32     // room for more
+	MIRROR_TENURE,     // S: random, of the present time as the active box; HA_ACTIVATE says it
+	MIRROR_WORDS = 32  // room for more
 };
 
 struct mirror_id {  // rule 5

@@ -173,6 +173,38 @@ static void gates(void **state)
 	assert_int_equal(b->lim[3], 65536);  // acknowledged: now it may send (rule 7)
 }
 
+// It slept through two changes of the role: it works with numbers that count no more. It stops as
+// after a crash; limits of the new time are not for what it still sends.
+static void sleeps_through_two_changes(void **state)
+{
+	struct bed *b = *state;
+	struct ha_limit l = {.id = 3, .lim = 131072};
+	struct ha_word limits = {.type = HA_LIMITS,
+				 .group = 1,
+				 .b = 1,
+				 .len = sizeof(l),
+				 .payload = (const uint8_t *)&l};
+	struct ha_word again = {.type = HA_ACTIVATE, .group = 1, .a = 1, .b = 1, .id = 9};
+
+	work(b);
+	b->there[3] = true;
+	agent_word(b->a, &limits, b->now);
+	assert_int_equal(b->lim[3], 0);
+	agent_word(b->a, &again, b->now);
+	assert_int_equal(b->deactivated, 1);
+	assert_int_equal(b->activated, 1);
+	assert_false(agent_active(b->a));
+	agent_stopped(b->a, b->now);
+	(void)agent_writable(b->a, b->now);
+	assert_int_equal(b->told_of[HA_STOPPED], 1);
+	assert_int_equal(b->told[HA_STOPPED].b, 1);
+	assert_int_equal(b->told_of[HA_NEXT], 0);  // what it says of its numbers does not count
+	agent_word(b->a, &again, b->now);
+	assert_int_equal(b->activated, 2);
+	agent_word(b->a, &limits, b->now);
+	assert_int_equal(b->lim[3], 131072);
+}
+
 // It had stopped, and not said so yet, when its standby process came back and fed it: what it was
 // fed before it had said so is not missing at the end of the feed.
 static void stops_while_it_is_fed(void **state)
@@ -357,6 +389,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gates, setup, teardown),
+		cmocka_unit_test_setup_teardown(sleeps_through_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
