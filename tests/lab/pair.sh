@@ -383,7 +383,7 @@ traffic_one() { # traffic_one DIR SENDER RECEIVER ADDRESS PPS
 		>"$TMP/traffic-$1.json" 2>>"$TMP/traffic.log" &
 	SEQ_PID[$1]=$!
 	SPAWNED+=($!)
-	wait_event 5 eval "in_ns $3 ss -Hlun 'sport = $SEQ_PORT' | grep -q ."
+	wait_event 5 eval "in_ns $3 ss -Hlun 'sport = $SEQ_PORT' | has ."
 	ip netns exec "$(nsname "$2")" nice -n -10 "$prog" send -d "$4" -p $SEQ_PORT -r "$5" -t 3600 \
 		-s "${SEQ_SIZE:-200}" >>"$TMP/traffic.log" 2>&1 </dev/null &
 	TRAFFIC_SENDER[$1]=$!
@@ -410,7 +410,7 @@ traffic_back() { traffic_longest "$1" "$2" "${3:-}" ".to - $2"; }
 # that arrived; it fails when the connection broke.
 tcp_start() {
 	spawn iperf3 hsp iperf3 -s -1 -B 6.6.2.4
-	wait_event 5 eval "in_ns hsp ss -Hltn 'sport = 5201' | grep -q ."
+	wait_event 5 eval "in_ns hsp ss -Hltn 'sport = 5201' | has ."
 	ip netns exec "$(nsname hin)" iperf3 -J -c 6.6.2.4 -t "$1" -b "$2M" >"$TMP/tcp.json" 2>&1 &
 	TCP_PID=$!
 	SPAWNED+=($!)

@@ -65,7 +65,7 @@ ipc zone default
 C
 
 step "options and --check"
-"$daemon" --version | grep -q '^tandemd [0-9]' || fail "--version"
+"$daemon" --version | has '^tandemd [0-9]' || fail "--version"
 "$daemon" --check -c "$TMP/walk.cfg" || fail "--check of the contract's example"
 printf 'hostname R10\n crypto isakmp polici 10\ninterface GigabitEthernet0/0\n ip address 1.2.3 255.0.0.0\n' >"$TMP/bad.cfg"
 if "$daemon" --check -c "$TMP/bad.cfg" 2>"$TMP/bad.log"; then fail "--check accepted a bad file"; fi
@@ -76,9 +76,9 @@ grep -q nowhere.cfg "$TMP/nowhere.log" || fail "the missing file is not named"
 
 step "boot"
 gateway_start gw gw "$TMP/walk.cfg"
-wait_event 5 eval "ns_ip gw addr show gi0-0 | grep -q 'inet 6.6.146.10/24'"
-wait_event 5 eval "ns_ip gw addr show gi0-1 | grep -q 'inet 6.6.156.10/24'"
-wait_event 5 eval "ns_ip gw -N route show default | grep -q 'via 6.6.156.1 dev gi0-1 proto 214'"
+wait_event 5 eval "ns_ip gw addr show gi0-0 | has 'inet 6.6.146.10/24'"
+wait_event 5 eval "ns_ip gw addr show gi0-1 | has 'inet 6.6.156.10/24'"
+wait_event 5 eval "ns_ip gw -N route show default | has 'via 6.6.156.1 dev gi0-1 proto 214'"
 eq "kernel forwarding on the tap" "$(in_ns gw cat /proc/sys/net/ipv4/conf/gi0-0/forwarding)" 0
 wait_event 5 ping_works hin 6.6.146.10
 wait_event 5 ping_works rt 6.6.156.10
@@ -92,7 +92,7 @@ eq "addresses" "$(clij gw "show interfaces" '.interfaces[1].addresses[0]')" 6.6.
 eq "session" "$(clij gw "show crypto session" '.sessions[0] | .peer + " " + .status')" "6.6.25.2 DOWN"
 eq "static route" "$(clij gw "show ip route" \
 	'.routes[] | select(.code == "S") | .prefix + " " + .next_hop')" "0.0.0.0/0 6.6.156.1"
-cli gw "show crypto map" | grep -q 'Peer = 6.6.25.2' || fail "show crypto map"
+cli gw "show crypto map" | has 'Peer = 6.6.25.2' || fail "show crypto map"
 cli gw "show interfaces" "show ip interface brief" "show dataplane" "show crypto isakmp policy" \
 	"show crypto isakmp key" "show crypto isakmp stats" "show crypto isakmp sa detail" \
 	"show crypto ipsec sa detail" "show crypto ipsec sa address" "show crypto ipsec sa identity" \
@@ -114,9 +114,9 @@ wait_event 5 eval "! ping_works hin 6.6.146.10"
 cli gw enable "configure terminal" "interface GigabitEthernet0/0" "no shutdown" end
 wait_event 5 ping_works hin 6.6.146.10
 cli gw enable "configure terminal" "ip route 10.99.0.0 255.255.0.0 6.6.146.4" end
-wait_event 5 eval "ns_ip gw route show 10.99.0.0/16 | grep -q 'via 6.6.146.4'"
+wait_event 5 eval "ns_ip gw route show 10.99.0.0/16 | has 'via 6.6.146.4'"
 cli gw enable "configure terminal" "no ip route 10.99.0.0 255.255.0.0 6.6.146.4" end
-wait_event 5 eval "! ns_ip gw route show 10.99.0.0/16 | grep -q ."
+wait_event 5 eval "! ns_ip gw route show 10.99.0.0/16 | has ."
 
 step "a device that goes away and comes back"
 ns_ip gw link del in
@@ -127,8 +127,8 @@ ping_works rt 6.6.156.10 || fail "the other interface suffered"
 
 step "an end without remains"
 gateway_stop gw || fail "the gateway did not stop cleanly"
-! ns_ip gw addr show | grep -q 'gi0-' || fail "a tap is left"
-! ns_ip gw -N route show | grep -q 'proto 214' || fail "a route is left"
+! ns_ip gw addr show | has 'gi0-' || fail "a tap is left"
+! ns_ip gw -N route show | has 'proto 214' || fail "a route is left"
 
 step "a missing device"
 sed 's/iface=in/iface=missing/' "$TMP/walk.cfg" >"$TMP/missing.cfg"

@@ -29,7 +29,7 @@ num "encrypted packets" "$(sa_sum gw out packets)" -ge 400
 eq "crypto map" "$(clij gw "show crypto ipsec sa" '[.sas[].crypto_map] | unique | join(",")')" MAP2
 eq "endpoint" "$(clij gw "show crypto ipsec sa" '[.sas[].local_endpoint] | unique | join(",")')" 6.6.156.100
 eq "ISAKMP SAs" "$(ike_count gw)" 1
-cli gw "show crypto session detail" | grep -q "Session status: UP-ACTIVE" || fail "session display"
+cli gw "show crypto session detail" | has "Session status: UP-ACTIVE" || fail "session display"
 
 step "delete by the spoke"
 ss_term spk walk || fail "terminate"

@@ -40,7 +40,7 @@ step "malformed configuration: line, caret, the rest loads"
 lines=$(wc -l <"$TMP/bad.cfg")
 if "$(bin tandemd)" --check -c "$TMP/bad.cfg" 2>"$TMP/check.log"; then fail "--check accepts bad lines"; fi
 grep -q "bad.cfg:$((lines - 1)): " "$TMP/check.log" || fail "no line number: $(cat "$TMP/check.log")"
-grep -A2 "bad.cfg:$((lines - 1)): " "$TMP/check.log" | tail -1 | grep -Eq '^ +\^$' || fail "no caret"
+grep -A2 "bad.cfg:$((lines - 1)): " "$TMP/check.log" | tail -1 | has -E '^ +\^$' || fail "no caret"
 grep -q "bad.cfg:$lines: " "$TMP/check.log" || fail "the second bad line is not reported"
 walk_config >"$TMP/good.cfg"
 "$(bin tandemd)" --check -c "$TMP/good.cfg" || fail "--check refuses a good configuration"
@@ -60,4 +60,4 @@ sed 's/iface=in$/iface=nosuch/' "$TMP/good.cfg" >"$TMP/lone.cfg"
 link_add lone out - rt lone -
 gateway_start lone lone "$TMP/lone.cfg"
 log_has lone 'nosuch' || fail "no message names the device"
-cli lone "show interfaces" | grep -q GigabitEthernet0/1 || fail "the other interface is gone"
+cli lone "show interfaces" | has GigabitEthernet0/1 || fail "the other interface is gone"

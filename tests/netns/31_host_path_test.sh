@@ -13,7 +13,7 @@ eq "pings lost inside" "$(ping_lost hin 6.6.146.10 50)" 0
 eq "pings lost outside" "$(ping_lost rt 6.6.156.100 50)" 0
 eq "pings across lost" "$(ping_lost hin 6.6.156.100 20)" 0
 eq "pings by the gateway's host" "$(ping_lost gw 6.6.146.4 20)" 0
-ns_ip rt neigh show 6.6.156.100 | grep -q lladdr || fail "no ARP entry"
+ns_ip rt neigh show 6.6.156.100 | has lladdr || fail "no ARP entry"
 ns_ip rt neigh flush dev g
 wait_event 10 ping_works rt 6.6.156.100
 

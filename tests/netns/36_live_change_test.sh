@@ -24,7 +24,7 @@ wait_event 5 ping_works hsp2 6.6.146.4
 seq_perfect in
 seq_perfect out
 for s in $spis; do
-	sa_spis gw | grep -q "$s" || fail "SA $s went away"
+	sa_spis gw | has "$s" || fail "SA $s went away"
 done
 
 step "the second entry is taken away: its tunnel goes, the first stays"

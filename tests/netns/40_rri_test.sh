@@ -10,10 +10,10 @@ need jq vtysh
 
 rri_routes() { clij gw "show ip route rri" '[.routes[] | select(.installed) | .prefix] | sort | join(" ")'; }
 has_rri() { [ "$(rri_routes)" = "$1" ]; }
-in_kernel() { ns_ip gw route show proto 215 | grep -q "^6.6.2.0/24 via 6.6.156.1 dev gi0-1"; }
+in_kernel() { ns_ip gw route show proto 215 | has "^6.6.2.0/24 via 6.6.156.1 dev gi0-1"; }
 not_in_kernel() { [ -z "$(ns_ip gw route show proto 215)" ]; }
 gw_static() { frr vtysh gwf -c "show ip route static json" | jq -e --arg p "$1" '.[$p][0].tag == 77' ; }
-gw_no_static() { ! frr vtysh gwf -c "show running-config" | grep -q "^ip route"; }
+gw_no_static() { ! frr vtysh gwf -c "show running-config" | has "^ip route"; }
 ospf_tag() { # the tag of the spoke's network in the neighbour's OSPF database
 	frr vtysh inf -c "show ip ospf database external 6.6.2.0" |
 		sed -n 's/.*External Route Tag: *//p' | head -1
@@ -71,14 +71,14 @@ C
 step "without FRR the gateway says so and works"
 GW_ARGS="--frr-dir $(frr dir gwf)" gateway_start gw gw "$TMP/gw.cfg"
 log_has gw 'FRR does not answer in .*without effect' || fail "no word about the absent FRR"
-cli gw "show running-config" | grep -q '^ redistribute static subnets route-map RRI' ||
+cli gw "show running-config" | has '^ redistribute static subnets route-map RRI' ||
 	fail "routing lines are not shown as written"
 
 step "FRR comes and takes the routing blocks"
 frr_start inf hin "$TMP/inf.conf" zebra staticd ospfd bgpd
 frr_start gwf gw - zebra staticd ospfd bgpd
-wait_event 10 eval 'frr vtysh gwf -c "show running-config" | grep -q "redistribute static route-map RRI"'
-wait_event 40 eval 'frr vtysh inf -c "show ip ospf neighbor" | grep -q Full'
+wait_event 10 eval 'frr vtysh gwf -c "show running-config" | has "redistribute static route-map RRI"'
+wait_event 40 eval 'frr vtysh inf -c "show ip ospf neighbor" | has Full'
 wait_event 40 eval 'frr vtysh inf -c "show bgp summary json" | jq -e ".ipv4Unicast.peers[\"6.6.146.10\"].state == \"Established\""'
 ! log_has gw 'FRR-4-REFUSED' || fail "$(grep FRR-4 "$TMP/gw.log" | head -3)"
 
@@ -121,7 +121,7 @@ step "remote-peer: the proxy and a host route to the peer; two SAs for one route
 cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route remote-peer" >/dev/null
 ss_init spk walk || fail "the spoke got no tunnel"
 wait_event 5 has_rri "6.6.2.0/24 6.6.25.2/32"
-ns_ip gw route show proto 215 | grep -q '^6.6.25.2 via 6.6.156.1 dev gi0-1' || fail "no host route"
+ns_ip gw route show proto 215 | has '^6.6.25.2 via 6.6.156.1 dev gi0-1' || fail "no host route"
 pings_both 20
 cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "no reverse-route" >/dev/null
 wait_event 2 not_in_kernel
@@ -135,14 +135,14 @@ wait_event 2 in_kernel
 
 step "a line less in the configuration is a line less in FRR"
 cli gw "configure terminal" "router ospf 1" "no redistribute static subnets route-map RRI" "exit" >/dev/null
-wait_event 5 eval '! frr vtysh gwf -c "show running-config" | grep -q "redistribute static route-map RRI"'
-frr vtysh inf -c "show ip ospf neighbor" | grep -q Full || fail "the adjacency went with the line"
+wait_event 5 eval '! frr vtysh gwf -c "show running-config" | has "redistribute static route-map RRI"'
+frr vtysh inf -c "show ip ospf neighbor" | has Full || fail "the adjacency went with the line"
 
 step "after a crash nothing is left of the routes"
 gateway_kill gw
 # the port's host interface went with the process, and its routes; what hangs on another one stays
 ns_ip gw route add 203.0.113.0/24 dev lo proto 215
-frr vtysh gwf -c "show running-config" | grep -q "^ip route 6.6.2.0/24" || fail "nothing to sweep in FRR"
+frr vtysh gwf -c "show running-config" | has "^ip route 6.6.2.0/24" || fail "nothing to sweep in FRR"
 ss_stop spk
 GW_ARGS="--frr-dir $(frr dir gwf)" gateway_start gw gw "$TMP/gw.cfg"
 not_in_kernel || fail "a route survived the sweep"
@@ -150,6 +150,6 @@ wait_event 10 gw_no_static
 
 step "a clean stop takes everything out of FRR"
 gateway_stop gw
-! frr vtysh gwf -c "show running-config" | grep -Eq '^(router|route-map|ip prefix-list|ip route)' ||
+! frr vtysh gwf -c "show running-config" | has -E '^(router|route-map|ip prefix-list|ip route)' ||
 	fail "lines left in FRR"
 not_in_kernel || fail "a route is left in the kernel"

@@ -92,7 +92,7 @@ wait_event 10 role_is a Active
 wait_event 10 role_is b Standby
 wait_event 5 eval '[ "$(lost $LL)" = 0 ]'
 eq "MAC" "$(mac_of $LL)" $VMAC
-ns_ip gwb addr show gi0-1 | grep -q $LL && fail "the address stayed at the standby one"
+ns_ip gwb addr show gi0-1 | has $LL && fail "the address stayed at the standby one"
 
 step "on the wire"
 kill "${SPAWNED[0]}"

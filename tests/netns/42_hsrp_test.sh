@@ -88,7 +88,7 @@ eq "through it" "$(ping_lost lan 6.6.156.1 20)" 0
 if command -v arping >/dev/null; then
 	in_ns wan arping -c 3 -I br0 6.6.156.100 >"$TMP/arping" 2>&1 || true
 	eq "answers" "$(grep -ci 'reply from' "$TMP/arping")" 3
-	grep -i 'reply from' "$TMP/arping" | grep -qiv '00:00:0c:07:ac:02' && fail "$(cat "$TMP/arping")"
+	grep -i 'reply from' "$TMP/arping" | has -iv '00:00:0c:07:ac:02' && fail "$(cat "$TMP/arping")"
 fi
 
 step "forged hellos change nothing and are counted"
@@ -181,7 +181,7 @@ both_are a Active || fail "not taken over"
 step "a group that goes takes its address along"
 cli a "configure terminal" "interface GigabitEthernet0/1" "no standby 2" "end" >/dev/null
 wait_event 3 eval '! ping_works wan 6.6.156.100'
-ns_ip gwa addr show gi0-1 | grep -q 6.6.156.100 && fail "the address is still there"
+ns_ip gwa addr show gi0-1 | has 6.6.156.100 && fail "the address is still there"
 role_is a 1 Active || fail "the other group suffered"
 gateways_stop
 

@@ -75,7 +75,7 @@ happens "cut outside"
 pair_cut outside a
 after b
 wait_event 10 idle a
-pair_role a 1 | grep -q Standby || fail "the inside group stayed: $(pair_role a 1)"
+pair_role a 1 | has Standby || fail "the inside group stayed: $(pair_role a 1)"
 
 happens "heal outside"
 pair_heal outside a
@@ -86,7 +86,7 @@ happens "cut inside"
 pair_cut inside a
 after b
 wait_event 10 idle a
-pair_role a 2 | grep -q Standby || fail "the outside group stayed: $(pair_role a 2)"
+pair_role a 2 | has Standby || fail "the outside group stayed: $(pair_role a 2)"
 
 happens "heal inside"
 pair_heal inside a

@@ -46,6 +46,14 @@ bin() {
 	echo "$p"
 }
 
+# has [OPTION...] PATTERN: a line of the standard input is like it. It reads to the end: grep -q ends
+# its writer with SIGPIPE now and then, which pipefail takes for "no".
+has() {
+	local n
+	n=$(grep -c "$@") || true
+	[ "${n:-0}" != 0 ]
+}
+
 # wait_event SECONDS CMD...: until CMD succeeds; fails the test, naming what never came
 wait_event() {
 	local seconds=$1

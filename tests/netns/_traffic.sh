@@ -40,7 +40,7 @@ tcp_mbit() {
 	shift 3
 	[ $# -eq 0 ] || shift
 	spawn iperf3 "$srv" iperf3 -s -1 -B "$addr"
-	wait_event 5 eval "in_ns $srv ss -Hltn 'sport = 5201' | grep -q ."
+	wait_event 5 eval "in_ns $srv ss -Hltn 'sport = 5201' | has ."
 	out=$(in_ns "$cli" timeout $((secs + 15)) iperf3 -J -c "$addr" -t "$secs" "$@") ||
 		fail "TCP through the tunnel: $(jq -r '.error // "timeout"' <<<"$out")"
 	jq -r '.end.sum_received.bits_per_second / 1e6 * 10 | round / 10' <<<"$out"
@@ -56,7 +56,7 @@ seq_start() {
 	ip netns exec "$(nsname "$rcv")" "$prog" recv -p $SEQ_PORT -w $((secs + 5)) >"$TMP/seq-$tag.json" 2>>"$TMP/seq-$tag.log" &
 	SEQ_PID[$tag]=$!
 	SPAWNED+=($!)
-	wait_event 5 eval "in_ns $rcv ss -Hlun 'sport = $SEQ_PORT' | grep -q ."
+	wait_event 5 eval "in_ns $rcv ss -Hlun 'sport = $SEQ_PORT' | has ."
 	spawn "seq-$tag" "$snd" "$prog" send -d "$addr" -p $SEQ_PORT -r "$pps" -t "$secs" -n "$flows" \
 		-s "${SEQ_SIZE:-200}"
 }
