@@ -32,7 +32,7 @@ wait_event 20 eval "hot a || hot b"
 
 step "a later release on one side: the pair is HOT, and hands over in both directions"
 release b standby-later
-wait_event 30 hot a
+wait_event 30 settled a
 wait_event 5 eval 'log_has a "the other box speaks release 2 of the protocol, this one release 1"'
 log_has b "the other box speaks release 1 of the protocol, this one release 2" || fail "b does not say it"
 wait_event 5 shows a "The other box runs another release"
