@@ -182,7 +182,7 @@ say "12. A planned switchover under the same traffic: redundancy force-switchove
 numbers_start
 sleep 1
 tcp_runs || fail "the TCP connection ended too early: $(jq -r '.error // "its time was over"' "$TMP/tcp.json")"
-cli $std "redundancy force-switchover" >/dev/null
+wait_event 5 eval 'cli $std "redundancy force-switchover" >/dev/null 2>&1'
 wait_event 10 pair_is $act Active
 wait_event 20 hot $act
 sleep 1 # and some traffic after it

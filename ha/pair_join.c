@@ -95,8 +95,15 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 	// into ours has an older number, and does not say that it is active.
 	bool newer = q->session.number >> 1 > word_get(p, MIRROR_SESSION) >> 1;
 	if (p->in_session && !p->wait && q->session.number && !session_is(p, &q->session) &&
-	    (newer || q->role == HA_ROLE_ACTIVE))
+	    (newer || q->role == HA_ROLE_ACTIVE)) {
 		session_leave(p);
+		// It may have said so right before it came into ours, when it gave way: then it is
+		// in one that we have left, and has to hear of it.
+		if (role_of(p) == HA_ROLE_ACTIVE) {
+			session_new(p);
+			p->hello_owed = true;
+		}
+	}
 	peer_look(p);
 }
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # `make test`: every test there is, ending with one line `N passed, N failed, N skipped`.
 #   1. build/ (release) and build-asan/ (address, undefined, leaks) are built
-#   2. unit, exchange, golden, fuzz-replay and corpus tests run in both (meson test)
+#   2. unit, exchange, golden, fuzz-replay and corpus tests run in both (meson test), the engine with
+#      strongSwan in build/
 #   3. namespace tests with real peers run in build/, a subset in build-asan/ (needs root)
 #   tests/run.sh [PATTERN]   only the namespace tests whose name matches (a quick look)
 # Exit status 0 only when nothing failed. A skip names its reason. Ctrl-C stops what runs, and each
@@ -64,12 +65,13 @@ build() { # DIRECTORY MESON-OPTION...
 }
 
 # meson's own summary is cut: the adding up is done here, over all parts.
-unit_tests() { # DIRECTORY TIMEOUT-FACTOR
-	local dir=$1 counts
+unit_tests() { # DIRECTORY TIMEOUT-FACTOR OPTION...
+	local dir=$1 factor=$2 counts
+	shift 2
 	say "tests in $dir"
 	rm -f "$dir/meson-logs/testlog.json"
-	run meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier "$2" \
-		> >(sed -u '/^Ok: /,$d') 2>&1
+	run meson test -C "$dir" --no-rebuild --print-errorlogs --timeout-multiplier "$factor" \
+		"$@" > >(sed -u '/^Ok: /,$d') 2>&1
 	if ! counts=$(python3 tests/summary.py "$dir/meson-logs/testlog.json"); then
 		count_failed "meson test in $dir"
 		return
@@ -112,7 +114,7 @@ export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 build build || { count_failed "building build"; finish; }
 unit_tests build 1
 if build build-asan -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1; then
-	unit_tests build-asan 4
+	unit_tests build-asan 4 --no-suite interop # its peers are there again below
 	asan=1
 else
 	count_failed "building build-asan"

@@ -42,7 +42,7 @@ for ((i = 1; i <= ROUNDS; i++)); do
 	std=$(pair_other "$act")
 	traffic_start "$PPS"
 	sleep 1 # some traffic before the event
-	cli "$act" "redundancy force-switchover" >/dev/null
+	wait_event 5 eval 'cli "$act" "redundancy force-switchover" >/dev/null 2>&1'
 	wait_event 10 pair_settled "$std"
 	wait_event 20 hot "$std"
 	sleep 0.5 # and after it

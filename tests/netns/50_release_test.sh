@@ -39,7 +39,7 @@ wait_event 5 shows a "The other box runs another release"
 SAS=$(spoke_sas)
 [ -n "$SAS" ] || fail "the spoke shows no SAs"
 for act in a b; do
-	cli $act "redundancy force-switchover" >/dev/null
+	wait_event 5 eval 'cli $act "redundancy force-switchover" >/dev/null 2>&1' # HSRP knows the other
 	std=$(pair_other $act)
 	wait_event 10 pair_settled "$std"
 	wait_event 20 hot "$std"

@@ -74,7 +74,7 @@ num "lines about it" $(($(refused_lines b) - refused)) -le 60
 step "the last association still waits for nothing: a planned switchover, both ways"
 for n in 1 2; do
 	std=$(pair_other $act)
-	cli $act "redundancy force-switchover" >/dev/null
+	wait_event 5 eval 'cli $act "redundancy force-switchover" >/dev/null 2>&1' # HSRP knows the other
 	wait_event 10 pair_settled "$std"
 	wait_event 20 hot "$std"
 	act=$std

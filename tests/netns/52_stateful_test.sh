@@ -88,7 +88,7 @@ act=a
 
 for round in 1 2 3; do
 	step "planned switchover $round"
-	cli $act "redundancy force-switchover"
+	wait_event 5 eval 'cli $act "redundancy force-switchover" >/dev/null 2>&1' # HSRP knows the other
 	act=$(pair_other $act)
 	after $act "the planned switchover"
 	wait_event 20 settled $act

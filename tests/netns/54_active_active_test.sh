@@ -216,10 +216,10 @@ for n in a b; do
 done
 
 step "one group is handed over by hand, and back"
-cli a "redundancy force-switchover"
+wait_event 5 eval 'cli a "redundancy force-switchover" 2>/dev/null' # HSRP knows the standby router
 wait_event 10 carries_all b
 both_work "the switchover by hand"
-cli b "redundancy force-switchover" # all that b has: both
+wait_event 5 eval 'cli b "redundancy force-switchover" 2>/dev/null' # all that b has: both
 wait_event 10 carries_all a
 both_work "the switchover back"
 invariants_hold a b
