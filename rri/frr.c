@@ -91,16 +91,21 @@ static void routes_flush(void *ctx, uint64_t now_ms)
 
 	if (!f->router || !f->swept || STAILQ_EMPTY(&f->routes) || !frr_vty_idle(f->router))
 		return;
+	// mgmtd takes a batch only from who holds its candidate (`end` gives it back), and forgets
+	// what came behind a command that it does not answer at once.
+	bool mgmtd = f->router == &f->daemon[MGMTD];
+	unsigned pipe = mgmtd ? 0 : FRR_PIPE;
 	(void)frr_vty_send(f->router, "end", ID_OTHER, 0);
-	(void)frr_vty_send(f->router, "configure terminal", ID_OTHER, 0);
-	(void)frr_vty_send(f->router, "XFRR_start_configuration", ID_OTHER, FRR_PIPE);
+	(void)frr_vty_send(f->router, mgmtd ? "configure terminal file-lock" : "configure terminal",
+			   ID_OTHER, 0);
+	(void)frr_vty_send(f->router, "XFRR_start_configuration", ID_OTHER, pipe);
 	for (int i = 0; i < BATCH_MAX && (c = STAILQ_FIRST(&f->routes)); i++) {
 		snprintf(command, sizeof(command), "%sip route %s", c->add ? "" : "no ", c->line);
-		(void)frr_vty_send(f->router, command, ID_ROUTE | c->add, FRR_PIPE);
+		(void)frr_vty_send(f->router, command, ID_ROUTE | c->add, pipe);
 		STAILQ_REMOVE_HEAD(&f->routes, link);
 		free(c);
 	}
-	(void)frr_vty_send(f->router, "XFRR_end_configuration", ID_OTHER, FRR_PIPE);
+	(void)frr_vty_send(f->router, "XFRR_end_configuration", ID_OTHER, pipe);
 	(void)frr_vty_send(f->router, "end", ID_OTHER, 0);
 	(void)frr_vty_send(f->router, "configure terminal", ID_OTHER, 0);
 }

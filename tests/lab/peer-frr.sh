@@ -13,16 +13,20 @@ set -eu
 . "$(dirname "$(readlink -f "$0")")/lablib.sh"
 CMD=$1 NAME=$2
 D=$LABRUN/frr-$NAME
+SPACE=$(echo "lab-$LABRUN-$NAME" | tr -c "A-Za-z0-9\n" -) # mgmtd has its sockets in /run/frr/SPACE
 
 daemon_start() { # daemon_start NS DAEMON
 	local x=()
 	[ "$2" != zebra ] || x=(-s 16777216) # netlink buffer
 	: >"$D/$2.conf"
+	# FRR 10: mgmtd reads the configuration of some
+	! "/usr/lib/frr/$2" --help | grep -c -e --config_file >/dev/null || x+=(-f "$D/$2.conf")
+	[ ! -x /usr/lib/frr/mgmtd ] || x+=(-N "$SPACE")
 	chown -R frr:frr "$D"
 	chgrp frrvty "$D/vty"
 	# BFD at 100 ms on a busy machine: routers get the processor first, they are not under test
 	ip netns exec "$1" nice -n -12 "/usr/lib/frr/$2" -d -u frr -g frr -z "$D/zserv.api" \
-		--vty_socket "$D/vty" -i "$D/$2.pid" -f "$D/$2.conf" --log "file:$D/$2.log" \
+		--vty_socket "$D/vty" -i "$D/$2.pid" --log "file:$D/$2.log" \
 		--log-level "${FRRLOG:-informational}" -A 127.0.0.1 -P 0 "${x[@]}" \
 		>"$D/$2.out" 2>&1 </dev/null || {
 		cat "$D/$2.out" >&2
@@ -40,6 +44,10 @@ start)
 	"$0" stop "$NAME"
 	rm -rf "$D"
 	mkdir -p "$D/vty"
+	if [ -x /usr/lib/frr/mgmtd ]; then
+		install -d -o frr -g frr "/run/frr/$SPACE"
+		set -- mgmtd "$@"
+	fi
 	for d in "$@"; do daemon_start "$NS" "$d"; done
 	[ "$CONF" = - ] || {
 		cp "$CONF" "$D/frr.conf"
@@ -58,6 +66,7 @@ stop)
 	for p in "$D"/*.pid; do
 		[ ! -e "$p" ] || pid_stop "$p"
 	done
+	rm -rf "/run/frr/$SPACE"
 	;;
 *) die "unknown command $CMD" ;;
 esac
