@@ -234,6 +234,7 @@ static void activate_look(struct pair *p)
 	p->working = true;
 	p->self_seen = false;
 	p->working_at = p->now;
+	word_set(p, MIRROR_NEXT_VOID, 0);
 	tell_owed(p, OWED_ACTIVATE);
 	(void)owed_pump(p);
 	p->hello_owed = p->link;

@@ -209,6 +209,7 @@ void join_receive(struct pair *p, const struct pair_msg *m)
 	if (m->role == HA_ROLE_ACTIVE) {
 		word_set(p, MIRROR_MERGED, p->working || !p->gw);
 		held_merge(p, m);
+		word_set(p, MIRROR_NEXT_VOID, 1);
 	}
 	if (!(m->has & HAS(TLV_MORE)) || !m->more)
 		serve(p, m);

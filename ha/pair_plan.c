@@ -93,6 +93,9 @@ int plan_next(struct pair *p, const struct ha_word *w)
 	if (p->plan != PLAN_STOPPING)
 		return 0;
 	mirror_set_edge(p->m, w->id, w->b);
+	// it may have stopped before a merge, and not know how far the other box had gone
+	if (word_get(p, MIRROR_NEXT_VOID))
+		return 0;
 	if (p->nexts == p->nexts_max) {
 		uint32_t max = p->nexts_max ? p->nexts_max * 2 : 1024;
 		struct pair_item *bigger = reallocarray(p->next, max, sizeof(*bigger));

@@ -46,6 +46,8 @@ enum mirror_word {
 	MIRROR_RAN,           // S: when it last ran (rule 20)
 	MIRROR_MERGED,        // S: ceilings were merged under a gateway process at work (rule 16)
 	MIRROR_TENURE,     // S: random, of the present time as the active box; HA_ACTIVATE says it
+	MIRROR_NEXT_VOID,  // S: numbers were merged since the gateway process was told to begin:
+			   // its HA_NEXT may be below them
 	MIRROR_WORDS = 32  // room for more
 };
 
