@@ -227,8 +227,7 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 	(void)pump(a);
 }
 
-// ---- HSRP
-// -----------------------------------------------------------------------------------------
+// ---- HSRP --------------------------------------------------------------------------------------
 void agent_hello(struct agent *a, const struct ha_hello *h, uint64_t now)
 {
 	a->now = now;
@@ -246,8 +245,7 @@ void agent_claim(struct agent *a, uint64_t now)
 	(void)pump(a);
 }
 
-// ---- time, state
-// ----------------------------------------------------------------------------------
+// ---- time, state -------------------------------------------------------------------------------
 bool agent_writable(struct agent *a, uint64_t now)
 {
 	a->now = now;

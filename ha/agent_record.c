@@ -7,10 +7,9 @@
 
 #include "agent_private.h"
 
-// ---- numbers
-// ---------------------------------------------------------------------------------------- Every
-// queued record gets one number when it is told, in their order, so that of the last one is known
-// now. While nobody is attached it is that of the HA_FLUSH behind everything told anew.
+// ---- numbers -----------------------------------------------------------------------------------
+// Every queued record gets one number when it is told, in their order, so that of the last one is
+// known now. While nobody is attached it is that of the HA_FLUSH behind everything told anew.
 uint64_t agent_seq(const struct agent *a)
 {
 	uint32_t queued = ids_count(&a->dirty);
@@ -63,9 +62,8 @@ static void limit_later(struct agent *a, const struct ha_sa *sa, uint64_t seq)
 	a->limit[a->limits++] = (struct agent_limit){.seq = seq, .id = sa->id, .lim = sa->ceiling};
 }
 
-// ---- telling
-// ------------------------------------------------------------------------------------------ 0, or
-// -EAGAIN, -ENOTCONN: it stays queued.
+// ---- telling -----------------------------------------------------------------------------------
+// 0, or -EAGAIN, -ENOTCONN: it stays queued.
 static int item_tell(struct agent *a, const struct ids_item *item, uint64_t seq)
 {
 	struct ha_word w = {.type = HA_FLUSH, .seq = seq, .id = item->id};
@@ -259,8 +257,7 @@ void record_feed_end(struct agent *a)
 	a->ops.feed_done(a->ops.ctx, a->group);
 }
 
-// ---- limits, checkpoints
-// ------------------------------------------------------------------------------
+// ---- limits, checkpoints -----------------------------------------------------------------------
 void record_limit(struct agent *a, uint64_t id, uint64_t lim)
 {
 	struct ids_item *r = ids_get(&a->raises, id);

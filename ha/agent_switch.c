@@ -79,8 +79,7 @@ void switch_refused(struct agent *a, enum ha_refusal why)
 	a->ops.claimed(a->ops.ctx, a->group, false, why);
 }
 
-// ---- stopping
-// -------------------------------------------------------------------------------------
+// ---- stopping ----------------------------------------------------------------------------------
 
 // Drained, and the standby process wants to hear of it: numbers, then HA_STOPPED.
 static void stopped_look(struct agent *a)
@@ -195,9 +194,8 @@ int agent_resync(struct agent *a, uint64_t now)
 	return agent_tell(a, &w) ? -EBUSY : 0;
 }
 
-// ---- telling
-// ---------------------------------------------------------------------------------------- true:
-// there are numbers that have yet to be told, before HA_STOPPED.
+// ---- telling -----------------------------------------------------------------------------------
+// true: there are numbers that have yet to be told, before HA_STOPPED.
 bool switch_pump(struct agent *a)
 {
 	struct ids_item next;

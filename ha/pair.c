@@ -12,8 +12,7 @@
 #define LIVELOCK_US 10000000  // I13
 #define LIVELOCK_N  16
 
-// ---- saying
-// ---------------------------------------------------------------------------------------
+// ---- saying ------------------------------------------------------------------------------------
 void say(struct pair *p, const char *fmt, ...)
 {
 	char text[160];
@@ -33,8 +32,7 @@ void broken(struct pair *p, unsigned invariant, const char *text)
 		say(p, "I%u: %s", invariant, text);
 }
 
-// ---- sessions (rule 14)
-// -----------------------------------------------------------------------------
+// ---- sessions (rule 14) ------------------------------------------------------------------------
 struct pair_session session_of(const struct pair *p)
 {
 	return (struct pair_session){.lineage = word_get(p, MIRROR_LINEAGE),
@@ -83,8 +81,7 @@ void session_leave(struct pair *p)
 	p->lease_owed = p->ping_owed = p->state_owed = p->late = p->sweep_late = false;
 }
 
-// ---- life
-// -------------------------------------------------------------------------------------------
+// ---- life --------------------------------------------------------------------------------------
 struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops *ops, uint64_t now)
 {
 	struct pair *p = calloc(1, sizeof(*p));
@@ -148,8 +145,7 @@ void pair_get_counters(const struct pair *p, struct pair_counters *out)
 	*out = p->count;
 }
 
-// ---- the association
-// ----------------------------------------------------------------------------------
+// ---- the association ---------------------------------------------------------------------------
 void pair_link(struct pair *p, bool up, uint64_t now)
 {
 	pair_awake(p, now);
@@ -263,8 +259,7 @@ int pair_receive(struct pair *p, const uint8_t *bytes, size_t len, uint64_t now)
 	return 0;
 }
 
-// ---- the own gateway process
-// --------------------------------------------------------------------------
+// ---- the own gateway process -------------------------------------------------------------------
 static void leave(struct pair *p)
 {
 	p->left = true;
@@ -306,8 +301,7 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 	return rc;
 }
 
-// ---- time
-// ---------------------------------------------------------------------------------------------
+// ---- time --------------------------------------------------------------------------------------
 static void checks(struct pair *p)
 {
 	if (p->was_hot && role_of(p) == HA_ROLE_NONE) {

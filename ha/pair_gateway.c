@@ -11,10 +11,10 @@
 #define MUTE_US    100000  // for what waits in the ring and behind it
 #define CONFIRM_US 100000  // at least, for the other box to say that the session is unbroken
 
-// ---- edges that did not reach the mirror (rule 20)
-// ----------------------------------------------------- While this process hangs or is gone for
-// longer than a lease, the gateway process may go on with nobody to take its checkpoints: if it
-// dies too, the mirror's edges are older than anybody may go on from.
+// ---- edges that did not reach the mirror (rule 20) ---------------------------------------------
+// While this process hangs or is gone for longer than a lease, the gateway process may go on with
+// nobody to take its checkpoints: if it dies too, the mirror's edges are older than anybody may go
+// on from.
 void pair_awake(struct pair *p, uint64_t now)
 {
 	uint64_t ran = word_get(p, MIRROR_RAN), term = term_us(p);

@@ -5,8 +5,7 @@
 
 #include "pair_private.h"
 
-// ---- who does what
-// --------------------------------------------------------------------------------
+// ---- who does what -----------------------------------------------------------------------------
 static void join_send(struct pair *p)
 {
 	struct outgoing o;
@@ -107,8 +106,7 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 	peer_look(p);
 }
 
-// ---- giving
-// ---------------------------------------------------------------------------------------
+// ---- giving ------------------------------------------------------------------------------------
 static bool may_serve(const struct pair *p, const struct pair_msg *m)
 {
 	enum ha_role_kind mine = role_of(p);
@@ -215,8 +213,7 @@ void join_receive(struct pair *p, const struct pair_msg *m)
 		serve(p, m);
 }
 
-// ---- getting
-// --------------------------------------------------------------------------------------
+// ---- getting -----------------------------------------------------------------------------------
 static void forget(struct pair *p)
 {
 	uint64_t hold = hold_us(p), hello = hello_us(p), seen = word_get(p, MIRROR_SESSION_SEEN);

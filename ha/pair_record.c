@@ -171,9 +171,8 @@ static int delete (struct pair *p, uint64_t id)
 	return out_send(p, &o, 1);
 }
 
-// ---- checkpoints (rule 20)
-// ------------------------------------------------------------------------ Never held up by a busy
-// link: only the latest of each SA goes out, many in one message.
+// ---- checkpoints (rule 20) ---------------------------------------------------------------------
+// Never held up by a busy link: only the latest of each SA goes out, many in one message.
 static int checkpoint(struct pair *p, uint64_t id, uint64_t edge)
 {
 	if (role_of(p) != HA_ROLE_ACTIVE || mirror_set_edge(p->m, id, edge))
@@ -211,9 +210,8 @@ void edges_pump(struct pair *p)
 	}
 }
 
-// ---- words of records
-// ----------------------------------------------------------------------------- HA_UPSERT,
-// HA_DELETE, HA_CHECKPOINT, HA_FLUSH. Taken again after -EAGAIN: all of them may be.
+// ---- words of records --------------------------------------------------------------------------
+// HA_UPSERT, HA_DELETE, HA_CHECKPOINT, HA_FLUSH. Taken again after -EAGAIN: all of them may be.
 int record_word(struct pair *p, const struct ha_word *w)
 {
 	int rc = 0;

@@ -11,8 +11,7 @@ size_t box_mirror_bytes(void)
 	return mirror_min_size() + 256 * 512;
 }
 
-// ---- the pair's surroundings
-// ------------------------------------------------------------------------
+// ---- the pair's surroundings -------------------------------------------------------------------
 static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
 {
 	return link_put(ctx, bytes, len);

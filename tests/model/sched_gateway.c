@@ -16,8 +16,7 @@ static uint64_t life_now(const struct box *b)
 	return slot << 48 | join << 8 | mirror_word_get(b->mirror, 1, MIRROR_RESTART);
 }
 
-// ---- what the agent asks for
-// ------------------------------------------------------------------------
+// ---- what the agent asks for -------------------------------------------------------------------
 static struct fake_sa *sa_get(struct box *b, uint64_t id)
 {
 	unsigned i = (unsigned)((id - 1) % SAS);
@@ -236,8 +235,7 @@ static const struct agent_ops agent_ops = {
 	.mirror_role = op_mirror_role,
 };
 
-// ---- life
-// ---------------------------------------------------------------------------------------------
+// ---- life --------------------------------------------------------------------------------------
 void gateway_start(struct box *b)
 {
 	struct agent_ops ops = agent_ops;
@@ -306,8 +304,7 @@ void gateway_end(struct box *b)
 		pair_gateway_lost(b->pair, world.now);
 }
 
-// ---- HSRP
-// -----------------------------------------------------------------------------------------------
+// ---- HSRP --------------------------------------------------------------------------------------
 static void hello_tell(struct box *b)
 {
 	struct ha_hello h = {
@@ -378,8 +375,7 @@ static void hsrp_step(struct box *b)
 	hello_tell(b);
 }
 
-// ---- IKE and data plane
-// -----------------------------------------------------------------------------------
+// ---- IKE and data plane ------------------------------------------------------------------------
 static void sa_make(struct box *b)
 {
 	if (!b->mirror)

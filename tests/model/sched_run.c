@@ -54,8 +54,7 @@ void trace(const char *fmt, ...)
 	printf("\n");
 }
 
-// ---- the adversary
-// ------------------------------------------------------------------------------------
+// ---- the adversary -----------------------------------------------------------------------------
 enum fault { BOX, GATEWAY, STANDBY, LINK, HELLOS, PARTITION, SWITCH, PAUSE, CONFIG, FAULTS };
 struct plan {
 	enum fault what;
@@ -208,8 +207,7 @@ static void peace(void)
 	}
 }
 
-// ---- the run
-// --------------------------------------------------------------------------------------------
+// ---- the run -----------------------------------------------------------------------------------
 static void step(void)
 {
 	unsigned first = (unsigned)rnd(BOXES);
