@@ -246,6 +246,13 @@ uint16_t work_group_of(const struct ip_addr *local)
 	return 0;
 }
 
+uint64_t work_life(void *ctx, unsigned group)
+{
+	const struct mirror *m = redundancy_mirror();
+
+	return m ? mirror_life(m, group) : 0;
+}
+
 static uint16_t env_group_of(void *ctx, const struct ip_addr *local)
 {
 	return redundancy.groups ? work_group_of(local) : 0;

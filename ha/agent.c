@@ -52,7 +52,7 @@ static int owed_tell(struct agent *a, unsigned what)
 	switch (what) {
 	case AGENT_OWES_ATTACH:
 		w.type = HA_ATTACH;
-		w.a = a->role.mine == HA_ROLE_NONE;
+		w.a = a->first_life;
 		w.id = a->tenure;
 		w.b = !a->ever ? HA_ROLE_NONE : a->working ? HA_ROLE_ACTIVE : HA_ROLE_STANDBY;
 		break;
@@ -68,6 +68,7 @@ static int owed_tell(struct agent *a, unsigned what)
 		break;
 	default:
 		w.type = HA_STOPPED;
+		w.a = a->behind;
 		w.b = a->begun;
 		break;
 	}
@@ -115,6 +116,8 @@ void agent_attach(struct agent *a, bool attached, uint64_t now)
 	a->attached = attached;
 	if (!attached)
 		return;
+	if (!a->ever && a->ops.mirror_life)
+		a->first_life = a->ops.mirror_life(a->ops.ctx, a->group);
 	a->owed |= AGENT_OWES_ATTACH;
 	a->begun = 0;
 	a->role.link = a->role.hot = 0;  // said by another process
@@ -189,6 +192,8 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 	case HA_ROLE: role(a, w); break;
 	case HA_FEED: record_feed(a, &w->sa); break;
 	case HA_FEED_DELETE:
+		if (w->id == 0 && w->a == 1 && agent_busy(a) && w->b != a->tenure)
+			switch_behind(a);
 		if (w->id == 0)
 			record_feed_all(a, w->a == 1);
 		else if (!a->working)

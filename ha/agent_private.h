@@ -72,6 +72,10 @@ struct agent {
 	uint64_t switch_until;
 	struct ids next_out, next_in;  // a = next, b = edge
 	bool resign_owed;
+	// The role was away and has come back while this process slept: what it has of SAs is not
+	// what the mirror has. It does not begin before it has been fed.
+	bool behind;
+	uint64_t first_life;  // of the first attachment
 };
 
 // What it knows of its SAs is newer than the mirror: it works, or has yet to tell where it stopped.
@@ -101,6 +105,7 @@ void switch_stop(struct agent *a, enum stopping why);
 void switch_resume(struct agent *a, const struct ha_word *w);
 void switch_refused(struct agent *a, enum ha_refusal why);
 void switch_role(struct agent *a);
+void switch_behind(struct agent *a);
 bool switch_pump(struct agent *a);
 void switch_tick(struct agent *a);
 uint64_t switch_due(const struct agent *a);

@@ -66,7 +66,7 @@ static void limit_later(struct agent *a, const struct ha_sa *sa, uint64_t seq)
 // 0, or -EAGAIN, -ENOTCONN: it stays queued.
 static int item_tell(struct agent *a, const struct ids_item *item, uint64_t seq)
 {
-	struct ha_word w = {.type = HA_FLUSH, .seq = seq, .id = item->id};
+	struct ha_word w = {.type = HA_FLUSH, .seq = seq, .id = item->id, .b = a->tenure};
 
 	if (item->id && (item->a || a->ops.encode(a->ops.ctx, item->id, &w.sa))) {
 		w.type = HA_DELETE;
@@ -191,7 +191,7 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 
 	if (agent_busy(a)) {
 		a->feed_known = true;
-		if (a->ops.encode(a->ops.ctx, sa->id, &ours))
+		if (!a->behind && a->ops.encode(a->ops.ctx, sa->id, &ours))
 			(void)change(a, sa->id, true);
 		return;
 	}
@@ -250,8 +250,10 @@ void record_feed_all(struct agent *a, bool keep_fed)
 // should it have stopped meanwhile, `fed` names only the rest.
 void record_feed_end(struct agent *a)
 {
-	if (a->feeding && !a->feed_known && !agent_busy(a))
+	if (a->feeding && !a->feed_known && !agent_busy(a)) {
 		remove_but(a, &a->fed);
+		a->behind = false;
+	}
 	a->feeding = false;
 	ids_clear(&a->fed);
 	a->ops.feed_done(a->ops.ctx, a->group);

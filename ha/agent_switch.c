@@ -18,6 +18,11 @@ static void stop(struct agent *a)
 // ---- beginning ----------------------------------------------------------------------------------
 static bool begin(struct agent *a)
 {
+	if (a->behind) {  // first it is fed
+		if (a->stopping == STOPPING_NO || a->stopping == STOPPING_TOLD)
+			a->owed |= AGENT_OWES_STOPPED;
+		return false;
+	}
 	if (!a->working && a->ops.mirror_role &&
 	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_ACTIVE)
 		return false;  // HA_ROLE, which says so, is behind this word
@@ -37,17 +42,18 @@ void switch_activate(struct agent *a, const struct ha_word *w)
 {
 	struct ids_item next;
 
+	bool same = w->id == a->tenure;
+
 	a->begun = w->b;
-	a->tenure = w->id;
 	// The role was away, and what said so, with the numbers since, did not come: this process
 	// had stopped running, or the ring was full. As after a crash, and it is asked for again.
-	if (a->working) {
-		a->stopping = STOPPING_LOST;
-		a->switch_until = a->now;
+	if (!same && agent_busy(a)) {
 		ids_clear(&a->next_in);
-		stop(a);
+		switch_behind(a);
 		return;
 	}
+	if (!a->behind)
+		a->tenure = w->id;
 	// limits of before mean nothing now; neither do numbers of another switchover
 	ids_clear(&a->raises);
 	while (w->a && ids_first(&a->next_in, &next)) {
@@ -90,6 +96,8 @@ static void stopped_look(struct agent *a)
 		return;
 	if (a->stopping == STOPPING_LOST)
 		ids_clear(&a->next_out);  // unasked: as after a crash
+	if (a->behind)
+		ids_clear(&a->next_out);  // the other box has gone on from there
 	if (a->stopping == STOPPING_YIELD)
 		a->ops.resign(a->ops.ctx, a->group);
 	if (a->stopping == STOPPING_PLAN)
@@ -98,6 +106,20 @@ static void stopped_look(struct agent *a)
 		return;
 	a->stopping = STOPPING_TOLD;
 	a->owed |= AGENT_OWES_STOPPED;
+}
+
+// What it knows of its SAs counts no more. As after a crash, but it has to be fed before it can
+// begin again, and says so with HA_STOPPED.
+void switch_behind(struct agent *a)
+{
+	a->behind = true;
+	if (a->working) {
+		a->stopping = STOPPING_LOST;
+		a->switch_until = a->now;
+		stop(a);
+	} else if (a->stopping == STOPPING_TOLD) {
+		a->owed |= AGENT_OWES_STOPPED;
+	}
 }
 
 void switch_stop(struct agent *a, enum stopping why)
@@ -152,7 +174,10 @@ void switch_role(struct agent *a)
 	bool was = a->working || a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD;
 	if (a->stopping == STOPPING_LOST)
 		a->owed &= ~(unsigned)AGENT_OWES_SWITCH;
-	a->owed &= ~(unsigned)AGENT_OWES_STOPPED;
+	if (a->behind)
+		a->owed |= AGENT_OWES_STOPPED;  // what it has is not what the mirror has
+	else
+		a->owed &= ~(unsigned)AGENT_OWES_STOPPED;
 	a->stopping = STOPPING_NO;
 	stop(a);
 	if (was || a->resign_owed) {

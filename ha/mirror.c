@@ -41,6 +41,15 @@ int mirror_restart_add(struct mirror *m)
 	return rc;
 }
 
+uint64_t mirror_life(const struct mirror *m, unsigned group)
+{
+	uint64_t slot = mirror_word_get(m, group, MIRROR_SLOT);
+
+	return 1ull << 63 | slot << 48 |
+	       mirror_word_get(m, group, slot ? MIRROR_JOIN1 : MIRROR_JOIN0) << 8 |
+	       mirror_word_get(m, group, MIRROR_RESTART);
+}
+
 struct ha_ring *mirror_ring_to_standby(struct mirror *m)
 {
 	return m->to_standby;

@@ -150,6 +150,7 @@ static int owed_tell(struct pair *p, enum owed what)
 	case OWED_BEGIN:
 		w.type = HA_FEED_DELETE;
 		w.a = 1;
+		w.b = role_of(p) == HA_ROLE_ACTIVE ? word_get(p, MIRROR_TENURE) : 0;
 		break;
 	case OWED_TAINT:
 		w.type = HA_TAINT;

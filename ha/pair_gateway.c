@@ -49,18 +49,19 @@ void pair_mute_look(struct pair *p)
 
 // Rule 4 made it larger before it attached; 255 stays 255, then its life is not a new one (rule 1:
 // stop sending on those SAs).
-// Of a process that is gone the word may have waited in its ring until the next one had raised the
-// number again (`stale`).
-static void restart_check(struct pair *p, bool stale)
+// The number is the one that the process says: its word may have waited in the ring until it was
+// gone and others had raised the mirror's again.
+static void restart_check(struct pair *p, uint64_t life)
 {
-	uint64_t restart = word_get(p, MIRROR_RESTART), seen = word_get(p, MIRROR_RESTART_SEEN);
+	uint64_t now = mirror_life(p->m, p->group), seen = word_get(p, MIRROR_RESTART_SEEN);
+	uint64_t restart = (life ? life : now) & UINT8_MAX;
 
+	if (life && life >> 8 != now >> 8)
+		return;  // of before the join number rose: not in this life
 	if (restart + 1 > seen) {
 		word_set(p, MIRROR_RESTART_SEEN, restart + 1);
 		return;
 	}
-	if (stale && restart < UINT8_MAX)
-		return;
 	if (restart < UINT8_MAX)
 		broken(p, 2, "the restart number was not raised");
 	taint_all(p, "the restart number is used up");
@@ -103,9 +104,8 @@ void confirm_look(struct pair *p)
 void attach_word(struct pair *p, const struct ha_word *w)
 {
 	enum ha_role_kind role = role_of(p);
-	bool stale = p->gw;
 
-	if (stale)
+	if (p->gw)
 		pair_gateway_lost(p, p->now);  // nobody has said so
 	p->unattached = false;
 	p->gw = true;
@@ -118,7 +118,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	p->gate_count = 0;
 	feed_begin(p);
 	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE) {
-		restart_check(p, stale);
+		restart_check(p, w->a);
 		pair_mute_look(p);
 	}
 	// its standby process began to give way before it had heard of it
@@ -189,6 +189,8 @@ static void stopped_unasked(struct pair *p)
 
 void stopped_word(struct pair *p, const struct ha_word *w)
 {
+	if (w->a)
+		feed_begin(p);
 	if (w->b != p->begun)
 		return;  // it goes on when it hears the word that this one has crossed
 	if (p->plan == PLAN_STOPPING)

@@ -218,10 +218,13 @@ int record_word(struct pair *p, const struct ha_word *w)
 
 	if (w->type == HA_CHECKPOINT)
 		return checkpoint(p, w->id, w->a);
-	if (role_of(p) != HA_ROLE_ACTIVE) {
-		// of a time when this box was active: the other box's word counts now
+	bool active = role_of(p) == HA_ROLE_ACTIVE;
+	if (!active || (w->type != HA_FLUSH && w->b != word_get(p, MIRROR_TENURE))) {
+		// of a time when this box was active: the other box's word counts now, or did
+		// between that time and this one
 		p->count.rx_refused++;
-		gate_note(p, w->seq);
+		if (!active)
+			gate_note(p, w->seq);
 		return 0;
 	}
 	// a lease that is owed goes before the next record: on a busy link there always is one

@@ -36,14 +36,14 @@ struct ha_sa {
 enum ha_word_type {
 	// gateway process to standby process
 	// first, of each group: a gateway process begins (`b` = NONE), or found its standby process
-	// restarted (`b` = enum ha_role_kind it works in, `a` = 1 when it never heard of a group
-	// state; id = that of the last HA_ACTIVATE). Answer: feed, HA_FEED_END, HA_ROLE. A gateway
-	// that works tells all its SAs anew.
+	// restarted (`b` = enum ha_role_kind it works in; `a` = mirror_life() of its first
+	// attachment, 0 = not known; id = that of the last HA_ACTIVATE). Answer: feed, HA_FEED_END,
+	// HA_ROLE. A gateway that works tells all its SAs anew.
 	HA_ATTACH = 1,
 	HA_CONFIG,      // payload: struct ha_config
 	HA_HELLO,       // payload: struct ha_hello: what HSRP sees; at each change, and each hello
-	HA_UPSERT,      // `sa`: made or changed
-	HA_DELETE,      // id: gone for ever
+	HA_UPSERT,      // `sa`: made or changed; b = id of the HA_ACTIVATE by which it works
+	HA_DELETE,      // id: gone for ever; b the same
 	HA_RAISE,       // id, a = R' wanted
 	HA_RAISE_ALL,   // group: every SA by `a`; the pair does it itself at each activation
 	HA_CHECKPOINT,  // id, a = edge
@@ -52,7 +52,8 @@ enum ha_word_type {
 			// a = 1: only if this box has the role to give (HSRP took it)
 	HA_STOPPED,     // group: workers have stopped and are drained, checkpoints are sent;
 			// answers HA_PREPARE and HA_YIELD. Before it one HA_NEXT per sending SA.
-			// b = as the last HA_ACTIVATE or HA_RESUME said: it may cross the next one
+			// b = as the last HA_ACTIVATE or HA_RESUME said: it may cross the next one;
+			// a = 1: it missed a change of the role, its SAs are to be fed anew
 	HA_NEXT,        // id, a = next outbound sequence number, b = edge (planned switchover);
 			// both ways; to the gateway process id 0 = forget those that came
 	HA_FLUSH,       // nothing; wants HA_APPLIED for itself
@@ -62,16 +63,16 @@ enum ha_word_type {
 	HA_ROLE = 64,    // payload: struct ha_role; at each change
 	HA_FEED,         // `sa`: install or change it (state standby, unless the group is active)
 	HA_FEED_DELETE,  // id; 0 = all of the group, with a = 1: all that HA_FEED does not name
-			 // from here to HA_FEED_END; with a = 2: all, they come again in the new
-			 // life that the mirror has
+			 // from here to HA_FEED_END (b = id of HA_ACTIVATE, 0 = not active here);
+			 // with a = 2: all, they come again in the new life that the mirror has
 	HA_FEED_END,     // group: the whole mirror has been fed
 	HA_APPLIED,      // group, a = seq: all up to it may take effect outside (rules 7, 18)
 	HA_LIMIT,        // id, a = lim: may send up to it, in the work that HA_ACTIVATE's b began
 	HA_ACTIVATE,     // group: begin; next = ceiling + 1, or a = 1: as HA_NEXT said (where it
 			 // came for the SA). Ceilings, edges, taints as told until then.
 			 // b counts them and HA_RESUME in this attachment; id names the time as
-			 // the active box. To one that works: it missed that the role was away;
-			 // it stops as after a crash, and asks
+			 // the active box. Another one than the id by which it works: it missed
+			 // that the role was away; it stops as after a crash, is fed, and asks
 	HA_REFUSED,      // group: the other box is active; a = enum ha_refusal
 	HA_PREPARE,      // group: planned switchover: stop IKE and workers, then HA_STOPPED
 	HA_YIELD,        // group: this box lost a split brain, the same

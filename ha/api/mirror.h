@@ -78,6 +78,8 @@ void mirror_word_set(struct mirror *m, unsigned group, enum mirror_word w, uint6
 // Rule 4: adds 1 to the restart number of every group that has a role. -EOVERFLOW: 8 bits are used
 // up; that group must be founded or joined anew.
 int mirror_restart_add(struct mirror *m);
+// Whose IVs are made now (rule 1): slot, join number, restart number (the low byte). Never 0.
+uint64_t mirror_life(const struct mirror *m, unsigned group);
 // Forgets a group: words zero, records gone. A newcomer again.
 void mirror_group_clear(struct mirror *m, unsigned group);
 

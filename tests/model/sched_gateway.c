@@ -9,13 +9,6 @@
 
 #define CLAIM_WAIT_US (HOLD_MS * 1000 / 4)
 
-static uint64_t life_now(const struct box *b)
-{
-	uint64_t slot = mirror_word_get(b->mirror, 1, MIRROR_SLOT);
-	uint64_t join = mirror_word_get(b->mirror, 1, slot ? MIRROR_JOIN1 : MIRROR_JOIN0);
-	return slot << 48 | join << 8 | mirror_word_get(b->mirror, 1, MIRROR_RESTART);
-}
-
 // ---- what the agent asks for -------------------------------------------------------------------
 static struct fake_sa *sa_get(struct box *b, uint64_t id)
 {
@@ -154,7 +147,7 @@ static void op_activate(void *ctx, unsigned group)
 
 	trace("box %u: works", b->n);
 	if (b->mirror)
-		b->life = life_now(b);
+		b->life = mirror_life(b->mirror, 1);
 	b->working = true;
 	b->stopping = false;
 	b->active = true;
@@ -217,6 +210,11 @@ static enum ha_role_kind op_mirror_role(void *ctx, unsigned group)
 	return check_mirror_role(ctx);
 }
 
+static uint64_t op_mirror_life(void *ctx, unsigned group)
+{
+	return mirror_life(((struct box *)ctx)->mirror, group);
+}
+
 static const struct agent_ops agent_ops = {
 	.tell = op_tell,
 	.encode = op_encode,
@@ -233,6 +231,7 @@ static const struct agent_ops agent_ops = {
 	.claimed = op_claimed,
 	.resign = op_resign,
 	.mirror_role = op_mirror_role,
+	.mirror_life = op_mirror_life,
 };
 
 // ---- life --------------------------------------------------------------------------------------
@@ -423,7 +422,7 @@ static void sa_traffic(struct box *b, unsigned i)
 		agent_low(b->agent, sa_id(i), f->next - 1, 1000);
 	if (burst && p->established && one_in(3)) {
 		if (b->mirror)
-			b->life = life_now(b);
+			b->life = mirror_life(b->mirror, 1);
 		if (b->life != f->life) {
 			f->life = b->life;
 			f->ctr = 0;

@@ -185,6 +185,8 @@ static void sleeps_through_two_changes(void **state)
 				 .len = sizeof(l),
 				 .payload = (const uint8_t *)&l};
 	struct ha_word again = {.type = HA_ACTIVATE, .group = 1, .a = 1, .b = 1, .id = 9};
+	struct ha_word begin = {.type = HA_FEED_DELETE, .group = 1, .a = 1, .b = 9};
+	struct ha_word feed = {.type = HA_FEED, .group = 1, .sa = {.id = 5, .group = 1}};
 
 	work(b);
 	b->there[3] = true;
@@ -199,8 +201,29 @@ static void sleeps_through_two_changes(void **state)
 	assert_int_equal(b->told_of[HA_STOPPED], 1);
 	assert_int_equal(b->told[HA_STOPPED].b, 1);
 	assert_int_equal(b->told_of[HA_NEXT], 0);  // what it says of its numbers does not count
+	// neither does what it has of SAs: it waits until it has been fed, and says so again
+	assert_int_equal(b->told[HA_STOPPED].a, 1);
+	agent_word(b->a, &again, b->now);
+	assert_int_equal(b->activated, 1);
+	(void)agent_writable(b->a, b->now);
+	assert_int_equal(b->told_of[HA_STOPPED], 2);
+	b->there[4] = true;
+	agent_word(b->a, &begin, b->now);
+	agent_word(b->a, &feed, b->now);
+	feed.sa.id = 3;
+	agent_word(b->a, &feed, b->now);
+	word(b, HA_FEED_END, 0, 0);
+	assert_false(b->there[4]);
+	assert_true(b->there[3] && b->there[5]);
+	assert_int_equal(b->told_of[HA_DELETE], 0);
 	agent_word(b->a, &again, b->now);
 	assert_int_equal(b->activated, 2);
+	// the answer to a claim that has crossed it: it goes on
+	again.b = 2;
+	limits.b = 2;
+	agent_word(b->a, &again, b->now);
+	assert_true(agent_active(b->a));
+	assert_int_equal(b->deactivated, 1);
 	agent_word(b->a, &limits, b->now);
 	assert_int_equal(b->lim[3], 131072);
 }

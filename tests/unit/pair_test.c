@@ -76,6 +76,7 @@ static void upsert(struct bed *b, uint64_t id, uint64_t seq)
 	struct ha_word w = {.type = HA_UPSERT,
 			    .group = 1,
 			    .seq = seq,
+			    .b = mirror_word_get(b->m, 1, MIRROR_TENURE),
 			    .sa = {.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536}};
 
 	assert_int_equal(pair_word(b->p, &w, b->now), 0);
