@@ -154,12 +154,12 @@ static void port_lost(struct gateway *g, const char *why)
 	}
 	bool was = port.ready;
 	port.ready = port.stalled = false;
-	mirror_close(port.mirror);
-	port.mirror = NULL;
 	if (was) {
 		log_event("REDUNDANCY", LOG_L_WARNING, "PROCESS", "%s", why);
-		redundancy_attached(g, false, false);
+		redundancy_attached(g, false, false);  // looks at the role in the mirror
 	}
+	mirror_close(port.mirror);
+	port.mirror = NULL;
 	if (port.running)
 		loop_timer_start(&port.retry, port.retry_ms);
 }

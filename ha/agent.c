@@ -114,8 +114,10 @@ void agent_attach(struct agent *a, bool attached, uint64_t now)
 {
 	a->now = now;
 	a->attached = attached;
-	if (!attached)
+	if (!attached) {
+		switch_detached(a);
 		return;
+	}
 	if (!a->ever && a->ops.mirror_life)
 		a->first_life = a->ops.mirror_life(a->ops.ctx, a->group);
 	a->owed |= AGENT_OWES_ATTACH;

@@ -106,6 +106,7 @@ void switch_resume(struct agent *a, const struct ha_word *w);
 void switch_refused(struct agent *a, enum ha_refusal why);
 void switch_role(struct agent *a);
 void switch_behind(struct agent *a);
+void switch_detached(struct agent *a);
 bool switch_pump(struct agent *a);
 void switch_tick(struct agent *a);
 uint64_t switch_due(const struct agent *a);

@@ -122,6 +122,17 @@ void switch_behind(struct agent *a)
 	}
 }
 
+// Nobody will say what the ring held when the standby process went: should the role have been given
+// away while this process slept, the mirror knows.
+void switch_detached(struct agent *a)
+{
+	if (!a->working || !a->ops.mirror_role ||
+	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_STANDBY)
+		return;
+	switch_behind(a);
+	a->ops.resign(a->ops.ctx, a->group);
+}
+
 void switch_stop(struct agent *a, enum stopping why)
 {
 	if (a->stopping == STOPPING_TOLD)

@@ -172,11 +172,26 @@ static int delete (struct pair *p, uint64_t id)
 }
 
 // ---- checkpoints (rule 20) ---------------------------------------------------------------------
+static void edge_tell(struct pair *p, uint64_t id)
+{
+	struct ha_sa sa;
+
+	if (!mirror_get(p->m, id, &sa) || sa.group != p->group)
+		return;
+	feed_sets(p, &(struct ha_set){.id = id, .next = sa.ceiling + 1, .edge = sa.edge}, 1);
+}
+
 // Never held up by a busy link: only the latest of each SA goes out, many in one message.
 static int checkpoint(struct pair *p, uint64_t id, uint64_t edge)
 {
-	if (role_of(p) != HA_ROLE_ACTIVE || mirror_set_edge(p->m, id, edge))
+	// also of a gateway process that has not heard yet that the role went away: should it
+	// come back, this box knows at least what it has accepted itself
+	if (mirror_set_edge(p->m, id, edge))
 		return 0;
+	if (role_of(p) != HA_ROLE_ACTIVE) {
+		edge_tell(p, id);
+		return 0;
+	}
 	p->count.checkpoints++;
 	if (p->in_session && p->snap != SNAP_NONE) {
 		if (ids_count(&p->edges) == 0)

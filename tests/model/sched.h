@@ -41,7 +41,7 @@ struct fake_sa {  // what a gateway process has of an SA
 struct box {
 	unsigned n;
 	bool up, standby_up, gateway_up;  // power; processes
-	uint64_t standby_pause, gateway_pause, boot_at, standby_at, gateway_at;
+	uint64_t standby_pause, gateway_pause, boot_at;
 	uint8_t *mem;
 	struct mirror_id id;
 	struct mirror *mirror;
@@ -65,11 +65,14 @@ struct box {
 	unsigned activation;
 	uint64_t states;  // served, last looked at
 	bool digest_other;
-	bool look_edges;  // it has begun to work
-	unsigned power;   // times that it was switched on
+	unsigned power;  // times that it was switched on
+	bool lost_owed;  // its standby process has not noticed the end of the gateway process
+	// what was accepted until then has reached the mirror; edges that the gateway process must
+	// have when it begins, and that were told to the other box when this one gave way
+	uint64_t told_at, due[SAS], listed[SAS];
 };
 
-struct edges {  // highest number accepted, and when it grew
+struct edges {  // numbers accepted, and when
 	uint64_t hi, last, at[EDGES], then[EDGES];
 	unsigned n;
 };
@@ -79,8 +82,7 @@ struct peer_sa {  // what the IKE peer has
 	uint64_t lineage;
 	bool excused;  // made or unmade in a split brain
 	uint64_t in_seq;
-	// accepted by box 0, 1 while the other one was active too; by any that was active alone
-	struct edges edges[BOXES + 1];
+	struct edges edges[BOXES + 1];  // that only box 0, 1 can know of; all others
 };
 
 struct span {
@@ -101,7 +103,6 @@ struct world {
 	uint64_t up_at[BOXES], down_at[BOXES], retry_at;
 	struct queue to[BOXES];
 	unsigned delay_us, window, ring;
-	bool pauses;  // a standby process that hangs or dies keeps checkpoints back
 	bool hears[BOXES];
 	// truth
 	struct peer_sa peer[SAS];
@@ -168,6 +169,7 @@ void gateway_end(struct box *b);
 void gateway_step(struct box *b);
 void gateway_restart_link(struct box *b);
 void gateway_detach(struct box *b);
+void gateway_lost(struct box *b);
 
 // sched_box.c
 void box_power(struct box *b, bool on);
@@ -186,8 +188,20 @@ void check_known(struct box *b, unsigned sa, uint64_t next);
 void check_quiet(struct box *b);
 void check_accept(struct box *b, unsigned sa, uint64_t seq);
 enum ha_role_kind check_mirror_role(struct box *b);
-void check_power_off(const struct box *b);
 void check_pairs(void);
 bool check_stable(void);
 bool diverged(const struct box *b);
+
+// sched_edges.c
+void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared);
+void edges_taken(struct box *b, bool handed);
+void edges_stopped(struct box *b);
+void edges_died(struct box *b);
+void edges_begin(struct box *b);
+void edges_served(struct box *b, bool merge);
+void edges_listed(struct box *b);
+void edges_lost(struct box *b);
+void edges_deleted(struct box *b, unsigned sa);
+
+// sched_check.c, sched_chaos.c
 unsigned check_place(void);  // for a new SA; SAS = none

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pair_msg.h"
 #include "sched.h"
 
 size_t box_mirror_bytes(void)
@@ -14,7 +15,12 @@ size_t box_mirror_bytes(void)
 // ---- the pair's surroundings -------------------------------------------------------------------
 static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
 {
-	return link_put(ctx, bytes, len);
+	struct box *b = ctx;
+	int rc = link_put(b, bytes, len);
+
+	if (rc == 0 && bytes[1] == PAIR_JOIN && check_mirror_role(b) == HA_ROLE_ACTIVE)
+		edges_listed(b);
+	return rc;
 }
 
 static int op_tell(void *ctx, const struct ha_word *w)
@@ -46,8 +52,14 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	struct box *b = ctx;
 
 	trace("box %u: %s", b->n, text);
-	if (strstr(text, "split brain is over"))
+	bool merge = strstr(text, "split brain is over");
+	if (merge)
 		check_merged(b);
+	if ((merge || strcmp(text, "the other box joins") == 0) &&
+	    check_mirror_role(b) == HA_ROLE_ACTIVE)
+		edges_served(b, merge);
+	if (strncmp(text, "takes over", 10) == 0)
+		edges_taken(b, strstr(text, "handed over"));
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
 		b->stale = true;
 	if (text[0] == 'I' && text[1] >= '0' && text[1] <= '9')
@@ -80,7 +92,7 @@ void standby_start(struct box *b)
 void standby_crash(struct box *b)
 {
 	trace("box %u: standby process dies", b->n);
-	world.pauses = true;
+	b->lost_owed = false;
 	pair_destroy(b->pair);
 	b->pair = NULL;
 	b->standby_up = false;
@@ -102,6 +114,7 @@ void box_power(struct box *b, bool on)
 		trace("box %u: power on", b->n);
 		b->up = true;
 		b->power++;
+		b->boot_at = world.now;
 		for (unsigned i = 0; i < sizeof(b->id.boot); i++)
 			b->id.boot[i] = (uint8_t)rnd(256);
 		b->was_started = false;
@@ -116,7 +129,7 @@ void box_power(struct box *b, bool on)
 		standby_crash(b);
 	queue_clear(&b->to_standby);
 	b->up = false;
-	check_power_off(b);
+	edges_lost(b);
 	world.split = false;
 }
 
@@ -157,11 +170,26 @@ static void messages_step(struct box *b)
 	}
 }
 
+// What wakes up finds both the link and the gateway process readable.
+static void input_step(struct box *b)
+{
+	bool link_first = one_in(2);
+
+	if (link_first)
+		messages_step(b);
+	if (b->lost_owed)
+		gateway_lost(b);
+	words_step(b);
+	if (!link_first)
+		messages_step(b);
+	if (b->attached && b->to_standby.count == 0)
+		b->told_at = world.now - TICK_US;
+}
+
 void box_step(struct box *b)
 {
 	if (b->standby_up && world.now >= b->standby_pause) {
-		messages_step(b);
-		words_step(b);
+		input_step(b);
 		if (b->full_link && world.to[!b->n].count < world.window) {
 			b->full_link = false;
 			(void)pair_writable(b->pair, world.now);

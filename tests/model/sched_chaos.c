@@ -43,6 +43,8 @@ unsigned check_place(void)
 	w->gen[i]++;
 	w->spans[i] = 0;
 	w->peer[i] = (struct peer_sa){0};
+	for (unsigned n = 0; n < BOXES; n++)
+		w->box[n].due[i] = w->box[n].listed[i] = 0;
 	return i;
 }
 

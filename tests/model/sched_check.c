@@ -1,15 +1,11 @@
 // What must hold: no IV twice, no sequence number twice without a split brain (rules 1, 7, 10),
-// what the peer holds is there after a take-over (rule 17, rec.pml's (c)), edges are recent (rule
-// 20), and in the end one box works and the other one is hot and fresh (I14).
+// what the peer holds is there after a take-over (rule 17, rec.pml's (c)), and in the end one box
+// works and the other one is hot and fresh (I14).
 
 #include <stdio.h>
 #include <string.h>
 
 #include "sched.h"
-
-// A lease (Ts), the delay of a checkpoint on its way, and the tick of this simulation.
-#define LEASE_US   ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + 20000)
-#define EXPOSED_US (LEASE_US + HOLD_MS * 1000)  // a hold time passes before anybody takes over
 
 void check_reset(void)
 {
@@ -165,51 +161,9 @@ void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to)
 	span_note(b, sa, true, f->life, f->ctr, f->ctr + (to - from));
 }
 
-static void edges_add(struct edges *e, uint64_t seq, uint64_t now)
-{
-	unsigned last = (e->n + EDGES - 1) % EDGES;
-
-	if (seq <= e->hi)
-		return;
-	e->hi = seq;
-	e->last = now;
-	if (e->n && now < e->at[last] + 10000)
-		return;  // one entry for each 10 ms: of its first number
-	e->at[e->n % EDGES] = now;
-	e->then[e->n++ % EDGES] = seq;
-}
-
 void check_accept(struct box *b, unsigned sa, uint64_t seq)
 {
-	struct peer_sa *p = &world.peer[sa];
-
-	// one whose role was granted away while it hung, until it hears of it: nobody else can know
-	if (check_mirror_role(b) != HA_ROLE_ACTIVE)
-		return;
-	edges_add(&p->edges[shared(b, sa) ? b->n : BOXES], seq, world.now);
-}
-
-// What nobody may accept again: of the time before the last lease that can have run. Nobody waits
-// for the end of a lease that was sent before the last packet was accepted; but what a take-over
-// did not know of then, no later one does.
-static uint64_t edges_due(const struct edges *e)
-{
-	uint64_t best = 0, when = world.now > EXPOSED_US ? world.now - EXPOSED_US : 0;
-
-	if (e->last < when + LEASE_US)
-		when = e->last > LEASE_US ? e->last - LEASE_US : 0;
-	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
-		if (e->at[i] <= when && e->then[i] > best)
-			best = e->then[i];
-	}
-	return best;
-}
-
-// What it accepted in a split brain nobody else knows of.
-void check_power_off(const struct box *b)
-{
-	for (unsigned sa = 0; sa < SAS; sa++)
-		world.peer[sa].edges[b->n] = (struct edges){0};
+	edges_accept(b, sa, seq, shared(b, sa));
 }
 
 // A split brain has ended: the winner's mirror is above what either box has sent so far, on SAs
@@ -219,7 +173,6 @@ void check_merged(const struct box *winner)
 	struct box *loser = &world.box[!winner->n];
 
 	for (unsigned sa = 0; sa < SAS; sa++) {
-		struct edges *e = world.peer[sa].edges;
 		// only the loser has it: it goes, and the peer hears so when it uses it (rule 19)
 		world.peer[sa].excused |=
 			mirror_has(loser, sa) && !mirror_has(world.box + winner->n, sa);
@@ -228,10 +181,6 @@ void check_merged(const struct box *winner)
 			if (s->power == world.box[s->box].power &&
 			    (s->box == winner->n || mirror_has(loser, sa)))
 				s->merged = true;
-		}
-		for (unsigned n = 0; n < BOXES; n++) {
-			edges_add(&e[BOXES], e[n].hi, world.now);
-			e[n] = (struct edges){0};
 		}
 	}
 }
@@ -245,8 +194,6 @@ void check_known(struct box *b, unsigned sa, uint64_t next)
 	}
 }
 
-static void edges_check(struct box *b);
-
 void check_quiet(struct box *b)
 {
 	if (!b->attached || b->to_gateway.count || b->to_standby.count || b->full_gateway ||
@@ -254,8 +201,6 @@ void check_quiet(struct box *b)
 		return;
 	for (unsigned sa = 0; sa < world.sas; sa++)
 		check_known(b, sa, UINT64_MAX);
-	if (b->look_edges)
-		edges_check(b);
 }
 
 // The other box is active too by what its mirror says: what one of them does the other cannot know.
@@ -283,20 +228,6 @@ static void sa_check(struct box *b, unsigned i)
 		fail("(c): box %u works with SA %u, which the peer was told is gone", b->n, i + 1);
 }
 
-// I12, once it has taken all the words that were there when it began: a merge may be among them.
-static void edges_check(struct box *b)
-{
-	b->look_edges = false;
-	for (unsigned i = 0; i < world.sas && b->working; i++) {
-		struct peer_sa *p = &world.peer[i];
-		const struct fake_sa *f = &b->sa[i];
-
-		if (f->there && !f->taint &&
-		    (f->edge < edges_due(&p->edges[BOXES]) || f->edge < edges_due(&p->edges[b->n])))
-			fail("I12: box %u: edge of SA %u is older than a lease", b->n, i + 1);
-	}
-}
-
 // For a trace: what both mirrors have of an SA.
 static void mirrors_trace(unsigned i)
 {
@@ -315,7 +246,6 @@ static void mirrors_trace(unsigned i)
 void check_begin(struct box *b)
 {
 	b->activation++;
-	b->look_edges = true;
 	world.stats[STAT_TAKEOVERS]++;
 	world.stats[STAT_STALE] += b->stale;
 	split_look();
@@ -324,6 +254,7 @@ void check_begin(struct box *b)
 			mirrors_trace(i);
 		sa_check(b, i);
 	}
+	edges_begin(b);
 	b->stale = false;
 }
 

@@ -161,6 +161,7 @@ static void op_deactivate(void *ctx, unsigned group)
 	struct box *b = ctx;
 
 	trace("box %u: stops", b->n);
+	edges_stopped(b);
 	b->working = false;
 	b->stopping = true;
 	b->drained_at = world.now + rnd(5000);
@@ -289,18 +290,29 @@ void gateway_detach(struct box *b)
 		agent_attach(b->agent, false, world.now);
 }
 
+// The standby process notices: what the ring holds first.
+void gateway_lost(struct box *b)
+{
+	b->lost_owed = false;
+	words_drain(b);
+	pair_gateway_lost(b->pair, world.now);
+}
+
 void gateway_end(struct box *b)
 {
 	trace("box %u: gateway process dies", b->n);
-	if (b->standby_up)
-		words_drain(b);
+	edges_died(b);
+	bool was = b->attached;
 	b->attached = false;
 	queue_clear(&b->to_gateway);
 	agent_destroy(b->agent);
 	b->agent = NULL;
 	b->gateway_up = b->working = b->active = b->stopping = false;
-	if (b->standby_up)
-		pair_gateway_lost(b->pair, world.now);
+	if (!b->standby_up || !was)
+		return;
+	b->lost_owed = true;
+	if (world.now >= b->standby_pause)
+		gateway_lost(b);
 }
 
 // ---- HSRP --------------------------------------------------------------------------------------
@@ -398,6 +410,7 @@ static void sa_make(struct box *b)
 static void sa_unmake(struct box *b, unsigned i)
 {
 	b->sa[i] = (struct fake_sa){0};
+	edges_deleted(b, i);
 	world.peer[i].asked = true;
 	world.peer[i].excused |= diverged(b);
 	b->made[i] = 0;

@@ -134,7 +134,6 @@ static void fault_begin(struct plan *f)
 		}
 		break;
 	case PAUSE:
-		world.pauses = true;
 		trace("box %u: a process pauses", b->n);
 		if (one_in(2))
 			b->standby_pause = f->until;

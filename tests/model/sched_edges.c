@@ -1,0 +1,213 @@
+// Edges (I12, rules 10, 16, 20): what was accepted, who can know of it, and who must. Truth is kept
+// in three lists of each SA: what the one active box accepted, and what either box accepted while
+// the other could not hear of it, because that one was active too or had the role by then. At a
+// take-over the mirror must hold what is older than a lease; what is newer and not in it only the
+// other box knows from then on. When a gateway process dies, what it had not yet told is lost.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sched.h"
+
+// A lease (Ts), a nap that a standby process may take unpunished, and the tick of this simulation.
+#define LEASE_US ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + 20000 + 2 * TICK_US)
+#define COMMON   BOXES
+
+static void edges_add(struct edges *e, uint64_t seq, uint64_t at)
+{
+	if (seq == 0)
+		return;
+	if (seq > e->hi) {
+		e->hi = seq;
+		e->last = at;
+	}
+	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
+		// one entry for each 10 ms: of its first number
+		if (at >= e->at[i] && at < e->at[i] + 10000) {
+			if (seq < e->then[i])
+				e->then[i] = seq;
+			return;
+		}
+	}
+	e->at[e->n % EDGES] = at;
+	e->then[e->n++ % EDGES] = seq;
+}
+
+// The highest that was accepted up to then.
+static uint64_t edges_until(const struct edges *e, uint64_t when)
+{
+	uint64_t best = e->hi && e->last <= when ? e->hi : 0;
+
+	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
+		if (e->at[i] <= when && e->then[i] > best)
+			best = e->then[i];
+	}
+	return best;
+}
+
+// What `from` holds above `known` goes to `to`, or is forgotten: what was accepted before `since`.
+static void edges_above(struct edges *from, uint64_t known, struct edges *to, uint64_t since)
+{
+	struct edges old = *from;
+
+	*from = (struct edges){0};
+	for (unsigned i = 0; i < EDGES && i < old.n; i++) {
+		if (old.then[i] <= known)
+			edges_add(from, old.then[i], old.at[i]);
+		else if (old.at[i] >= since)
+			edges_add(to, old.then[i], old.at[i]);
+	}
+	if (old.hi <= known)
+		edges_add(from, old.hi, old.last);
+	else if (old.last >= since)
+		edges_add(to, old.hi, old.last);
+}
+
+static void edges_after(struct edges *e, uint64_t when)
+{
+	struct edges old = *e;
+
+	*e = (struct edges){0};
+	for (unsigned i = 0; i < EDGES && i < old.n; i++) {
+		if (old.at[i] <= when)
+			edges_add(e, old.then[i], old.at[i]);
+	}
+	if (old.last <= when)
+		edges_add(e, old.hi, old.last);
+}
+
+static uint64_t mirror_edge(const struct box *b, unsigned sa, bool *counts)
+{
+	struct ha_sa there;
+
+	*counts = b->mirror && mirror_get(b->mirror, sa_id(sa), &there) && !there.taint;
+	return *counts ? there.edge : 0;
+}
+
+void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared)
+{
+	// one whose role was granted away while it hung, until it hears of it: nobody else can know
+	bool own = shared || check_mirror_role(b) != HA_ROLE_ACTIVE;
+
+	trace("box %u: SA %u accepts %ju%s", b->n, sa + 1, (uintmax_t)seq, own ? ", own" : "");
+	edges_add(&world.peer[sa].edges[own ? b->n : COMMON], seq, world.now);
+}
+
+// The mirror's role has become active. `handed`: by the other gateway process, which had stopped.
+void edges_taken(struct box *b, bool handed)
+{
+	const struct box *o = &world.box[!b->n];
+	uint64_t since = o->up ? o->boot_at : UINT64_MAX;
+
+	for (unsigned sa = 0; sa < world.sas; sa++) {
+		struct edges *e = world.peer[sa].edges;
+		uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+		uint64_t due = edges_until(&e[COMMON], handed ? world.now : then);
+		uint64_t own = edges_until(&e[b->n], then);
+		bool counts;
+		uint64_t has = mirror_edge(b, sa, &counts);
+
+		b->due[sa] = has;
+		if (counts && (has < due || has < own))
+			fail("I12: box %u takes over, edge %ju of SA %u is older than a lease: %ju",
+			     b->n, (uintmax_t)has, sa + 1, (uintmax_t)(due > own ? due : own));
+		if (counts)
+			edges_above(&e[COMMON], has, &e[!b->n], since);
+	}
+}
+
+// Its gateway process has stopped: should it go on, it knows what it knew.
+void edges_stopped(struct box *b)
+{
+	for (unsigned sa = 0; sa < world.sas; sa++)
+		b->due[sa] = b->sa[sa].there ? b->sa[sa].edge : 0;
+}
+
+// Its gateway process has died, with what it had not told: at most of the time of a lease.
+void edges_died(struct box *b)
+{
+	uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+
+	if (b->told_at > then + 2 * TICK_US)
+		then = b->told_at - 2 * TICK_US;
+	bool active = check_mirror_role(b) == HA_ROLE_ACTIVE;
+	for (unsigned sa = 0; sa < world.sas; sa++) {
+		struct edges *e = world.peer[sa].edges;
+
+		edges_after(&e[b->n], then);
+		if (!active)
+			continue;
+		edges_after(&e[COMMON], then);
+		b->due[sa] = e[COMMON].hi > e[b->n].hi ? e[COMMON].hi : e[b->n].hi;
+	}
+}
+
+// The gateway process begins: it has been told what the mirror had.
+void edges_begin(struct box *b)
+{
+	for (unsigned sa = 0; sa < world.sas; sa++) {
+		const struct fake_sa *f = &b->sa[sa];
+
+		if (f->there && !f->taint && f->edge < b->due[sa])
+			fail("I12: box %u works, edge %ju of SA %u is below %ju", b->n,
+			     (uintmax_t)f->edge, sa + 1, (uintmax_t)b->due[sa]);
+	}
+}
+
+// A word to begin with is on its way, or may be: what is told now is behind it.
+static bool begins(const struct box *b)
+{
+	bool is = b->working || b->full_gateway;
+
+	for (const struct queued *q = b->to_gateway.first; q && !is; q = q->next)
+		is = q->w.type == HA_ACTIVATE || q->w.type == HA_RESUME;
+	return is;
+}
+
+// It serves the other box, which holds nothing that counts, or has given way (`merge`).
+void edges_served(struct box *b, bool merge)
+{
+	struct box *o = &world.box[!b->n];
+
+	for (unsigned sa = 0; sa < world.sas; sa++) {
+		struct edges *e = world.peer[sa].edges, mine = e[b->n];
+		bool counts;
+		uint64_t has = mirror_edge(b, sa, &counts);
+
+		e[b->n] = (struct edges){0};
+		edges_above(&mine, 0, &e[COMMON], 0);
+		if (!merge || !counts)
+			continue;
+		if (has < o->listed[sa])
+			fail("I12: box %u: edge %ju of SA %u, the other one had told %ju", b->n,
+			     (uintmax_t)has, sa + 1, (uintmax_t)o->listed[sa]);
+		if (!begins(b))
+			b->due[sa] = has;
+		edges_add(&e[COMMON], has, world.now);
+	}
+}
+
+// It is deleted here: what this box alone knew of it goes with it.
+void edges_deleted(struct box *b, unsigned sa)
+{
+	world.peer[sa].edges[b->n] = (struct edges){0};
+	b->due[sa] = b->listed[sa] = 0;
+}
+
+// It gives way, and tells the other one what is in its mirror.
+void edges_listed(struct box *b)
+{
+	bool counts;
+
+	for (unsigned sa = 0; sa < SAS; sa++)
+		b->listed[sa] = mirror_edge(b, sa, &counts);
+}
+
+// What only this box knew is gone.
+void edges_lost(struct box *b)
+{
+	for (unsigned sa = 0; sa < SAS; sa++) {
+		world.peer[sa].edges[b->n] = (struct edges){0};
+		b->due[sa] = 0;
+	}
+}
