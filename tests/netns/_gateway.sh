@@ -159,7 +159,8 @@ gateways_dump() { # what an engineer wants to see of a failed test
 	for n in "${!GW_PID[@]}"; do
 		gateway_alive "$n" || { echo "gateway $n is dead" >>"$TMP/$n.log"; continue; }
 		for c in "show crypto session detail" "show crypto isakmp sa detail" \
-			"show crypto ipsec sa" "show dataplane" "show dataplane drops" "show interfaces"; do
+			"show crypto ipsec sa" "show dataplane" "show dataplane drops" "show interfaces" \
+			"show standby" "show track" "show redundancy states" "show redundancy counters"; do
 			{ echo "### $c"; timeout 5 "$(bin tandem)" -r "$TMP/run-$n" -c "$c"; } \
 				>>"$TMP/$n-show.log" 2>&1
 		done
