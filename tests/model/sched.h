@@ -171,6 +171,9 @@ void gateway_restart_link(struct box *b);
 void gateway_detach(struct box *b);
 void gateway_lost(struct box *b);
 
+// sched_hsrp.c
+void hsrp_step(struct box *b);
+
 // sched_box.c
 void box_power(struct box *b, bool on);
 void standby_start(struct box *b);
