@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);  // a long run is looked at meanwhile
 	for (uint64_t s = first; s < first + seeds; s++) {
 		int rc = hours > 0 ? chaos_run(s, hours, tracing) : schedule_run(s, tracing);
 		if (rc) {

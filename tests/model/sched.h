@@ -70,6 +70,7 @@ struct box {
 	// what was accepted until then has reached the mirror; edges that the gateway process must
 	// have when it begins, and that were told to the other box when this one gave way
 	uint64_t told_at, due[SAS], listed[SAS];
+	bool forgot[SAS];  // deleted before its standby process began
 };
 
 struct edges {  // numbers accepted, and when
@@ -187,6 +188,8 @@ void check_reset(void);
 void check_send(struct box *b, unsigned sa, uint64_t from, uint64_t to);
 void check_begin(struct box *b);
 void check_merged(const struct box *winner);
+void check_forgets(struct box *b);
+void check_served(struct box *b);
 void check_known(struct box *b, unsigned sa, uint64_t next);
 void check_quiet(struct box *b);
 void check_accept(struct box *b, unsigned sa, uint64_t seq);

@@ -56,8 +56,10 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	if (merge)
 		check_merged(b);
 	if ((merge || strcmp(text, "the other box joins") == 0) &&
-	    check_mirror_role(b) == HA_ROLE_ACTIVE)
+	    check_mirror_role(b) == HA_ROLE_ACTIVE) {
 		edges_served(b, merge);
+		check_served(b);
+	}
 	if (strncmp(text, "takes over", 10) == 0)
 		edges_taken(b, strstr(text, "handed over"));
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
@@ -93,6 +95,7 @@ void standby_crash(struct box *b)
 {
 	trace("box %u: standby process dies", b->n);
 	b->lost_owed = false;
+	check_forgets(b);
 	pair_destroy(b->pair);
 	b->pair = NULL;
 	b->standby_up = false;

@@ -44,7 +44,7 @@ unsigned check_place(void)
 	w->spans[i] = 0;
 	w->peer[i] = (struct peer_sa){0};
 	for (unsigned n = 0; n < BOXES; n++)
-		w->box[n].due[i] = w->box[n].listed[i] = 0;
+		w->box[n].due[i] = w->box[n].listed[i] = w->box[n].forgot[i] = 0;
 	return i;
 }
 

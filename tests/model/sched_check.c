@@ -166,22 +166,38 @@ void check_accept(struct box *b, unsigned sa, uint64_t seq)
 	edges_accept(b, sa, seq, shared(b, sa));
 }
 
-// A split brain has ended: the winner's mirror is above what either box has sent so far, on SAs
-// that the loser still has. Of one that it has deleted (the peer has as well) nobody knows more.
+// What was deleted is remembered by the standby process that did it, not by the next one.
+void check_forgets(struct box *b)
+{
+	for (unsigned sa = 0; sa < SAS; sa++)
+		b->forgot[sa] = !mirror_has(b, sa);
+}
+
+// A split brain has ended: the winner's mirror is above what either box has sent so far, or what
+// the loser has deleted is tainted there, unless the loser has forgotten that it did.
 void check_merged(const struct box *winner)
 {
 	struct box *loser = &world.box[!winner->n];
 
 	for (unsigned sa = 0; sa < SAS; sa++) {
-		// only the loser has it: it goes, and the peer hears so when it uses it (rule 19)
-		world.peer[sa].excused |=
-			mirror_has(loser, sa) && !mirror_has(world.box + winner->n, sa);
 		for (unsigned n = 0; n < world.spans[sa]; n++) {
 			struct span *s = &world.span[sa][n];
 			if (s->power == world.box[s->box].power &&
-			    (s->box == winner->n || mirror_has(loser, sa)))
+			    (s->box == winner->n || !loser->forgot[sa]))
 				s->merged = true;
 		}
+	}
+}
+
+// The other box joins: from here on there is one truth about what was made or deleted while both
+// were active, this box's.
+void check_served(struct box *b)
+{
+	for (unsigned sa = 0; sa < world.sas; sa++) {
+		struct peer_sa *p = &world.peer[sa];
+
+		if (mirror_has(b, sa) ? p->established && !p->gone : p->gone && !p->established)
+			p->excused = false;
 	}
 }
 
@@ -250,6 +266,7 @@ void check_begin(struct box *b)
 	world.stats[STAT_STALE] += b->stale;
 	split_look();
 	for (unsigned i = 0; i < world.sas; i++) {
+		b->forgot[i] &= !mirror_has(b, i);
 		if (world.trace && !world.failed)
 			mirrors_trace(i);
 		sa_check(b, i);

@@ -328,6 +328,7 @@ static void sa_make(struct box *b)
 				 .ceiling = FIRST_LIM,
 				 .birth = {(uint32_t)mirror_word_get(b->mirror, 1, MIRROR_JOIN0),
 					   (uint32_t)mirror_word_get(b->mirror, 1, MIRROR_JOIN1)}};
+	b->forgot[i] = false;
 	world.stats[STAT_SAS]++;
 	world.peer[i].lineage = mirror_word_get(b->mirror, 1, MIRROR_LINEAGE);
 	b->made[i] = agent_upsert(b->agent, sa_id(i));
