@@ -18,6 +18,8 @@
 #define NFT_TABLE_F_OWNER 2
 #endif
 
+#define IPV6_SOURCE 8  // where it is in the header
+
 static const char chain_out[] = "out", chain_in[] = "in";
 
 void guard_interfaces_add(struct guard_interfaces *g, uint32_t ifindex, unsigned local)
@@ -111,6 +113,15 @@ static void nest_end(struct nl_msg *m, struct nlattr *a)
 		(void)nla_nest_end(m, a);
 }
 
+static void put_value(struct batch *b, struct nl_msg *m, int attr, const void *value, size_t len)
+{
+	struct nlattr *a = nest(b, m, attr);
+
+	if (m && nla_put(m, NFTA_DATA_VALUE, (int)len, value) < 0)
+		b->failed = -ENOMEM;
+	nest_end(m, a);
+}
+
 struct expression {
 	struct batch *b;
 	struct nl_msg *m;
@@ -132,18 +143,14 @@ static void expression_end(struct expression *e)
 	nest_end(e->m, e->element);
 }
 
-// The register is this value, or the rule ends.
-static void compare(struct batch *b, struct nl_msg *m, const void *value, size_t len)
+// The register is this value, or the rule ends. NFT_CMP_NEQ: it ends if it is.
+static void compare(struct batch *b, struct nl_msg *m, uint32_t op, const void *value, size_t len)
 {
 	struct expression e = expression(b, m, "cmp");
 
 	put32(b, m, NFTA_CMP_SREG, NFT_REG_1);
-	put32(b, m, NFTA_CMP_OP, NFT_CMP_EQ);
-	struct nlattr *a = nest(b, m, NFTA_CMP_DATA);
-
-	if (m && nla_put(m, NFTA_DATA_VALUE, (int)len, value) < 0)
-		b->failed = -ENOMEM;
-	nest_end(m, a);
+	put32(b, m, NFTA_CMP_OP, op);
+	put_value(b, m, NFTA_CMP_DATA, value, len);
 	expression_end(&e);
 }
 
@@ -154,20 +161,27 @@ static void meta_is(struct batch *b, struct nl_msg *m, uint32_t key, const void 
 	put32(b, m, NFTA_META_KEY, key);
 	put32(b, m, NFTA_META_DREG, NFT_REG_1);
 	expression_end(&e);
-	compare(b, m, value, len);
+	compare(b, m, NFT_CMP_EQ, value, len);
+}
+
+// Bytes of the packet to the register, or (NFTA_PAYLOAD_SREG) from it.
+static void payload(struct batch *b, struct nl_msg *m, int direction, uint32_t base,
+		    uint32_t offset, size_t len)
+{
+	struct expression e = expression(b, m, "payload");
+
+	put32(b, m, direction, NFT_REG_1);
+	put32(b, m, NFTA_PAYLOAD_BASE, base);
+	put32(b, m, NFTA_PAYLOAD_OFFSET, offset);
+	put32(b, m, NFTA_PAYLOAD_LEN, (uint32_t)len);
+	expression_end(&e);
 }
 
 static void payload_is(struct batch *b, struct nl_msg *m, uint32_t base, uint32_t offset,
 		       const void *value, size_t len)
 {
-	struct expression e = expression(b, m, "payload");
-
-	put32(b, m, NFTA_PAYLOAD_DREG, NFT_REG_1);
-	put32(b, m, NFTA_PAYLOAD_BASE, base);
-	put32(b, m, NFTA_PAYLOAD_OFFSET, offset);
-	put32(b, m, NFTA_PAYLOAD_LEN, (uint32_t)len);
-	expression_end(&e);
-	compare(b, m, value, len);
+	payload(b, m, NFTA_PAYLOAD_DREG, base, offset, len);
+	compare(b, m, NFT_CMP_EQ, value, len);
 }
 
 static void verdict(struct batch *b, struct nl_msg *m, uint32_t code)
@@ -195,7 +209,26 @@ struct match {
 	const struct ip_addr *other;  // the other box's address
 	uint32_t ifindex, over;       // over: that many in a second
 	bool answer;                  // of the kernel's, also when all is well
+	const struct ip_addr *own;    // no verdict: what has a foreign source gets this one
 };
+
+// A raw IPv6 socket has no say in where its packets come from: with more addresses on the interface
+// SCTP in user space would send from one that is none of the association's. Its checksum does not
+// cover the addresses (RFC 9260 6.8).
+static void source_set(struct batch *b, struct nl_msg *m, const struct ip_addr *own)
+{
+	const struct link_params *p = b->r->link;
+
+	payload(b, m, NFTA_PAYLOAD_DREG, NFT_PAYLOAD_NETWORK_HEADER, IPV6_SOURCE, 16);
+	for (unsigned i = 0; i < p->locals; i++)
+		compare(b, m, NFT_CMP_NEQ, p->local[i].bytes, 16);
+	struct expression e = expression(b, m, "immediate");
+
+	put32(b, m, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(b, m, NFTA_IMMEDIATE_DATA, own->bytes, 16);
+	expression_end(&e);
+	payload(b, m, NFTA_PAYLOAD_SREG, NFT_PAYLOAD_NETWORK_HEADER, IPV6_SOURCE, 16);
+}
 
 static void limit_over(struct batch *b, struct nl_msg *m, uint32_t rate)
 {
@@ -218,7 +251,7 @@ static void rule(struct batch *b, const struct match *r, uint32_t code)
 				   NLM_F_CREATE | NLM_F_APPEND | (r->answer ? NLM_F_ACK : 0));
 	uint16_t port = htons(b->r->link->local_port);
 	bool v4 = b->r->link->local[0].family == 4, in = r->chain == chain_in;
-	uint32_t source = v4 ? 12 : 8, destination = v4 ? 16 : 24;
+	uint32_t source = v4 ? 12 : IPV6_SOURCE, destination = v4 ? 16 : 24;
 
 	put_text(b, m, NFTA_RULE_TABLE, b->r->table);
 	put_text(b, m, NFTA_RULE_CHAIN, r->chain);
@@ -233,9 +266,27 @@ static void rule(struct batch *b, const struct match *r, uint32_t code)
 		meta_is(b, m, in ? NFT_META_IIF : NFT_META_OIF, &r->ifindex, sizeof(r->ifindex));
 	if (r->over)
 		limit_over(b, m, r->over);
-	verdict(b, m, code);
+	if (r->own)
+		source_set(b, m, r->own);
+	else
+		verdict(b, m, code);
 	nest_end(m, list);
 	message_end(b, m);
+}
+
+static void sources(struct batch *b, uint32_t ifindex, uint32_t locals)
+{
+	const struct link_params *p = b->r->link;
+
+	if (p->local[0].family == 4)
+		return;
+	struct match r = {.chain = chain_out, .ifindex = ifindex};
+
+	r.own = &p->local[__builtin_ctz(locals)];
+	for (unsigned i = 0; i < p->remotes; i++) {
+		r.other = &p->remote[i];
+		rule(b, &r, NF_ACCEPT);
+	}
 }
 
 static void rules(struct batch *b)
@@ -253,6 +304,7 @@ static void rules(struct batch *b)
 	for (unsigned i = 0; i < g->n; i++) {
 		struct match r = {.chain = chain_out, .ifindex = g->list[i].ifindex};
 
+		sources(b, r.ifindex, g->list[i].locals);
 		rule(b, &r, NF_ACCEPT);
 		r.chain = chain_in;
 		for (unsigned k = 0; k < p->remotes; k++) {

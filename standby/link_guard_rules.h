@@ -8,7 +8,7 @@
 #include "link.h"
 
 #define GUARD_BATCH_MAX      65536
-#define GUARD_INTERFACES_MAX 16   // with addresses of the association
+#define GUARD_INTERFACES_MAX 8    // with addresses of the association
 #define GUARD_STRANGERS      200  // their packets in a second: enough to be refused by name
 
 // The interfaces that have local addresses, each once, by their numbers; and which (bits).

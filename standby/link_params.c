@@ -7,6 +7,12 @@
 #include "addr.h"
 #include "link_private.h"
 
+// Without its interface it says nothing (RFC 4007 6).
+static bool is_link_local(const struct ip_addr *a)
+{
+	return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
+}
+
 static int addresses_check(const struct ip_addr *list, unsigned n, const char *which,
 			   struct err *err)
 {
@@ -16,7 +22,8 @@ static int addresses_check(const struct ip_addr *list, unsigned n, const char *w
 		return err_set(err, -EINVAL, "the replication link needs 1 to %u %s addresses",
 			       LINK_ADDRS_MAX, which);
 	for (unsigned i = 0; i < n; i++) {
-		if (!addr_is_set(&list[i]) || addr_is_zero(&list[i]) || addr_is_multicast(&list[i]))
+		if (!addr_is_set(&list[i]) || addr_is_zero(&list[i]) ||
+		    addr_is_multicast(&list[i]) || is_link_local(&list[i]))
 			return err_set(err, -EINVAL, "%s is no %s address for an association",
 				       addr_format(&list[i], text, sizeof(text)), which);
 		if (list[i].family != list[0].family)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Forged SCTP packets: sctp_forge.py IF TARGET PEER PORT COUNT
+"""Forged SCTP packets: sctp_forge.py IF TARGET PEER PORT COUNT [STRANGERS]
 
+IPv4 or IPv6, as TARGET is; STRANGERS is what their addresses begin with (9.2. or fd92::).
 INITs from strangers and in the name of the peer, data, ABORT, SHUTDOWN and COOKIE ECHO with wrong
 verification tags, broken lengths, noise. Prints how many left and how long it took.
 """
@@ -13,6 +14,9 @@ import time
 
 random.seed(132)
 ifname, target, peer, port, count = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+v6 = ":" in target
+strangers = sys.argv[6] if len(sys.argv) > 6 else "fd92::" if v6 else "9.2."
+family = socket.AF_INET6 if v6 else socket.AF_INET
 
 
 def crc32c_table():
@@ -44,6 +48,9 @@ def packet(source, sport, tag, chunks):
     head = struct.pack("!HHII", sport, port, tag, 0)
     sctp = head + chunks
     sctp = sctp[:8] + struct.pack("<I", crc32c(sctp)) + sctp[12:]
+    if v6:
+        return struct.pack("!IHBB16s16s", 6 << 28, len(sctp), 132, 64, socket.inet_pton(family, source),
+                           socket.inet_pton(family, target)) + sctp
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(sctp), random.getrandbits(16), 0, 64, 132, 0,
                      socket.inet_aton(source), socket.inet_aton(target))
     return ip + sctp
@@ -54,7 +61,7 @@ def init():
 
 
 def forged():
-    stranger = "9.2.%d.%d" % (random.randrange(256), random.randrange(1, 255))
+    stranger = strangers + ("%x:%x" if v6 else "%d.%d") % (random.randrange(256), random.randrange(1, 255))
     source, sport = random.choice([(stranger, random.randrange(1, 65536)), (stranger, port), (peer, port)])
     tag = random.getrandbits(32)
     noise = os.urandom(random.randrange(0, 200))
@@ -72,7 +79,7 @@ def forged():
     return packet(source, sport, tag, noise)
 
 
-raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
 raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, ifname.encode())
 packets = [forged() for _ in range(2000)]
 begin, sent = time.monotonic(), 0

@@ -29,7 +29,7 @@ struct packet {
 	bool flood;  // more than the limit lets pass
 };
 struct machine {
-	const struct packet *packet;
+	struct packet *packet;
 	uint8_t reg[16];
 	uint32_t verdict;
 };
@@ -50,7 +50,12 @@ static void load(struct machine *m, struct nlattr **a)
 	assert_true(len <= sizeof(m->reg));
 	assert_true(at + len <=
 		    (network ? sizeof(m->packet->network) : sizeof(m->packet->transport)));
-	memcpy(m->reg, (network ? m->packet->network : m->packet->transport) + at, len);
+	uint8_t *bytes = (network ? m->packet->network : m->packet->transport) + at;
+
+	if (a[NFTA_PAYLOAD_SREG])
+		memcpy(bytes, m->reg, len);
+	else
+		memcpy(m->reg, bytes, len);
 }
 
 static void load_meta(struct machine *m, struct nlattr **a)
@@ -66,11 +71,14 @@ static void load_meta(struct machine *m, struct nlattr **a)
 static bool equal(struct machine *m, struct nlattr **a)
 {
 	struct nlattr *v[NFTA_DATA_MAX + 1];
+	bool unequal = attr32(a, NFTA_CMP_OP) == NFT_CMP_NEQ;
 
-	assert_int_equal(attr32(a, NFTA_CMP_OP), NFT_CMP_EQ);
+	assert_true(unequal || attr32(a, NFTA_CMP_OP) == NFT_CMP_EQ);
 	assert_int_equal(nla_parse_nested(v, NFTA_DATA_MAX, a[NFTA_CMP_DATA], NULL), 0);
-	return memcmp(m->reg, nla_data(v[NFTA_DATA_VALUE]), (size_t)nla_len(v[NFTA_DATA_VALUE])) ==
-	       0;
+	int diff =
+		memcmp(m->reg, nla_data(v[NFTA_DATA_VALUE]), (size_t)nla_len(v[NFTA_DATA_VALUE]));
+
+	return unequal == (diff != 0);
 }
 
 static bool beyond(struct machine *m, struct nlattr **a)
@@ -87,8 +95,13 @@ static void decide(struct machine *m, struct nlattr **a)
 {
 	struct nlattr *d[NFTA_DATA_MAX + 1], *v[NFTA_VERDICT_MAX + 1];
 
-	assert_int_equal(attr32(a, NFTA_IMMEDIATE_DREG), NFT_REG_VERDICT);
 	assert_int_equal(nla_parse_nested(d, NFTA_DATA_MAX, a[NFTA_IMMEDIATE_DATA], NULL), 0);
+	if (attr32(a, NFTA_IMMEDIATE_DREG) == NFT_REG_1) {
+		assert_int_equal(nla_len(d[NFTA_DATA_VALUE]), sizeof(m->reg));
+		memcpy(m->reg, nla_data(d[NFTA_DATA_VALUE]), sizeof(m->reg));
+		return;
+	}
+	assert_int_equal(attr32(a, NFTA_IMMEDIATE_DREG), NFT_REG_VERDICT);
 	assert_int_equal(nla_parse_nested(v, NFTA_VERDICT_MAX, d[NFTA_DATA_VERDICT], NULL), 0);
 	m->verdict = attr32(v, NFTA_VERDICT_CODE);
 }
@@ -133,7 +146,7 @@ static struct nlmsghdr *next(size_t *at)
 }
 
 // What that chain says about the packet; 99: nothing, so it passes.
-static uint32_t run(const char *chain, const struct packet *packet)
+static uint32_t run(const char *chain, struct packet *packet)
 {
 	created = flushed = ruled = 0;
 	for (size_t at = 0; at < batch.used;) {
@@ -245,7 +258,7 @@ static void packets(bool v6)
 		assert_int_equal(run("in", &k), NF_DROP);
 		k.transport[3] ^= 1;
 		assert_int_equal(run("in", &k), NO_VERDICT);
-		assert_int_equal(ruled, 2 + 2 * 3 + 2 + 1);
+		assert_int_equal(ruled, 2 + 2 * (v6 ? 5 : 3) + 2 + 1);
 	}
 }
 
@@ -256,6 +269,44 @@ static void packets_ipv4(void **state)
 static void packets_ipv6(void **state)
 {
 	packets(true);
+}
+
+// IPv6 packets leave with an address of the association that is on their interface, whatever their
+// socket took.
+static void foreign_sources(void **state)
+{
+	struct ip_addr foreign;
+
+	params(true);
+	encode(true);
+	assert_int_equal(addr_parse("fd00::77", &foreign), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t ifindex = i ? 7 : 5;
+		struct packet k = sctp(ifindex, &foreign, &p.remote[1 - i]), before;
+
+		assert_int_equal(run("out", &k), NF_ACCEPT);
+		assert_memory_equal(k.network + 8, p.local[i].bytes, 16);
+		assert_memory_equal(k.network + 24, p.remote[1 - i].bytes, 16);
+		// any of its own stays, another's packet is not touched
+		k = before = sctp(ifindex, &p.local[1 - i], &p.remote[0]);
+		assert_int_equal(run("out", &k), NF_ACCEPT);
+		assert_memory_equal(&k, &before, sizeof(k));
+		k = before = sctp(ifindex, &foreign, &p.local[0]);
+		(void)run("out", &k);
+		assert_memory_equal(&k, &before, sizeof(k));
+		k = sctp(ifindex, &foreign, &p.remote[0]);
+		k.protocol = IPPROTO_UDP;
+		before = k;
+		assert_int_equal(run("out", &k), NO_VERDICT);
+		assert_memory_equal(&k, &before, sizeof(k));
+	}
+	params(false);
+	encode(true);
+	foreign = addr_from_v4(0x0a000077);
+	struct packet k = sctp(5, &foreign, &p.remote[0]), before = k;
+
+	assert_int_equal(run("out", &k), NF_ACCEPT);
+	assert_memory_equal(&k, &before, sizeof(k));
 }
 
 // The batch: numbered, of the right family, one answer asked for, whatever is configured it fits.
@@ -406,11 +457,9 @@ static void answers_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets_ipv4),
-		cmocka_unit_test(packets_ipv6),
-		cmocka_unit_test(a_batch),
-		cmocka_unit_test(interfaces_once_each),
-		cmocka_unit_test(answers_good_and_bad),
+		cmocka_unit_test(packets_ipv4),         cmocka_unit_test(packets_ipv6),
+		cmocka_unit_test(foreign_sources),      cmocka_unit_test(a_batch),
+		cmocka_unit_test(interfaces_once_each), cmocka_unit_test(answers_good_and_bad),
 		cmocka_unit_test(answers_damaged),
 	};
 
