@@ -3,7 +3,7 @@
 # pair.sh, in place of the spoke and of the host behind it. Source it after stateful.sh: what ran in the
 # namespaces `spk` and `hsp` runs in the guest, which shares the host's files.
 peer() { in_guest g "$REPO/tests/lab/peer-strongswan.sh" "$@"; }
-ss_start() { in_guest g env DP=kernel "$REPO/tests/lab/peer-strongswan.sh" start "$1" -; }
+ss_start() { in_guest g env DP=kernel CHARON_EXTRA="${CHARON_EXTRA:-}" "$REPO/tests/lab/peer-strongswan.sh" start "$1" -; }
 ss_conn() {
 	local name=$1 conn=$2
 	shift 2

@@ -246,15 +246,20 @@ pair_spoke_start() {
 pair_kill() { gateway_kill "$1"; }                 # kill -9 of tandemd
 pair_freeze() { kill -STOP "${GW_PID[$1]}"; }
 pair_thaw() { kill -CONT "${GW_PID[$1]}"; }
-# pair_poweroff NODE: every process of the namespace and all its links at once. pair_poweron: links
-# and FRR; then pair_launch.
+# pair_poweroff NODE: every process of the namespace and all its links at once (PAIR_AT_FAULT: a function that
+# is called just before). They are stopped first and killed behind dead links: a process that dies has
+# its sockets closed by the kernel, and the neighbours of a box without power hear no FIN of bgpd.
+# pair_poweron: links and FRR; then pair_launch.
 pair_poweroff() {
 	local p pids
 	pids=$(ip netns pids "$(nsname "gw$1")")
+	"${PAIR_AT_FAULT:-:}"
+	# shellcheck disable=SC2086
+	kill -STOP $pids
+	pair_links "$1" down
 	# shellcheck disable=SC2086
 	kill -9 $pids
 	rm -f "$TMP/run-$1/mirror" # memory does not survive
-	pair_links "$1" down
 	wait "${GW_PID[$1]}" 2>/dev/null || true
 	unset "GW_PID[$1]"
 }

@@ -4,16 +4,16 @@
 // udpseq recv -p PORT [-w SECONDS] [-g MILLISECONDS]
 // udpseq stall [-w SECONDS]
 //
-// SIGTERM ends either early, the sender with its markers, the receiver with its report.
-// A flow is one source port. Each datagram carries its flow and its number; the sender ends each
-// flow with markers that say how many it sent. The receiver ends when every flow's marker came
-// (or after -w seconds) and prints one JSON object: sent, received, lost, duplicated, reordered
-// (came after a higher number of its flow), gap_ms (longest silence), and the same per flow. With
-// -g every silence longer than that is listed: `gaps`, from and to in milliseconds since the epoch,
-// and how many numbers are missing between the two packets around it.
-// stall: on each processor a process that wants to run every 5 ms; reports the longest time by
-// which one of them came too late (stall_ms): what load, or a host under this machine, did to
-// everybody.
+// SIGTERM ends either early, the sender with its markers, the receiver with its report. SIGUSR1:
+// the receiver's report so far, a line of its own. A flow is one source port. Each datagram carries
+// its flow and its number; the sender ends each flow with markers that say how many it sent. The
+// receiver ends when every flow's marker came (or after -w seconds) and prints one JSON object:
+// sent, received, lost, duplicated, reordered (came after a higher number of its flow), gap_ms
+// (longest silence), and the same per flow. With -g every silence longer than that is listed:
+// `gaps`, from and to in milliseconds since the epoch, and how many numbers are missing between the
+// two packets around it. stall: on each processor a process that wants to run every 5 ms; reports
+// the longest time by which one of them came too late (stall_ms): what load, or a host under this
+// machine, did to everybody.
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -56,11 +56,16 @@ struct options {
 	unsigned port, flows, rate, seconds, size, gap_ms;
 };
 
-static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t stopped, asked;
 
 static void on_term(int signo)
 {
 	stopped = 1;
+}
+
+static void on_usr1(int signo)
+{
+	asked = 1;
 }
 
 static uint64_t now_us(void)
@@ -228,6 +233,7 @@ static void report(const struct flow *f, unsigned flows, uint64_t gap_us)
 	       "\"gap_ms\":%lu,\"ended\":%s}\n",
 	       sum.sent, sum.received, (long)(sum.sent - sum.received), sum.duplicated,
 	       sum.reordered, gap_us / 1000, flows_ended(f, flows) ? "true" : "false");
+	fflush(stdout);
 }
 
 static int seq_recv(const struct options *o)
@@ -245,6 +251,10 @@ static int seq_recv(const struct options *o)
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		struct message m;
 
+		if (asked) {
+			asked = 0;
+			report(flow, flows, gap);
+		}
 		if (poll(&p, 1, flows_ended(flow, flows) ? SETTLE_MS : 100) <= 0) {
 			if (flows_ended(flow, flows) && !stopped)
 				break;
@@ -348,7 +358,9 @@ int main(int argc, char **argv)
 		errx(2, "option out of range");
 	// a reception that a signal interrupts counts as an empty one
 	struct sigaction end = {.sa_handler = on_term};
+	struct sigaction ask = {.sa_handler = on_usr1};
 	sigaction(SIGTERM, &end, NULL);
+	sigaction(SIGUSR1, &ask, NULL);
 	if (strcmp(argv[1], "stall") == 0)
 		return seq_stall(&o);
 	return strcmp(argv[1], "send") == 0 ? seq_send(&o) : seq_recv(&o);
