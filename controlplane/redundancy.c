@@ -217,6 +217,7 @@ static const struct agent_ops ops = {
 	.resign = op_resign,
 	.need_config = op_need_config,
 	.mirror_role = op_mirror_role,
+	.mirror_tenure = work_tenure,
 	.mirror_life = work_life,
 };
 

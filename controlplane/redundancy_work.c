@@ -246,6 +246,13 @@ uint16_t work_group_of(const struct ip_addr *local)
 	return 0;
 }
 
+uint64_t work_tenure(void *ctx, unsigned group)
+{
+	const struct mirror *m = redundancy_mirror();
+
+	return m ? mirror_word_get(m, group, MIRROR_TENURE) : 0;
+}
+
 uint64_t work_life(void *ctx, unsigned group)
 {
 	const struct mirror *m = redundancy_mirror();

@@ -19,6 +19,7 @@ bool work_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id);
 void work_limit(void *ctx, uint64_t id, uint64_t lim);
 void work_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge);
 void work_taint(void *ctx, uint64_t id, bool on);
+uint64_t work_tenure(void *ctx, unsigned group);
 uint64_t work_life(void *ctx, unsigned group);
 
 void work_begin(unsigned group);  // SAs and IKE go to work

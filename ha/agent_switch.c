@@ -26,6 +26,12 @@ static bool begin(struct agent *a)
 	if (!a->working && a->ops.mirror_role &&
 	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_ACTIVE)
 		return false;  // HA_ROLE, which says so, is behind this word
+	if (!a->working && a->ops.mirror_tenure &&
+	    a->ops.mirror_tenure(a->ops.ctx, a->group) != a->tenure) {
+		if (agent_busy(a))
+			switch_behind(a);
+		return false;  // HA_ACTIVATE of the newer time is
+	}
 	a->stopping = STOPPING_NO;
 	a->drained = a->resign_owed = false;
 	a->owed &= ~(unsigned)(AGENT_OWES_STOPPED | AGENT_OWES_SWITCH);
@@ -126,11 +132,15 @@ void switch_behind(struct agent *a)
 // away while this process slept, the mirror knows.
 void switch_detached(struct agent *a)
 {
-	if (!a->working || !a->ops.mirror_role ||
-	    a->ops.mirror_role(a->ops.ctx, a->group) != HA_ROLE_STANDBY)
+	if (!a->working || !a->ops.mirror_role || !a->ops.mirror_tenure)
+		return;
+	enum ha_role_kind role = a->ops.mirror_role(a->ops.ctx, a->group);
+	bool same = a->ops.mirror_tenure(a->ops.ctx, a->group) == a->tenure;
+	if (role == HA_ROLE_NONE || (role == HA_ROLE_ACTIVE && same))
 		return;
 	switch_behind(a);
-	a->ops.resign(a->ops.ctx, a->group);
+	if (role == HA_ROLE_STANDBY)
+		a->ops.resign(a->ops.ctx, a->group);
 }
 
 void switch_stop(struct agent *a, enum stopping why)

@@ -238,6 +238,8 @@ int record_word(struct pair *p, const struct ha_word *w)
 		// of a time when this box was active: the other box's word counts now, or did
 		// between that time and this one
 		p->count.rx_refused++;
+		if (w->type == HA_UPSERT)  // but what it has accepted, it has
+			(void)checkpoint(p, w->sa.id, w->sa.edge);
 		if (!active)
 			gate_note(p, w->seq);
 		return 0;

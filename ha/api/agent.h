@@ -49,6 +49,8 @@ struct agent_ops {
 	// The role in the mirror, now. Words may be old when they are heard: nothing begins on the
 	// word of a standby process that has given the role away meanwhile. NULL: not asked.
 	enum ha_role_kind (*mirror_role)(void *ctx, unsigned group);
+	// MIRROR_TENURE, now: of the HA_ACTIVATE that counts. NULL: not asked.
+	uint64_t (*mirror_tenure)(void *ctx, unsigned group);
 	// mirror_life(), now. NULL: not asked.
 	uint64_t (*mirror_life)(void *ctx, unsigned group);
 };

@@ -112,6 +112,7 @@ struct world {
 	uint64_t gen[SAS];   // identities that each place has had before
 	uint64_t free[SAS];  // since when nobody has it, 0 = somebody may
 	bool split;
+	uint8_t unheard;  // bit n: box n has not taken all words since a merge
 	struct span span[SAS][SPANS];
 	unsigned spans[SAS];
 	// outcome
@@ -193,7 +194,11 @@ void check_served(struct box *b);
 void check_known(struct box *b, unsigned sa, uint64_t next);
 void check_quiet(struct box *b);
 void check_accept(struct box *b, unsigned sa, uint64_t seq);
-enum ha_role_kind check_mirror_role(struct box *b);
+uint64_t check_mirror_word(struct box *b, enum mirror_word w);
+static inline enum ha_role_kind check_mirror_role(struct box *b)
+{
+	return (enum ha_role_kind)check_mirror_word(b, MIRROR_ROLE);
+}
 void check_pairs(void);
 bool check_stable(void);
 bool diverged(const struct box *b);

@@ -31,15 +31,15 @@ static struct mirror *mirror_peek(struct box *b, bool *opened)
 	return mirror_attach(b->mem, box_mirror_bytes(), &b->id, &made, &err);
 }
 
-enum ha_role_kind check_mirror_role(struct box *b)
+uint64_t check_mirror_word(struct box *b, enum mirror_word w)
 {
 	bool opened;
 	struct mirror *m = mirror_peek(b, &opened);
-	enum ha_role_kind role = m ? mirror_word_get(m, 1, MIRROR_ROLE) : HA_ROLE_NONE;
+	uint64_t v = m ? mirror_word_get(m, 1, w) : 0;
 
 	if (m && opened)
 		mirror_close(m);
-	return role;
+	return v;
 }
 
 static bool mirror_has(struct box *b, unsigned sa)
@@ -186,6 +186,7 @@ void check_merged(const struct box *winner)
 			    (s->box == winner->n || !loser->forgot[sa]))
 				s->merged = true;
 		}
+		world.unheard = (1 << BOXES) - 1;
 	}
 }
 
@@ -215,6 +216,9 @@ void check_quiet(struct box *b)
 	if (!b->attached || b->to_gateway.count || b->to_standby.count || b->full_gateway ||
 	    b->full_standby)
 		return;
+	if (!(world.unheard >> b->n & 1))
+		return;
+	world.unheard &= (uint8_t) ~(1 << b->n);
 	for (unsigned sa = 0; sa < world.sas; sa++)
 		check_known(b, sa, UINT64_MAX);
 }

@@ -209,6 +209,11 @@ static enum ha_role_kind op_mirror_role(void *ctx, unsigned group)
 	return check_mirror_role(ctx);
 }
 
+static uint64_t op_mirror_tenure(void *ctx, unsigned group)
+{
+	return check_mirror_word(ctx, MIRROR_TENURE);
+}
+
 static uint64_t op_mirror_life(void *ctx, unsigned group)
 {
 	return mirror_life(((struct box *)ctx)->mirror, group);
@@ -230,6 +235,7 @@ static const struct agent_ops agent_ops = {
 	.claimed = op_claimed,
 	.resign = op_resign,
 	.mirror_role = op_mirror_role,
+	.mirror_tenure = op_mirror_tenure,
 	.mirror_life = op_mirror_life,
 };
 
