@@ -21,7 +21,7 @@ done
 ns_ip r route add 10.0.0.2/32 via 9.2.0.2
 ns_ip r route add 10.0.0.1/32 via 9.1.0.1
 
-common=(driver=user hb=200 rto-min=100 rto-max=400 path=3 assoc=8 "secret=$LINK_KEY")
+common=("driver=$LINK_DRIVER" hb=$((200 * ${TANDEM_SLOW:-1})) rto-min=100 rto-max=400 path=3 assoc=8 "secret=$LINK_KEY")
 # watch NAME NS IF: SCTP that passes there
 watch() {
 	spawn "watch-$1" "$2" tcpdump -n -l -i "$3" proto 132

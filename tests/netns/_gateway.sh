@@ -142,7 +142,9 @@ gateway_stop() {
 	wait_for 10 eval "! kill -0 $pid" || { kill -9 "$pid"; echo "gateway $1 did not stop" >&2; return 1; }
 	wait "$pid" || rc=$?
 	[ $rc -eq 0 ] || { echo "gateway $1 exited with $rc" >&2; return 1; }
-	! grep -E 'AddressSanitizer|LeakSanitizer|runtime error:' "$TMP/$1.log" >&2
+	# its standby process ends behind it and writes to the same log
+	wait_for 10 eval "! pgrep -f 'tandem-standby -r $TMP/run-$1\$'" || true
+	! grep -aE '(Address|Leak|Thread)Sanitizer|runtime error:' "$TMP/$1.log" >&2
 }
 gateway_kill() { # the crash
 	kill -9 "${GW_PID[$1]}"

@@ -55,8 +55,9 @@ has() {
 }
 
 # wait_event SECONDS CMD...: until CMD succeeds; fails the test, naming what never came
+# (TANDEM_SLOW=N: a machine N times slower)
 wait_event() {
-	local seconds=$1
+	local seconds=$(($1 * ${TANDEM_SLOW:-1}))
 	shift
 	wait_for "$seconds" "$@" || fail "waited ${seconds} s for: $*"
 }

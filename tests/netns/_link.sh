@@ -1,5 +1,6 @@
 # _link.sh - ends of a replication link (link_peer) that take commands. Source it after _init.sh.
 
+LINK_DRIVER=${LINK_DRIVER:-user} # kernel: under a kernel that has SCTP (tests/lab/kernel.sh)
 LINK_KEY=a-long-random-string-1
 LINK_PEER=$(bin link_peer)
 declare -A LINK_PID=()
