@@ -209,6 +209,7 @@ static const struct agent_ops ops = {
 	.limit = work_limit,
 	.sequence = work_sequence,
 	.taint = work_taint,
+	.raised = work_raised,
 	.activate = op_activate,
 	.deactivate = op_deactivate,
 	.release = op_release,

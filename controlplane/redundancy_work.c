@@ -118,6 +118,12 @@ void work_taint(void *ctx, uint64_t id, bool on)
 }
 
 // ---- beginning and ending ---------------------------------------------------------------------
+void work_raised(void *ctx, unsigned group, uint64_t step)
+{
+	if (dp_running())
+		(void)dp_group_raise(group, step);
+}
+
 void work_begin(unsigned group)
 {
 	work.stop[group].walking = false;

@@ -22,6 +22,8 @@ void work_taint(void *ctx, uint64_t id, bool on);
 uint64_t work_tenure(void *ctx, unsigned group);
 uint64_t work_life(void *ctx, unsigned group);
 
+void work_raised(void *ctx, unsigned group, uint64_t step);
+
 void work_begin(unsigned group);  // SAs and IKE go to work
 // They stop; when nothing is in flight any more the agent hears where each SA stands, then
 // agent_stopped().

@@ -199,10 +199,34 @@ static bool seal_transport(struct seal *s, struct sa *sa, const struct sa_outer 
 }
 
 // ---- limits ------------------------------------------------------------------------------------
+// A take-over raises the ceilings of a whole group with one word (ha-protocol rule 7). An SA takes
+// its share when it comes to the end of what it has itself; the control thread may set a limit
+// meanwhile, then that one stands.
+static __attribute__((noinline)) uint64_t limit_share(struct sa *sa, uint64_t lim)
+{
+	uint64_t by = __atomic_load_n(&sa_group_raised[sa->state >> 1], __ATOMIC_RELAXED);
+
+	if (by == 0 || sa->start == SA_NO_START || sa->start + by <= lim)
+		return lim;
+	uint64_t raised = sa->start + by;
+	if (!sa->esn)
+		raised = RTE_MIN(raised, (uint64_t)UINT32_MAX);
+	if (raised <= lim)
+		return lim;
+	return __atomic_compare_exchange_n(&sa->lim, &lim, raised, false, __ATOMIC_RELAXED,
+					   __ATOMIC_RELAXED)
+		       ? raised
+		       : lim;
+}
+
 // How many of n packets may be sent: the ceiling (ha-protocol rule 7, RFC 4303 3.3.3) and the
 // 40 bits of the IV counter. Raises the events around the ceiling.
-static uint32_t numbers_reserve(struct seal *s, struct sa *sa, uint64_t lim, uint32_t n)
+static uint32_t numbers_reserve(struct seal *s, struct sa *sa, uint64_t *may_to, uint32_t n)
 {
+	uint64_t lim = *may_to;
+
+	if (unlikely(lim < sa->seq + n))
+		*may_to = lim = limit_share(sa, lim);
 	uint64_t left = lim > sa->seq ? lim - sa->seq : 0;
 
 	if (sa->counter_iv && SA_IV_COUNTER_MAX - sa->iv_counter < left)
@@ -347,7 +371,7 @@ static inline __attribute__((always_inline)) void run_seal(struct seal *s, struc
 {
 	const struct sa_outer *o = __atomic_load_n(&sa->outer, __ATOMIC_ACQUIRE);
 	uint64_t lim = __atomic_load_n(&sa->lim, __ATOMIC_RELAXED), iv = sa->iv_counter;
-	uint32_t may = numbers_reserve(s, sa, lim, n), plain = 0, sent;
+	uint32_t may = numbers_reserve(s, sa, &lim, n), plain = 0, sent;
 	uint64_t bytes = 0;
 
 	esp_group(s->ctx, sa->crypt, s->n);
@@ -358,6 +382,7 @@ static inline __attribute__((always_inline)) void run_seal(struct seal *s, struc
 		sent += run_any(s, sa, o, pkts + plain, may - plain, &bytes);
 	esp_invariants(s->w, sa, sent, lim, sa->seq, iv);
 	sa->packets += sent;
+	s->w->group_sent[sa->state >> 1] += sent;
 	sa->bytes += bytes;
 	sa->last_used_s = s->w->now_s;
 	if (unlikely(may < n))

@@ -175,6 +175,7 @@ static void sa_fill(struct sa *sa, const struct dp_sa *p, const struct crypto_su
 	sa->lim = p->esn ? p->lim : RTE_MIN(p->lim, (uint64_t)UINT32_MAX);
 	sa->lim_margin = (uint32_t)RTE_MIN(p->lim_low_margin, (uint64_t)UINT32_MAX);
 	sa->lim_low_at = sa->lim_reached_at = UINT64_MAX;
+	sa->start = SA_NO_START;
 	sa->iv_prefix = p->iv_prefix;
 	sa->soft_packets = p->soft_packets;
 	sa->soft_bytes = p->soft_bytes;

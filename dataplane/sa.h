@@ -69,7 +69,7 @@ struct sa {
 	uint8_t udp;                   // 8 when UDP-encapsulated
 	uint16_t tmpl_len;             // outer header template: IP [+ UDP] + ESP header
 	uint16_t window;               // replay window, packets; 0 = off
-	uint64_t lim;                  // c: rw, w: ro (relaxed)
+	uint64_t lim;                  // c, w: rw (atomic, relaxed); see numbers_reserve()
 	uint64_t iv_prefix;
 	const void *key;
 	crypto_fn crypt;      // seals (out) or opens (in) a burst
@@ -96,9 +96,11 @@ struct sa {
 	alignas(64) uint64_t drops[DP_SA_DROP_COUNT];
 	uint64_t soft_packets, soft_bytes, hard_packets, hard_bytes;  // c: wo before publication
 	uint64_t lim_low_at, lim_reached_at;  // the lim for which the event was raised
-	uint32_t handle;                      // c: wo before publication
-	uint32_t moved_s;                     // when PEER_MOVED was raised last
-	uint8_t events_sent;                  // bit per dp_event_type that is raised once
+	uint64_t start;    // out: seq as it was set while the group rested, else SA_NO_START; c: wo
+			   // then, w: ro
+	uint32_t handle;   // c: wo before publication
+	uint32_t moved_s;  // when PEER_MOVED was raised last
+	uint8_t events_sent;      // bit per dp_event_type that is raised once
 	uint16_t remote_port_be;  // c: rw, w: ro (relaxed): expected source of UDP-encapsulated
 	uint64_t remote[2];       // the same: address as on the wire, zero-padded
 
@@ -120,11 +122,15 @@ struct sa {
 _Static_assert(offsetof(struct sa, seq) == 64, "read-mostly data is one line");
 _Static_assert(offsetof(struct sa, drops) == 128, "run-time data is one line");
 
-#define SA_HELD 1u
+#define SA_HELD     1u
+#define SA_NO_START UINT64_MAX
 
 // One byte per redundancy group: 0 = works. c: wo (release), w: ro
 enum group_state { GROUP_WORKS, GROUP_STANDBY, GROUP_HANDED };
 extern uint8_t sa_group_state[DP_GROUPS];
+// By how much a take-over has raised what its SAs may send; 0 = not. c: wo (before the state), w:
+// ro
+extern uint64_t sa_group_raised[DP_GROUPS];
 
 // Neither sends nor accepts: itself, or its redundancy group. Without a group: one comparison.
 static inline bool sa_held(const struct sa *sa)

@@ -171,7 +171,7 @@ int dp_sa_set_lim(uint32_t handle, uint64_t lim)
 		return -ENOENT;
 	if (!sa->esn)  // RFC 4303 3.3.3: never cycles
 		lim = RTE_MIN(lim, (uint64_t)UINT32_MAX);
-	if (lim != sa->lim) {
+	if (lim != __atomic_load_n(&sa->lim, __ATOMIC_RELAXED)) {
 		sa->rate_seq = __atomic_load_n(&sa->seq, __ATOMIC_RELAXED);
 		sa->rate_us = loop_clock_us();
 	}

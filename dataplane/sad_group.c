@@ -17,6 +17,8 @@
 uint8_t sa_group_state[DP_GROUPS]
 	__attribute__((aligned(64))) = {[1 ... DP_GROUPS - 1] = GROUP_STANDBY};
 
+uint64_t sa_group_raised[DP_GROUPS] __attribute__((aligned(64)));
+
 static struct {
 	unsigned waits;       // grace periods under way
 	uint32_t generation;  // changes of its state
@@ -58,6 +60,7 @@ static int group_hold(unsigned group, enum group_state state,
 	*g = (struct group_wait){
 		.group = group, .generation = ++groups[group].generation, .done = done, .ctx = ctx};
 	__atomic_store_n(&sa_group_state[group], (uint8_t)state, __ATOMIC_RELEASE);
+	__atomic_store_n(&sa_group_raised[group], 0, __ATOMIC_RELAXED);
 	groups[group].waits++;
 	rcu_defer(group_passed, g);
 	return 0;
@@ -72,6 +75,17 @@ int dp_group_set(unsigned group, enum dp_sa_state state)
 	groups[group].works = true;
 	groups[group].generation++;
 	__atomic_store_n(&sa_group_state[group], GROUP_WORKS, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int dp_group_raise(unsigned group, uint64_t by)
+{
+	if (group == 0 || group >= DP_GROUPS)
+		return -EINVAL;
+	// numbers that were set while it worked say nothing of the ceiling
+	if (by && !dp_group_resting(group))
+		return -EBUSY;
+	__atomic_store_n(&sa_group_raised[group], by, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -166,6 +180,7 @@ int dp_sa_set_next(uint32_t handle, uint64_t next)
 		return -EINVAL;
 	}
 	sa->seq = sa->rate_seq = next - 1;
+	sa->start = dp_group_resting(sa->conf.group) ? next - 1 : SA_NO_START;
 	return 0;
 }
 
@@ -255,6 +270,7 @@ static void advance_passed(void *obj)
 	if (sa && sa->dir == DP_OUT && a->next && a->next - 1 > sa->seq) {
 		floor_note(sa);  // what is skipped here has not been sent
 		sa->seq = sa->rate_seq = a->next - 1;
+		sa->start = SA_NO_START;
 	} else if (sa && sa->dir == DP_IN) {
 		edge_store(sa, a->edge);
 	}
@@ -307,6 +323,7 @@ void sad_groups_reset(void)
 		groups[i].works = false;
 		groups[i].generation++;
 		sa_group_state[i] = GROUP_STANDBY;
+		sa_group_raised[i] = 0;
 	}
 	broken_i1 = broken_i4 = 0;
 }

@@ -2,6 +2,7 @@
 // work, stopping, telling where each SA stands, giving the role up in HSRP.
 
 #include <errno.h>
+#include <string.h>
 
 #include "agent_private.h"
 
@@ -44,6 +45,17 @@ static bool begin(struct agent *a)
 	return true;
 }
 
+static void raised(struct agent *a, const struct ha_word *w)
+{
+	uint64_t step = 0;
+
+	if (a->working || a->behind || !a->ops.raised)
+		return;
+	if (w->len == sizeof(step))
+		memcpy(&step, w->payload, sizeof(step));
+	a->ops.raised(a->ops.ctx, a->group, step);
+}
+
 void switch_activate(struct agent *a, const struct ha_word *w)
 {
 	struct ids_item next;
@@ -67,6 +79,7 @@ void switch_activate(struct agent *a, const struct ha_word *w)
 		ids_pop(&a->next_in);
 	}
 	ids_clear(&a->next_in);
+	raised(a, w);
 	bool claiming = a->claiming;
 	bool begun = begin(a);
 	if (!begun)

@@ -105,6 +105,7 @@ struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops
 	if (word_get(p, MIRROR_YIELD) && role_of(p) == HA_ROLE_ACTIVE)
 		taint_all(p, "the other box has had our counters");
 	word_set(p, MIRROR_YIELD, 0);
+	raising_end(p);
 	return p;
 }
 
@@ -376,8 +377,9 @@ uint64_t pair_due(const struct pair *p)
 
 	if (p->left)
 		return PAIR_NEVER;
-	bool sending = p->snap == SNAP_RUN || p->yield == YIELD_LISTING ||
-		       p->plan == PLAN_STOPPED || (p->sweep && !p->activate && !p->blocked_gw);
+	bool sending = (p->snap == SNAP_RUN && !p->snap_held) || p->yield == YIELD_LISTING ||
+		       p->plan == PLAN_STOPPED ||
+		       (p->sweep && !p->activate && (!p->blocked_gw || raising(p)));
 	bool receiving = p->sift && !p->bulk;
 	bool telling = p->gw && !p->blocked_gw &&
 		       (p->feeding || p->resetting || p->feed_end_owed || p->owed || p->activate ||

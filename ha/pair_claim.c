@@ -105,9 +105,12 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 	if (grant && grant->kind != GRANT_AUTHORITATIVE)
 		lease_note(p);
 	bool partner = grant && grant->session.number && p->link;
+	// Nobody can be fresh by a lease of ours: the mirror is enough, for all at once (rule 7).
+	bool at_once = !planned && (was_fresh || authority) && lease_over(p);
 	word_set(p, MIRROR_FRESH_UNTIL, 0);
 	word_set(p, MIRROR_ALONE, !partner && lease_over(p));
 	tenure_begin(p);
+	word_set(p, MIRROR_RAISING, at_once ? RAISE_STEP : 0);
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
 	if (partner) {
 		p->in_session = p->peer_hot = true;
@@ -182,7 +185,7 @@ void claim_word(struct pair *p)
 		if (p->yield || p->plan >= PLAN_STOPPING)
 			refuse(p, HA_REFUSED_ACTIVE);
 		else if (p->working)
-			tell_owed(p, OWED_ACTIVATE);
+			activate_again(p);
 		else if (!p->activate && !p->confirm_until)
 			reactivate(p);
 		break;
@@ -290,7 +293,7 @@ void claim_acked(struct pair *p)
 		edges_pump(p);
 	if (p->claim_held && ids_count(&p->edges) == 0 && p->acked == p->made && !p->late &&
 	    !p->sweep_late && !p->parked && role_of(p) == HA_ROLE_ACTIVE &&
-	    (!p->working || gateway_hangs(p)) && p->in_session)
+	    (!p->working || gateway_hangs(p)) && p->in_session && !raising(p))
 		grant_dead(p, &p->held);
 }
 

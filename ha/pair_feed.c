@@ -162,6 +162,8 @@ static int owed_tell(struct pair *p, enum owed what)
 		w.type = HA_ACTIVATE;
 		w.id = word_get(p, MIRROR_TENURE);
 		w.a = p->activate_planned;
+		w.len = p->raised ? sizeof(p->raised) : 0;
+		w.payload = (const uint8_t *)&p->raised;
 		break;
 	case OWED_REFUSED:
 		w.type = HA_REFUSED;
@@ -217,6 +219,13 @@ void activate_begin(struct pair *p)
 	p->activate_planned = p->working = false;
 }
 
+// What it was given before it may have used, or not know of.
+void activate_again(struct pair *p)
+{
+	p->raised = 0;
+	tell_owed(p, OWED_ACTIVATE);
+}
+
 static void activate_look(struct pair *p)
 {
 	if (!p->activate || p->feeding || p->resetting || p->feed_end_owed ||
@@ -236,6 +245,8 @@ static void activate_look(struct pair *p)
 	p->self_seen = false;
 	p->working_at = p->now;
 	word_set(p, MIRROR_NEXT_VOID, 0);
+	// it was fed ceilings that the sweep has not touched
+	p->raised = p->sweep && p->sweep_cursor == 0 ? raising(p) : 0;
 	tell_owed(p, OWED_ACTIVATE);
 	(void)owed_pump(p);
 	p->hello_owed = p->link;

@@ -116,6 +116,10 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	ids_clear(&p->dirty);
 	p->applied_seq = p->applied_seq_told = p->seq = 0;
 	p->gate_count = 0;
+	// its predecessor may have used all that the one word allowed
+	raising_settle(p);
+	if (raising(p))
+		sweep_begin(p, 0);
 	feed_begin(p);
 	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE) {
 		restart_check(p, w->a);
@@ -132,7 +136,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 		p->self_seen = true;
 		// it has not heard that the role was away and came back: it will stop, and ask
 		if (w->id != word_get(p, MIRROR_TENURE)) {
-			tell_owed(p, OWED_ACTIVATE);
+			activate_again(p);
 			return;
 		}
 		// it may not have heard of the merge before our predecessor died with the ring
@@ -181,7 +185,8 @@ static void stopped_unasked(struct pair *p)
 {
 	if (role_of(p) != HA_ROLE_ACTIVE || p->activate)
 		return;
-	p->working = p->sweep = false;
+	p->working = false;
+	sweep_off(p);
 	say(p, "stopped: not active in HSRP");
 	p->hello_owed = p->link;
 	claim_acked(p);
@@ -210,7 +215,7 @@ void pair_gateway_lost(struct pair *p, uint64_t now)
 	p->confirm_until = 0;
 	p->feeding = p->feed_end_owed = p->resetting = false;
 	p->owed = 0;
-	p->sweep = false;
+	sweep_off(p);
 	ids_clear(&p->dirty);
 	claim_void(p);
 	if (p->plan == PLAN_OFFERED || p->plan == PLAN_STOPPING)

@@ -270,6 +270,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 		lease_note(p);
 	word_set(p, MIRROR_ROLE, HA_ROLE_STANDBY);
 	word_set(p, MIRROR_YIELD, 0);
+	word_set(p, MIRROR_RAISING, 0);
 	if (p->yield)
 		gate_open_all(p);
 	p->yield = YIELD_NONE;

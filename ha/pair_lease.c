@@ -5,6 +5,8 @@
 
 #include "pair_private.h"
 
+#define RAISING_US 5000000  // a link that takes longer for all ceilings is as good as down
+
 uint64_t hold_us(const struct pair *p)
 {
 	return word_get(p, MIRROR_HOLD_US);
@@ -96,7 +98,7 @@ static void lease_send(struct pair *p)
 	struct outgoing o;
 
 	edges_pump(p);
-	if (p->late || p->sweep_late || p->blocked || ids_count(&p->edges))
+	if (p->late || p->sweep_late || p->blocked || raising(p) || ids_count(&p->edges))
 		return;
 	lease_note(p);
 	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM));
@@ -180,6 +182,9 @@ static uint64_t alone_at(const struct pair *p)
 		at = p->session_at + alone_us(p);
 	return at;
 }
+	// nor could it have one while the ceilings are told
+	if (p->in_session && raising(p))
+		at += RAISING_US;
 
 void lease_tick(struct pair *p)
 {

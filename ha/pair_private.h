@@ -77,6 +77,7 @@ struct pair {
 	uint64_t edges_at;
 	bool late, sweep_late;  // something is in the mirror that could not be sent yet
 	uint64_t snap_cursor, snap_end;
+	bool snap_held;  // its end waits for the ceilings
 	bool state_owed, peer_hot;
 	uint8_t state_nonce[16];
 	bool lease_owed, ping_owed;
@@ -146,6 +147,7 @@ struct pair {
 	bool sweep;
 	uint64_t sweep_cursor, sweep_step;
 
+	uint64_t raised;  // HA_ACTIVATE says it
 	uint64_t ping_at;
 	// checks
 	uint64_t refused_at;         // a record did not fit
@@ -182,6 +184,13 @@ static inline bool protected_now(const struct pair *p)
 }
 
 // ---- pair.c -----------------------------------------------------------------------------------
+// A take-over has raised all ceilings with one word. Until each of them says so itself, to the
+// other box too, that gets no lease; so none needs its acknowledgement (rule 7).
+static inline uint64_t raising(const struct pair *p)
+{
+	return word_get(p, MIRROR_RAISING);
+}
+
 void say(struct pair *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void broken(struct pair *p, unsigned invariant, const char *text);
 struct pair_session session_of(const struct pair *p);
@@ -295,6 +304,9 @@ int raise_word(struct pair *p, const struct ha_word *w);
 void ack_receive(struct pair *p, const struct pair_msg *m);
 void sweep_begin(struct pair *p, uint64_t step);
 bool sweep_pump(struct pair *p);
+void sweep_off(struct pair *p);       // the gateway process does not work any more
+void raising_settle(struct pair *p);  // each ceiling says itself how high it is
+void raising_end(struct pair *p);     // the same, and it is over
 
 // ---- pair_snapshot.c --------------------------------------------------------------------------
 void snapshot_begin(struct pair *p);
@@ -311,6 +323,7 @@ void reset_begin(struct pair *p);
 bool feed_pump(struct pair *p);
 void activate_begin(struct pair *p);
 void role_fill(const struct pair *p, struct ha_role *out);
+void activate_again(struct pair *p);
 void role_tell(struct pair *p);
 
 // ---- pair_gateway.c ---------------------------------------------------------------------------

@@ -26,7 +26,7 @@ static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned 
 // Must a limit wait for the other box?
 static bool bound(const struct pair *p)
 {
-	return protected_now(p);
+	return protected_now(p) && !raising(p);
 }
 
 static void list_open(struct pair *p, struct outgoing *o, size_t *mark)
@@ -76,7 +76,8 @@ void ack_receive(struct pair *p, const struct pair_msg *m)
 	struct ha_sa sa;
 	unsigned n = 0;
 
-	if (!p->in_session || role_of(p) != HA_ROLE_ACTIVE)
+	// while they are being raised the limits were told with the request
+	if (!p->in_session || role_of(p) != HA_ROLE_ACTIVE || raising(p))
 		return;
 	while (pair_msg_item(m, &it, &item)) {
 		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
@@ -95,12 +96,48 @@ void ack_receive(struct pair *p, const struct pair_msg *m)
 }
 
 // ---- all of them ------------------------------------------------------------------------------
+unsigned pair_sweep_size = HA_BATCH;
+
 void sweep_begin(struct pair *p, uint64_t step)
 {
+	step = step > raising(p) ? step : raising(p);
 	// a sweep under way that raises goes on raising, from the start
 	p->sweep_step = p->sweep && p->sweep_step > step ? p->sweep_step : step;
 	p->sweep = true;
 	p->sweep_cursor = 0;
+}
+
+void sweep_off(struct pair *p)
+{
+	p->sweep = raising(p) != 0;  // what it may have used goes on being told
+}
+
+// Those that the sweep has passed rise once more: no harm.
+void raising_settle(struct pair *p)
+{
+	uint64_t cursor = 0, step = raising(p);
+	struct ha_sa sa;
+
+	while (step && mirror_next(p->m, p->group, &cursor, &sa)) {
+		if (sa.kind == HA_CHILD_SA)
+			record_ceiling(p, sa.id, sa.ceiling + step);
+	}
+}
+
+void raising_end(struct pair *p)
+{
+	raising_settle(p);
+	word_set(p, MIRROR_RAISING, 0);
+}
+
+static void sweep_done(struct pair *p)
+{
+	p->sweep = p->snap_held = false;
+	if (!raising(p))
+		return;
+	word_set(p, MIRROR_RAISING, 0);
+	p->session_at = p->now;  // from now on it gets leases
+	claim_acked(p);
 }
 
 // A batch: 1 more, 0 done, -EAGAIN.
@@ -116,8 +153,9 @@ static int sweep_batch(struct pair *p)
 
 	if (session)
 		list_open(p, &o, &mark);
-	while (n < HA_BATCH && mirror_next(p->m, p->group, &cursor, &sa)) {
-		if (sa.taint || sa.kind != HA_CHILD_SA)
+	while (n < pair_sweep_size && mirror_next(p->m, p->group, &cursor, &sa)) {
+		// one that is tainted meanwhile may have used what it was given
+		if ((sa.taint && !raising(p)) || sa.kind != HA_CHILD_SA)
 			continue;
 		uint64_t r = sa.ceiling + p->sweep_step;
 		record_ceiling(p, sa.id, r);
@@ -140,7 +178,8 @@ static int sweep_batch(struct pair *p)
 				    .b = p->begun,
 				    .len = (uint32_t)(n * sizeof(limits[0])),
 				    .payload = (const uint8_t *)limits};
-		if (tell(p, &w) == -EAGAIN)
+		// it knows already how far they may go: it need not be told twice
+		if (tell(p, &w) == -EAGAIN && !raising(p))
 			return -EAGAIN;
 	}
 	p->sweep_cursor = cursor;
@@ -151,7 +190,7 @@ bool sweep_pump(struct pair *p)
 {
 	if (!p->sweep || p->activate || (p->in_session && p->blocked))
 		return false;
-	if (role_of(p) != HA_ROLE_ACTIVE || !p->working) {
+	if (role_of(p) != HA_ROLE_ACTIVE || (!p->working && !raising(p))) {
 		p->sweep = false;
 		return false;
 	}
@@ -161,7 +200,7 @@ bool sweep_pump(struct pair *p)
 		if (rc < 0)
 			return false;
 		if (rc == 0) {
-			p->sweep = false;
+			sweep_done(p);
 			return false;
 		}
 	}

@@ -73,6 +73,7 @@ bool snapshot_pump(struct pair *p)
 		int rc = batch_send(p);
 		if (rc < 0)
 			return false;
+		p->snap_held = rc == 0 && raising(p);
 		if (rc == 0) {
 			end_send(p);
 			return false;

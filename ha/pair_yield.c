@@ -37,6 +37,7 @@ void yield_begin(struct pair *p)
 void yield_stopped(struct pair *p)
 {
 	p->working = p->sweep = false;
+	raising_end(p);
 	p->yield = YIELD_LISTING;
 	p->held_cursor = 0;
 	// from the first part on the other box may go on from our counters

@@ -264,6 +264,11 @@ int dp_sa_set_remote(uint32_t sa, const struct ip_addr *remote, uint16_t remote_
 // begin in state standby; group 0 (no redundancy) is always active.
 #define DP_GROUPS 17
 int dp_group_set(unsigned group, enum dp_sa_state state);  // 0, -EINVAL
+// Of a group that rests: from its next dp_group_set() on each SA may send `by` numbers more than
+// where dp_sa_set_next() has put it while the group rested, as if that had been said with
+// dp_sa_set_lim(); until the group stops, or 0. 0, -EINVAL, -EBUSY (it works, or a worker has not
+// passed yet).
+int dp_group_raise(unsigned group, uint64_t by);
 // A planned switchover leaves the group: from now on no worker sends or accepts with its SAs, and
 // late packets wait for dp_group_forward() or are counted as esp-handed. `done` is called (control
 // thread, from the loop) when every worker has been seen between two turns: sequence numbers and

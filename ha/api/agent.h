@@ -33,6 +33,9 @@ struct agent_ops {
 	void (*limit)(void *ctx, uint64_t id, uint64_t lim);
 	void (*sequence)(void *ctx, uint64_t id, uint64_t next, uint64_t edge);
 	void (*taint)(void *ctx, uint64_t id, bool on);
+	// Right before `activate`: SAs may go `step` beyond the ceiling that they were told while
+	// the group stood still; 0 = not. NULL: nobody does, limits follow one by one.
+	void (*raised)(void *ctx, unsigned group, uint64_t step);
 	// The group begins to work, or stops. Stop: workers neither send nor accept from the moment
 	// agent_stopped() is called by the caller; it may come later (drained).
 	void (*activate)(void *ctx, unsigned group);

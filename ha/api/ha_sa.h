@@ -72,7 +72,9 @@ enum ha_word_type {
 			 // came for the SA). Ceilings, edges, taints as told until then.
 			 // b counts them and HA_RESUME in this attachment; id names the time as
 			 // the active box. Another one than the id by which it works: it missed
-			 // that the role was away; it stops as after a crash, is fed, and asks
+			 // that the role was away; it stops as after a crash, is fed, and asks.
+			 // Payload: nothing, or 64 bits, by how much all ceilings are higher than
+			 // was told until then (rule 7)
 	HA_REFUSED,      // group: the other box is active; a = enum ha_refusal
 	HA_PREPARE,      // group: planned switchover: stop IKE and workers, then HA_STOPPED
 	HA_YIELD,        // group: this box lost a split brain, the same

@@ -48,6 +48,7 @@ enum mirror_word {
 	MIRROR_TENURE,     // S: random, of the present time as the active box; HA_ACTIVATE says it
 	MIRROR_NEXT_VOID,  // S: numbers were merged since the gateway process was told to begin:
 			   // its HA_NEXT may be below them
+	MIRROR_RAISING,    // S: all ceilings count as higher by so much than they read (rule 7)
 	MIRROR_WORDS = 32  // room for more
 };
 

@@ -67,3 +67,5 @@ void pair_get_counters(const struct pair *p, struct pair_counters *out);
 // valid during the call.
 void pair_observe(struct pair *p, void (*fn)(void *ctx, unsigned group, const char *text),
 		  void *ctx);
+// How many ceilings are raised at a time when all are: HA_BATCH; the schedules make it small.
+extern unsigned pair_sweep_size;

@@ -34,6 +34,7 @@ struct queue {
 struct fake_sa {  // what a gateway process has of an SA
 	bool there, taint;
 	uint64_t next, lim, ceiling, edge;
+	uint64_t start;      // `next` as it was told while at rest, 0 = not
 	uint64_t life, ctr;  // of the IV
 	uint32_t birth[2];
 };

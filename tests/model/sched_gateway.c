@@ -121,6 +121,7 @@ static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
 		return;
 	if (next) {  // 0: only the edge is told
 		f->next = next;
+		f->start = b->working ? 0 : next;
 		check_known(b, (unsigned)((id - 1) % SAS), next);
 		trace("box %u: SA %ju goes on from %ju", b->n, (uintmax_t)id, (uintmax_t)next);
 		if (next > f->ceiling + 1)
@@ -137,6 +138,24 @@ static void op_taint(void *ctx, uint64_t id, bool on)
 
 	if (f && f->there)
 		f->taint = on;
+}
+
+// What the workers do one by one, when a packet asks for it.
+static void op_raised(void *ctx, unsigned group, uint64_t step)
+{
+	struct box *b = ctx;
+	struct ha_sa sa;
+
+	for (unsigned i = 0; i < SAS && step; i++) {
+		struct fake_sa *f = &b->sa[i];
+		if (!f->there || !f->start || f->start - 1 + step <= f->lim)
+			continue;
+		f->lim = f->start - 1 + step;
+		uint64_t raising = b->mirror ? mirror_word_get(b->mirror, 1, MIRROR_RAISING) : 0;
+		if (b->mirror && mirror_get(b->mirror, sa_id(i), &sa) &&
+		    f->lim > sa.ceiling + raising)
+			fail("I4: box %u: SA %u may send more than all were given", b->n, i + 1);
+	}
 }
 
 static void op_activate(void *ctx, unsigned group)
@@ -229,6 +248,7 @@ static const struct agent_ops agent_ops = {
 	.limit = op_limit,
 	.sequence = op_sequence,
 	.taint = op_taint,
+	.raised = op_raised,
 	.activate = op_activate,
 	.deactivate = op_deactivate,
 	.release = op_release,

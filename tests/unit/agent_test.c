@@ -16,6 +16,7 @@ struct bed {
 	bool full;
 	bool there[16];
 	uint64_t lim[16], next[16];
+	uint64_t raised;
 	unsigned tainted, told_of[128], activated, deactivated, resigned;
 	struct ha_word told[128];
 	uint16_t order[64];
@@ -83,6 +84,13 @@ static void op_activate(void *ctx, unsigned group)
 {
 	((struct bed *)ctx)->activated++;
 }
+static void op_raised(void *ctx, unsigned group, uint64_t step)
+{
+	const struct bed *b = ctx;
+
+	assert_int_equal(b->activated, b->deactivated);  // before it works
+	((struct bed *)ctx)->raised = step;
+}
 static void op_deactivate(void *ctx, unsigned group)
 {
 	((struct bed *)ctx)->deactivated++;
@@ -111,6 +119,7 @@ static int setup(void **state)
 				.limit = op_limit,
 				.sequence = op_sequence,
 				.taint = op_taint,
+				.raised = op_raised,
 				.activate = op_activate,
 				.deactivate = op_deactivate,
 				.release = op_release,
@@ -155,6 +164,32 @@ static void work(struct bed *b)
 	role(b, HA_ROLE_ACTIVE);
 	word(b, HA_ACTIVATE, 0, 0);
 	assert_int_equal(b->activated, 1);
+}
+
+// What all SAs were given is known before the first of them works; nothing of it stays.
+static void all_raised(void **state)
+{
+	struct bed *b = *state;
+	uint64_t step = 65536;
+	struct ha_word w = {.type = HA_ACTIVATE,
+			    .group = 1,
+			    .id = 1,
+			    .b = 1,
+			    .len = sizeof(step),
+			    .payload = (const uint8_t *)&step};
+
+	role(b, HA_ROLE_ACTIVE);
+	agent_word(b->a, &w, b->now);
+	assert_int_equal(b->activated, 1);
+	assert_int_equal(b->raised, step);
+	role(b, HA_ROLE_STANDBY);
+	assert_int_equal(b->deactivated, 1);
+	role(b, HA_ROLE_ACTIVE);
+	w.id = 2;
+	w.len = 0;
+	agent_word(b->a, &w, b->now);
+	assert_int_equal(b->activated, 2);
+	assert_int_equal(b->raised, 0);
 }
 
 static void gates(void **state)
@@ -412,6 +447,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(gates, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_raised, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeps_through_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),

@@ -199,6 +199,53 @@ static void numbers_of_resting_sas(void **state)
 	pair_del();
 }
 
+// A take-over: each SA has more than it was told itself, from where it was put while it rested.
+static void a_group_is_raised(void **state)
+{
+	struct dp_invariants before, after;
+
+	(void)state;
+	pair_make(DP_SA_ACTIVE);
+	dp_invariants(&before);
+	assert_int_equal(dp_sa_set_next(out_h, 5001), 0);
+	assert_int_equal(dp_sa_set_lim(out_h, 5000), 0);
+	assert_int_equal(dp_group_raise(GROUP, 3), 0);
+	assert_int_equal(dp_group_raise(0, 3), -EINVAL);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	assert_int_equal(dp_group_raise(GROUP, 9), -EBUSY);
+	assert_int_equal(out->lim, 5000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(through());
+	assert_int_equal(out->seq, 5003);
+	assert_int_equal(out->lim, 5003);
+	assert_false(through());
+	// one by one they are told the same later, or more
+	assert_int_equal(dp_sa_set_lim(out_h, 5003), 0);
+	assert_false(through());
+	assert_int_equal(dp_sa_set_lim(out_h, 5004), 0);
+	assert_true(through());
+	assert_false(through());
+	// it stops, and with it what was given
+	dp_group_set(GROUP, DP_SA_STANDBY);
+	rcu_poll();
+	assert_int_equal(dp_sa_set_next(out_h, 6001), 0);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	assert_false(through());
+	// an SA that was put somewhere while the group worked has nothing of it
+	dp_group_set(GROUP, DP_SA_STANDBY);
+	rcu_poll();
+	assert_int_equal(dp_group_raise(GROUP, 1000), 0);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	dp_sa_set_state(out_h, DP_SA_STANDBY);
+	rcu_poll();
+	assert_int_equal(dp_sa_set_next(out_h, 6500), 0);
+	dp_sa_set_state(out_h, DP_SA_ACTIVE);
+	assert_false(through());
+	dp_invariants(&after);
+	assert_int_equal(after.i4, before.i4);
+	pair_del();
+}
+
 static void a_working_sa_advances(void **state)
 {
 	(void)state;
@@ -338,7 +385,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_byte_turns_a_group), cmocka_unit_test(stop_waits_for_workers),
 		cmocka_unit_test(numbers_of_resting_sas), cmocka_unit_test(a_working_sa_advances),
-		cmocka_unit_test(edges_are_told),         cmocka_unit_test(spis_of_the_other_box),
+		cmocka_unit_test(a_group_is_raised),      cmocka_unit_test(edges_are_told),
+		cmocka_unit_test(spis_of_the_other_box),
 	};
 	int rc;
 
