@@ -75,7 +75,8 @@ bool snapshot_pump(struct pair *p)
 			return false;
 		p->snap_held = rc == 0 && raising(p);
 		if (rc == 0) {
-			end_send(p);
+			if (!p->snap_held)  // it counts as a lease
+				end_send(p);
 			return false;
 		}
 	}
