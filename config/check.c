@@ -144,6 +144,38 @@ static void check_transform_sets(const struct config *c, const struct sink *s)
 	}
 }
 
+static bool is_virtual(const struct config *c, const struct ip_addr *a)
+{
+	const struct interface_config *i;
+	const struct standby_group *g;
+	const struct config_string *t;
+	struct ip_addr other;
+
+	TAILQ_FOREACH (i, &c->interfaces, link)
+		TAILQ_FOREACH (g, &i->standby, link) {
+			if (addr_equal(&g->ip, a))
+				return true;
+			TAILQ_FOREACH (t, &g->secondary, link)
+				if (addr_parse(t->text, &other) == 0 && addr_equal(&other, a))
+					return true;
+		}
+	return false;
+}
+
+static void check_reverse_route(const struct config *c, const struct crypto_map *m,
+				const struct crypto_map_entry *e, const struct sink *s)
+{
+	const struct ip_addr *a = &e->reverse_route.advertise;
+	char text[ADDR_STR_MAX];
+
+	if (addr_is_set(a) && !is_virtual(c, a))
+		say(s,
+		    "crypto %s %s %u: reverse-route advertise %s is the virtual address of no "
+		    "standby group: nobody here answers for it",
+		    m->is_dynamic_template ? "dynamic-map" : "map", m->name, e->seq,
+		    addr_format(a, text, sizeof(text)));
+}
+
 static void check_entry(const struct config *c, const struct crypto_map *m,
 			const struct crypto_map_entry *e, const struct sink *s)
 {
@@ -170,6 +202,7 @@ static void check_entry(const struct config *c, const struct crypto_map *m,
 	if (e->pfs && weak_group(e->pfs_group))
 		say(s, "crypto %s %s %u: weak algorithm: pfs group%u", kind, m->name, e->seq,
 		    e->pfs_group);
+	check_reverse_route(c, m, e, s);
 	TAILQ_FOREACH (line, &e->ignored, link)
 		say(s, "crypto %s %s %u: \"%s\" is kept but has no effect yet", kind, m->name,
 		    e->seq, line->text);

@@ -179,11 +179,18 @@ static int cmd_session_key(struct cli *cli, const struct cli_args *a)
 	return rc;
 }
 
+// The address behind a keyword that may also stand alone, before other keywords.
+static const char *address_after(const struct cli_args *a, const char *kw)
+{
+	const char *word = cli_after(a, kw);
+	return word != NULL && word[0] >= '0' && word[0] <= '9' ? word : NULL;
+}
+
 static int cmd_reverse_route(struct cli *cli, const struct cli_args *a)
 {
 	struct crypto_map_entry *e = cli_object(cli);
 	struct reverse_route r = {.kind = RR_PLAIN, .is_static = cli_has(a, "static")};
-	const char *tag = cli_after(a, "tag");
+	const char *tag = cli_after(a, "tag"), *advertise = cli_after(a, "advertise");
 
 	if (a->no) {
 		e->reverse_route = (struct reverse_route){0};
@@ -192,11 +199,15 @@ static int cmd_reverse_route(struct cli *cli, const struct cli_args *a)
 	if (tag != NULL)
 		r.tag = cmd_u32(tag);
 	if (cli_has(a, "remote-peer") || cli_has(a, "remote")) {
-		const char *addr = a->values > 0 ? a->value[a->values - 1] : NULL;
-		r.kind = addr != NULL && addr != tag ? RR_REMOTE_PEER_ADDR : RR_REMOTE_PEER;
-		if (r.kind == RR_REMOTE_PEER_ADDR && cmd_addr(cli, addr, &r.next_hop) != 0)
+		const char *addr = address_after(a, cli_has(a, "remote") ? "peer" : "remote-peer");
+		r.kind = addr != NULL ? RR_REMOTE_PEER_ADDR : RR_REMOTE_PEER;
+		if (addr != NULL && cmd_addr(cli, addr, &r.next_hop) != 0)
 			return -1;
 	}
+	if (advertise != NULL && cmd_addr(cli, advertise, &r.advertise) != 0)
+		return -1;
+	if (advertise != NULL && (addr_is_zero(&r.advertise) || addr_is_multicast(&r.advertise)))
+		return cli_error(cli, "%% %s cannot be a next hop", advertise);
 	e->reverse_route = r;
 	return 0;
 }
@@ -232,6 +243,7 @@ static int cmd_kept(struct cli *cli, const struct cli_args *a)
 #define GROUPS "group1|group2|group5|group14|group15|group16|group19|group20|group21|group24"
 #define N6     "NAME [NAME [NAME [NAME [NAME [NAME]]]]]"
 #define SA     "set security-association "
+#define TOLD   " [advertise A.B.C.D] [static]"
 #define KEY    "NUMBER<256-4294967295> cipher HEX [authenticator HEX]"
 
 static const struct cli_cmd rows[] = {
@@ -251,10 +263,10 @@ static const struct cli_cmd rows[] = {
 	 CLI_NO | CLI_SECRET, NULL},
 	{CLI_MAP, "set isakmp-profile LINE", NULL, cmd_kept, CLI_NO, NULL},
 	{CLI_MAP, "set ikev2-profile LINE", NULL, cmd_kept, CLI_NO, NULL},
-	{CLI_MAP, "reverse-route [static]", NULL, cmd_reverse_route, CLI_NO, NULL},
-	{CLI_MAP, "reverse-route tag NUMBER<1-4294967295> [static]", NULL, cmd_reverse_route,
-	 CLI_NO, NULL},
-	{CLI_MAP, "reverse-route [tag NUMBER<1-4294967295>] remote-peer [A.B.C.D] [static]", NULL,
+	{CLI_MAP, "reverse-route" TOLD, NULL, cmd_reverse_route, CLI_NO, NULL},
+	{CLI_MAP, "reverse-route tag NUMBER<1-4294967295>" TOLD, NULL, cmd_reverse_route, CLI_NO,
+	 NULL},
+	{CLI_MAP, "reverse-route [tag NUMBER<1-4294967295>] remote-peer [A.B.C.D]" TOLD, NULL,
 	 cmd_reverse_route, CLI_NO, NULL},
 	{CLI_MAP, "reverse-route remote peer [A.B.C.D] [static]", NULL, cmd_reverse_route,
 	 CLI_NO | CLI_HIDDEN, NULL},

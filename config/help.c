@@ -42,6 +42,7 @@ static const char *const texts[][2] = {
 	{"address", "Address"},
 	{"adjust-mss", "TCP segment size (kept, no effect)"},
 	{"aes", "AES in CBC mode"},
+	{"advertise", "Next hop that other routers are told: a virtual address inside"},
 	{"after-encryption", "Fragment encrypted packets"},
 	{"aggressive-mode", "IKE aggressive mode"},
 	{"ahp", "Authentication Header (51)"},

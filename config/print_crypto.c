@@ -174,6 +174,8 @@ static void print_reverse_route(struct text *t, const struct reverse_route *r)
 		text_put(t, " remote-peer");
 	if (r->kind == RR_REMOTE_PEER_ADDR)
 		text_put(t, " remote-peer %s", addr_format(&r->next_hop, addr, sizeof(addr)));
+	if (addr_is_set(&r->advertise))
+		text_put(t, " advertise %s", addr_format(&r->advertise, addr, sizeof(addr)));
 	text_put(t, "%s\n", r->is_static ? " static" : "");
 }
 

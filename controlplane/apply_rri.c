@@ -5,6 +5,7 @@
 
 #include "frr.h"
 #include "gateway.h"
+#include "log.h"
 #include "rri.h"
 
 static int add_op(void *ctx, const struct kernel_route_spec *spec, struct err *err)
@@ -42,6 +43,14 @@ static void announce_op(void *ctx, const char *line, bool add)
 	struct gateway *g = ctx;
 	if (g->frr)
 		frr_route(g->frr, line, add);
+}
+
+static void neighbour_op(void *ctx, const char *kernel_if, const struct ip_addr *addr, bool add)
+{
+	struct gateway *g = ctx;
+	struct err err = {0};
+	if (kernel_neigh_fix(g->kernel, kernel_if, addr, add, &err) && add)
+		log_event("RRI", LOG_L_WARNING, "NEIGHBOUR", "%s", err.msg);
 }
 
 static void routes_op(void *ctx, void (*fn)(void *fn_ctx, const char *line), void *fn_ctx)
@@ -84,7 +93,8 @@ int rri_step_init(struct gateway *g, struct err *err)
 				    .next_hop = next_hop_op,
 				    .kernel_if = kernel_if_op,
 				    .active = active_op,
-				    .announce = announce_op};
+				    .announce = announce_op,
+				    .neighbour = neighbour_op};
 	g->frr = frr_create(&frr_env, err);
 	g->rri = g->frr ? rri_create(&env, err) : NULL;
 	if (!g->rri)

@@ -320,6 +320,7 @@ int standby_apply(struct gateway *g, const struct config *c, struct err *err)
 		if (!s->wanted)
 			standby_remove(g, s);
 	}
+	standby_addresses_check(g, c);
 	standby_rearm(g);
 	booted = true;
 	return rc ? err_set(err, rc, "Not enough memory for standby groups") : 0;

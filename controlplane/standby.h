@@ -115,6 +115,7 @@ void standby_hooks_set(const struct standby_hooks *hooks);
 // standby_net.c
 void standby_act(struct gateway *g, struct standby *s, const struct hsrp_actions *a);
 void standby_lower(struct gateway *g, struct standby *s);
+void standby_addresses_check(struct gateway *g, const struct config *c);
 // How long a virtual MAC is still taken after the active role went to another router (0, as at the
 // start: not at all). Whoever sets it calls standby_macs_check() every few milliseconds.
 void standby_linger(uint32_t ms);

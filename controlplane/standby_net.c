@@ -9,6 +9,7 @@
 
 #include "hsrp_frame.h"
 #include "log.h"
+#include "rri.h"
 #include "standby.h"
 
 struct standby_port_counters standby_counters;
@@ -47,12 +48,32 @@ static void raise_addresses(struct gateway *g, struct standby *s, const struct i
 
 	for (unsigned i = 0; i < n; i++) {
 		struct ip_prefix p = {.addr = all[i], .len = virtual_len(s, &all[i])};
-		if (kernel_addr_add(g->kernel, s->host_if, &p, &ours, &err))
+		if (rri_advertised(commit_running(), &p.addr))
+			s->virtual[s->virtual_count++] = p;
+		else if (kernel_addr_add(g->kernel, s->host_if, &p, &ours, &err))
 			log_event("HSRP", LOG_L_ERR, "VIRTUAL", "%s Grp %u: %s", s->interface,
 				  s->number, err.msg);
 		else
 			s->virtual[s->virtual_count++] = p;
 	}
+}
+
+// The configuration may have begun, or ceased, to advertise an address.
+void standby_addresses_check(struct gateway *g, const struct config *c)
+{
+	const struct standby *s;
+	struct err err = {0};
+	bool ours;
+
+	TAILQ_FOREACH (s, &standby_all, link)
+		for (unsigned i = 0; s->raised && i < s->virtual_count; i++) {
+			const struct ip_prefix *p = &s->virtual[i];
+			if (rri_advertised(c, &p->addr)
+				    ? kernel_addr_del(g->kernel, s->host_if, p, &err)
+				    : kernel_addr_add(g->kernel, s->host_if, p, &ours, &err))
+				log_event("HSRP", LOG_L_ERR, "VIRTUAL", "%s Grp %u: %s",
+					  s->interface, s->number, err.msg);
+		}
 }
 
 static void standby_raise(struct gateway *g, struct standby *s, const struct ip_addr *first)

@@ -110,20 +110,34 @@ static void routes_flush(void *ctx, uint64_t now_ms)
 	(void)frr_vty_send(f->router, "configure terminal", ID_OTHER, 0);
 }
 
+// "... DISTANCE" or "... DISTANCE onlink"
+static bool distance_is(const char *line, unsigned distance)
+{
+	char mark[2][24];
+	size_t len = strlen(line);
+
+	snprintf(mark[0], sizeof(mark[0]), " %u", distance);
+	snprintf(mark[1], sizeof(mark[1]), " %u onlink", distance);
+	for (int i = 0; i < 2; i++)
+		if (len >= strlen(mark[i]) && strcmp(line + len - strlen(mark[i]), mark[i]) == 0)
+			return true;
+	return false;
+}
+
 // The static daemon's configuration: lines with our distance that nobody here knows are old.
 static void sweep(struct frr *f, const char *text)
 {
-	char mark[16], line[256];
+	char line[256];
 	unsigned swept = 0;
 
-	int mark_len = snprintf(mark, sizeof(mark), " %u", f->env.distance);
 	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 		size_t len = strcspn(p, "\r\n");
-		if (strncmp(p, "ip route ", 9) != 0 || len <= 9 || len - 9 >= sizeof(line) ||
-		    (int)len < mark_len || strncmp(p + len - mark_len, mark, mark_len) != 0)
+		if (strncmp(p, "ip route ", 9) != 0 || len <= 9 || len - 9 >= sizeof(line))
 			continue;
 		memcpy(line, p + 9, len - 9);
 		line[len - 9] = '\0';
+		if (!distance_is(line, f->env.distance))
+			continue;
 		char prefix[PREFIX_STR_MAX] = "";
 		struct ip_prefix dst;
 		size_t n = strcspn(line, " ");

@@ -58,14 +58,10 @@ void frr_conf_free(struct frr_conf *f)
 	free(f);
 }
 
-static bool ours(const char *text)
-{
-	static const char *const heads[] = {"router ", "route-map ", "ip prefix-list "};
-	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
-		if (strncmp(text, heads[i], strlen(heads[i])) == 0)
-			return true;
-	return false;
-}
+// What others name comes before them: a route map that bgpd does not have yet when it is named
+// denies everything for the 5 seconds by which bgpd puts off changes of route maps.
+static const char *const heads[] = {"ip prefix-list ", "route-map ", "router "};
+#define HEADS (sizeof(heads) / sizeof(heads[0]))
 
 static int body_add(struct frr_conf *f, struct frr_block *b, const char *text, frr_if_fn kernel_if,
 		    void *ctx)
@@ -87,7 +83,8 @@ static int bgp_default(struct frr_block *b)
 	return line_add(b, "no bgp ebgp-requires-policy");
 }
 
-static int blocks_from(struct frr_conf *f, const struct config *c, frr_if_fn kernel_if, void *ctx)
+static int blocks_from(struct frr_conf *f, const struct config *c, const char *head_is,
+		       frr_if_fn kernel_if, void *ctx)
 {
 	const struct config_string *s = TAILQ_FIRST(&c->ignored);
 	char header[FRR_LINE_MAX];
@@ -96,7 +93,7 @@ static int blocks_from(struct frr_conf *f, const struct config *c, frr_if_fn ker
 	while (s && !rc) {
 		const struct config_string *head = s;
 		s = TAILQ_NEXT(s, link);
-		if (!ours(head->text))
+		if (strncmp(head->text, head_is, strlen(head_is)) != 0)
 			continue;
 		if (frr_header_translate(head->text, kernel_if, ctx, header) <= 0) {
 			f->left_out++;
@@ -146,7 +143,10 @@ struct frr_conf *frr_conf_from(const struct config *c, frr_if_fn kernel_if, void
 	if (!f)
 		return NULL;
 	// interfaces first: OSPF waits for the dead interval that it knows when `network` starts it
-	if (interfaces_from(f, c, kernel_if, ctx) || blocks_from(f, c, kernel_if, ctx)) {
+	int rc = interfaces_from(f, c, kernel_if, ctx);
+	for (size_t i = 0; i < HEADS && !rc; i++)
+		rc = blocks_from(f, c, heads[i], kernel_if, ctx);
+	if (rc) {
 		frr_conf_free(f);
 		return NULL;
 	}
@@ -253,7 +253,7 @@ static void line_remove(const struct frr_block *b, unsigned line, frr_emit_fn em
 static void removals(const struct frr_conf *old, const struct frr_conf *now, frr_emit_fn emit,
 		     void *ctx)
 {
-	for (unsigned i = 0; old && i < old->count; i++) {
+	for (unsigned i = old ? old->count : 0; i-- > 0;) {  // who names before what is named
 		const struct frr_block *b = &old->blocks[i];
 		const struct frr_block *to = block_find(now, b->header.text);
 		bool is_if = strncmp(b->header.text, "interface ", 10) == 0;

@@ -99,25 +99,35 @@ static const struct tunnel *owner_tunnel(const struct rri *r, const struct rri_o
 	return f->tunnel->reverse_route.kind == RR_NONE || !f->tunnel->complete ? NULL : f->tunnel;
 }
 
+static struct rri_label label_of(const struct reverse_route *rr, const struct ip_prefix *dst)
+{
+	struct rri_label l = {.tag = rr->tag};
+	if (rr->advertise.family == dst->addr.family)
+		l.via = rr->advertise;
+	return l;
+}
+
 void rri_owner_refresh(struct rri *r, struct rri_owner *o)
 {
 	struct rri_spec specs[RRI_OWNER_ROUTES];
 	unsigned had = o->count, count = 0, held = 0;
+	struct rri_label label = {0};
 	struct rri_want *old = o->want[o->side], *now = o->want[!o->side];
 	const struct tunnel *t = owner_tunnel(r, o);
 
 	TAILQ_REMOVE(&r->stale, o, stale);
 	o->queued = false;
-	if (t)
+	if (t) {
 		count = rri_specs(&r->env, t, &o->dst, &o->peer, specs);
+		label = label_of(&t->reverse_route, &o->dst);
+	}
 	bool same = count == had;
 	for (unsigned i = 0; i < count && same; i++)
 		same = rri_spec_equal(&old[i].entry->spec, &specs[i]) &&
-		       old[i].tag == t->reverse_route.tag;
+		       rri_label_equal(&old[i].label, &label);
 	if (same)
 		return;
-	while (held < count &&
-	       rri_table_hold(&r->table, &now[held], &specs[held], t->reverse_route.tag) == 0)
+	while (held < count && rri_table_hold(&r->table, &now[held], &specs[held], &label) == 0)
 		held++;
 	for (unsigned i = 0; i < held; i++)
 		now[i].by_acl = !o->sa_in;
@@ -224,31 +234,77 @@ void rri_configure(struct rri *r, const struct tunnels *t)
 	all_stale(r);
 }
 
+static int validate_any(const struct config *c, const struct crypto_map *m,
+			const struct crypto_map_entry *e, struct err *err)
+{
+	const struct acl *acl = e->acl[0] ? config_acl(c, e->acl) : NULL;
+	const struct acl_entry *a;
+
+	if (!acl)
+		return 0;
+	TAILQ_FOREACH (a, &acl->entries, link)
+		if (!a->is_remark && a->permit && (a->sel.src.len == 0 || a->sel.dst.len == 0))
+			return err_set(err, -EINVAL,
+				       "crypto %smap %s %u: reverse-route cannot be used "
+				       "with \"any\" (access list %s, line %u)",
+				       m->is_dynamic_template ? "dynamic-" : "", m->name, e->seq,
+				       e->acl, a->seq);
+	return 0;
+}
+
+static int validate_advertise(const struct config *c, const struct crypto_map *m,
+			      const struct crypto_map_entry *e, struct err *err)
+{
+	const struct ip_addr *a = &e->reverse_route.advertise;
+	const struct interface_config *i;
+	char text[ADDR_STR_MAX];
+
+	if (!addr_is_set(a))
+		return 0;
+	TAILQ_FOREACH (i, &c->interfaces, link)
+		if (addr_equal(&i->addr.addr, a))
+			return err_set(
+				err, -EINVAL,
+				"crypto %smap %s %u: reverse-route cannot advertise %s, %s's "
+				"own address; it takes a virtual one (standby G ip A "
+				"secondary)",
+				m->is_dynamic_template ? "dynamic-" : "", m->name, e->seq,
+				addr_format(a, text, sizeof(text)), i->name);
+	return 0;
+}
+
 int rri_validate(const struct config *c, struct err *err)
 {
 	const struct crypto_map *m;
 	const struct crypto_map_entry *e;
-	const struct acl_entry *a;
 
 	TAILQ_FOREACH (m, &c->crypto_maps, link) {
 		TAILQ_FOREACH (e, &m->entries, link) {
-			const struct acl *acl = e->reverse_route.kind != RR_NONE && e->acl[0]
-							? config_acl(c, e->acl)
-							: NULL;
-			if (!acl)
+			if (e->reverse_route.kind == RR_NONE)
 				continue;
-			TAILQ_FOREACH (a, &acl->entries, link)
-				if (!a->is_remark && a->permit &&
-				    (a->sel.src.len == 0 || a->sel.dst.len == 0))
-					return err_set(
-						err, -EINVAL,
-						"crypto %smap %s %u: reverse-route cannot be used "
-						"with \"any\" (access list %s, line %u)",
-						m->is_dynamic_template ? "dynamic-" : "", m->name,
-						e->seq, e->acl, a->seq);
+			int rc = validate_any(c, m, e, err);
+			if (!rc)
+				rc = validate_advertise(c, m, e, err);
+			if (rc)
+				return rc;
 		}
 	}
 	return 0;
+}
+
+bool rri_advertised(const struct config *c, const struct ip_addr *addr)
+{
+	const struct crypto_map *m;
+	const struct crypto_map_entry *e;
+
+	if (!c)
+		return false;
+	TAILQ_FOREACH (m, &c->crypto_maps, link)
+		TAILQ_FOREACH (e, &m->entries, link)
+			if (addr_is_set(&e->reverse_route.advertise) &&
+			    addr_equal(&e->reverse_route.advertise, addr))
+				return true;
+	return false;
 }
 
 // ---- what happens around ---------------------------------------------------------------------
@@ -278,6 +334,7 @@ void rri_link_changed(struct rri *r, const char *kernel_if)
 		for (; e; e = LIST_NEXT(e, next))
 			if (strcmp(e->spec.interface, kernel_if) == 0)
 				rri_table_lost(&r->table, e);
+	rri_vias_again(r, kernel_if);
 	rri_run_soon(r);
 	rri_paths_changed(r, NULL);
 }
@@ -285,33 +342,6 @@ void rri_link_changed(struct rri *r, const char *kernel_if)
 void rri_role_changed(struct rri *r)
 {
 	all_stale(r);
-}
-
-void rri_announce_all(struct rri *r, void (*fn)(void *ctx, const char *line), void *ctx)
-{
-	struct rri_entry *e;
-	char line[160];
-	for (uint32_t at = 0; rri_table_bucket(&r->table, &at, &e);)
-		for (; e; e = LIST_NEXT(e, next)) {
-			if (!e->installed)
-				continue;
-			rri_line(&e->spec, e->sent_tag, line, sizeof(line));
-			fn(ctx, line);
-		}
-}
-
-bool rri_announces(const struct rri *r, const struct ip_prefix *dst, const char *line)
-{
-	const struct rri_entry *e = rri_table_first(&r->table, dst);
-	char ours[160];
-	for (; e; e = LIST_NEXT(e, next)) {
-		if (!e->installed || !prefix_equal(&e->spec.dst, dst))
-			continue;
-		rri_line(&e->spec, e->sent_tag, ours, sizeof(ours));
-		if (strcmp(ours, line) == 0)
-			return true;
-	}
-	return false;
 }
 
 void rri_get_stats(const struct rri *r, struct rri_stats *out)

@@ -24,6 +24,14 @@ struct rri_owner {
 TAILQ_HEAD(rri_owners, rri_owner);
 LIST_HEAD(rri_owner_bucket, rri_owner);
 
+// A next hop that other routers are told, on an interface of the routes that are told with it.
+struct rri_via {
+	LIST_ENTRY(rri_via) next;
+	struct ip_addr addr;
+	char interface[16];
+	unsigned refs;
+};
+
 struct rri {
 	struct rri_env env;
 	struct rri_table table;
@@ -33,6 +41,7 @@ struct rri {
 	unsigned owners;
 	bool running;  // a slice is scheduled
 	struct loop_timer slice, paths;
+	LIST_HEAD(, rri_via) vias;
 };
 
 // rri_hop.c: the routes of one owner, host route first. Returns how many (0: cannot be told yet).
@@ -42,6 +51,9 @@ unsigned rri_specs(const struct rri_env *env, const struct tunnel *t, const stru
 void rri_slice(void *rri, uint64_t now_ms);
 void rri_run_soon(struct rri *r);
 void rri_run_all(struct rri *r);  // without slices: at the end
-void rri_line(const struct rri_spec *s, uint32_t tag, char *buf, size_t cap);
+// rri_announce.c
+void rri_announce(struct rri *r, const struct rri_spec *s, const struct rri_label *l, bool add);
+void rri_announce_again(struct rri *r, const struct rri_entry *e);  // FRR may have lost it
+void rri_vias_again(struct rri *r, const char *kernel_if);          // the link may be a new one
 // rri.c
 void rri_owner_refresh(struct rri *r, struct rri_owner *o);

@@ -4,7 +4,6 @@
 // SA's routes are in the kernel in the loop turn after the SA came up. A slice runs 1 ms at most,
 // and the next one begins 3 ms later: the control thread is a real-time one, and thousands of
 // system calls in a row would keep a worker on the same core from sending and hearing hellos.
-#include <stdio.h>
 #include <string.h>
 
 #include "log.h"
@@ -12,27 +11,6 @@
 
 #define SLICE_US 1000
 #define PAUSE_MS 3
-
-void rri_line(const struct rri_spec *s, uint32_t tag, char *buf, size_t cap)
-{
-	char p[PREFIX_STR_MAX], a[ADDR_STR_MAX] = "", t[24] = "";
-
-	if (addr_is_set(&s->gateway))
-		addr_format(&s->gateway, a, sizeof(a));
-	if (tag)
-		snprintf(t, sizeof(t), " tag %u", tag);
-	snprintf(buf, cap, "%s %s%s%s%s %u", prefix_format(&s->dst, p, sizeof(p)), a,
-		 a[0] ? " " : "", s->interface, t, RRI_FRR_DISTANCE);
-}
-
-static void announce(struct rri *r, const struct rri_entry *e, uint32_t tag, bool add)
-{
-	char line[160];
-	if (!r->env.announce)
-		return;
-	rri_line(&e->spec, tag, line, sizeof(line));
-	r->env.announce(r->env.ctx, line, add);
-}
 
 static void entry_add(struct rri *r, struct rri_entry *e, const struct kernel_route_spec *spec)
 {
@@ -48,11 +26,13 @@ static void entry_add(struct rri *r, struct rri_entry *e, const struct kernel_ro
 				  prefix_format(&spec->dst, text, sizeof(text)), spec->interface,
 				  err.msg[0] ? err.msg : strerror(-rc));
 		if (before)
-			announce(r, e, e->sent_tag, false);
+			rri_announce(r, &e->spec, &e->sent, false);
+	} else if (before && rri_label_equal(&e->sent, &e->label)) {
+		rri_announce_again(r, e);
 	} else {
-		if (before && e->sent_tag != e->tag)
-			announce(r, e, e->sent_tag, false);
-		announce(r, e, e->tag, true);
+		if (before)
+			rri_announce(r, &e->spec, &e->sent, false);
+		rri_announce(r, &e->spec, &e->label, true);
 	}
 	rri_table_done(&r->table, e, RRI_ADD, rc == 0);
 }
@@ -73,11 +53,11 @@ static void entry_run(struct rri *r, struct rri_entry *e, enum rri_op op)
 	case RRI_DEL:
 		if (r->env.route_del(r->env.ctx, &spec, &err))
 			log_event("RRI", LOG_L_WARNING, "ROUTE", "%s", err.msg);
-		announce(r, e, e->sent_tag, false);
+		rri_announce(r, &e->spec, &e->sent, false);
 		break;
 	case RRI_RETAG:
-		announce(r, e, e->sent_tag, false);
-		announce(r, e, e->tag, true);
+		rri_announce(r, &e->spec, &e->sent, false);
+		rri_announce(r, &e->spec, &e->label, true);
 		break;
 	case RRI_NONE: return;
 	}

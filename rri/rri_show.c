@@ -10,7 +10,7 @@
 
 struct route_line {
 	struct rri_spec spec;
-	uint32_t tag;
+	struct rri_label label;
 	unsigned refs;
 	bool installed, is_static;
 };
@@ -56,7 +56,7 @@ static struct routes_show *collect(const struct rri *r)
 	for (uint32_t at = 0; rri_table_bucket(&r->table, &at, &e);)
 		for (; e; e = LIST_NEXT(e, next))
 			s->list[s->count++] = (struct route_line){.spec = e->spec,
-								  .tag = e->tag,
+								  .label = e->label,
 								  .refs = e->refs,
 								  .installed = e->installed,
 								  .is_static = entry_static(e)};
@@ -73,7 +73,9 @@ static void line_json(struct json *w, const struct route_line *l)
 		 addr_is_set(&l->spec.gateway) ? addr_format(&l->spec.gateway, a, sizeof(a))
 					       : NULL);
 	json_str(w, "interface", l->spec.interface);
-	json_u64(w, "tag", l->tag);
+	json_u64(w, "tag", l->label.tag);
+	json_str(w, "advertised_next_hop",
+		 addr_is_set(&l->label.via) ? addr_format(&l->label.via, a, sizeof(a)) : NULL);
 	json_u64(w, "metric", RRI_KERNEL_METRIC);
 	json_u64(w, "references", l->refs);
 	json_bool(w, "static", l->is_static);
@@ -91,8 +93,10 @@ static void line_text(struct cli *cli, const struct route_line *l)
 	else
 		cli_puts(cli, " is directly connected");
 	cli_printf(cli, ", %s", l->spec.interface);
-	if (l->tag)
-		cli_printf(cli, ", tag %u", l->tag);
+	if (l->label.tag)
+		cli_printf(cli, ", tag %u", l->label.tag);
+	if (addr_is_set(&l->label.via))
+		cli_printf(cli, ", advertised via %s", addr_format(&l->label.via, a, sizeof(a)));
 	cli_printf(cli, ", %u %s%s%s\n", l->refs, l->refs == 1 ? "user" : "users",
 		   l->is_static ? ", static" : "", l->installed ? "" : ", waits");
 }
@@ -149,8 +153,8 @@ static void crypto_text(struct cli *cli, const struct route_line *l)
 	cli_printf(cli, " [%u/0] via %s", RRI_FRR_DISTANCE,
 		   addr_is_set(&l->spec.gateway) ? addr_format(&l->spec.gateway, a, sizeof(a))
 						 : l->spec.interface);
-	if (l->tag)
-		cli_printf(cli, " tag %u", l->tag);
+	if (l->label.tag)
+		cli_printf(cli, " tag %u", l->label.tag);
 	cli_puts(cli, "\n");
 	cli_printf(cli, "                               on %s RRI%s\n", l->spec.interface,
 		   l->is_static ? " S" : "");

@@ -33,13 +33,18 @@ bool rri_spec_equal(const struct rri_spec *a, const struct rri_spec *b)
 	       addr_equal(&a->gateway, &b->gateway) && strcmp(a->interface, b->interface) == 0;
 }
 
+bool rri_label_equal(const struct rri_label *a, const struct rri_label *b)
+{
+	return a->tag == b->tag && addr_equal(&a->via, &b->via);
+}
+
 static enum rri_op op_of(const struct rri_entry *e)
 {
 	if (e->refs && (!e->installed || e->again))
 		return RRI_ADD;
 	if (!e->refs && e->installed)
 		return RRI_DEL;
-	return e->refs && e->tag != e->sent_tag ? RRI_RETAG : RRI_NONE;
+	return e->refs && !rri_label_equal(&e->label, &e->sent) ? RRI_RETAG : RRI_NONE;
 }
 
 static void queue_put(struct rri_table *t, struct rri_entry *e)
@@ -80,7 +85,7 @@ void rri_table_fini(struct rri_table *t)
 }
 
 int rri_table_hold(struct rri_table *t, struct rri_want *want, const struct rri_spec *spec,
-		   uint32_t tag)
+		   const struct rri_label *label)
 {
 	struct rri_bucket *b = &t->buckets[bucket_of(&spec->dst)];
 	struct rri_entry *e;
@@ -97,10 +102,10 @@ int rri_table_hold(struct rri_table *t, struct rri_want *want, const struct rri_
 		t->entries++;
 	}
 	want->entry = e;
-	want->tag = tag;
+	want->label = *label;
 	TAILQ_INSERT_TAIL(&e->wants, want, link);
 	e->refs++;
-	e->tag = TAILQ_FIRST(&e->wants)->tag;
+	e->label = TAILQ_FIRST(&e->wants)->label;
 	if (op_of(e) != RRI_NONE)
 		queue_put(t, e);
 	return 0;
@@ -115,7 +120,7 @@ void rri_table_release(struct rri_table *t, struct rri_want *want)
 	TAILQ_REMOVE(&e->wants, want, link);
 	e->refs--;
 	if (e->refs)
-		e->tag = TAILQ_FIRST(&e->wants)->tag;
+		e->label = TAILQ_FIRST(&e->wants)->label;
 	if (op_of(e) != RRI_NONE)
 		queue_put(t, e);
 	else if (!e->refs)
@@ -144,7 +149,7 @@ void rri_table_done(struct rri_table *t, struct rri_entry *e, enum rri_op op, bo
 		t->installed += !e->installed;
 		e->installed = true;
 		e->again = false;
-		e->sent_tag = e->tag;
+		e->sent = e->label;
 		t->adds++;
 	} else if (op == RRI_ADD) {
 		t->installed -= e->installed;
@@ -158,7 +163,7 @@ void rri_table_done(struct rri_table *t, struct rri_entry *e, enum rri_op op, bo
 		t->installed--;
 		t->dels++;
 	} else if (op == RRI_RETAG) {
-		e->sent_tag = e->tag;
+		e->sent = e->label;
 	}
 	if (!e->refs && !e->installed)
 		entry_free(t, e);

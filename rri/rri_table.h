@@ -19,11 +19,17 @@ struct rri_spec {
 	char interface[16];  // kernel name
 };
 
+// How other routers hear of a route.
+struct rri_label {
+	uint32_t tag;        // 0 = none
+	struct ip_addr via;  // next hop that they are told; unset = this box
+};
+
 struct rri_entry;
 struct rri_want {
 	TAILQ_ENTRY(rri_want) link;
 	struct rri_entry *entry;  // NULL = holds nothing
-	uint32_t tag;
+	struct rri_label label;
 	bool by_acl;  // from an access list, not from an SA; the caller's
 };
 
@@ -31,12 +37,12 @@ struct rri_entry {
 	LIST_ENTRY(rri_entry) next;
 	TAILQ_ENTRY(rri_entry) work;
 	struct rri_spec spec;
-	TAILQ_HEAD(, rri_want) wants;  // oldest first: its tag counts
+	TAILQ_HEAD(, rri_want) wants;  // oldest first: its label counts
 	unsigned refs;
-	uint32_t tag;           // of the first want; what was installed when there is none
-	uint32_t sent_tag;      // as installed
-	bool queued, waiting;   // on the work list; refused, tried again by rri_table_retry()
-	bool installed, again;  // again: the kernel may have lost it, add it once more
+	struct rri_label label;  // of the first want; what was installed when there is none
+	struct rri_label sent;   // as installed
+	bool queued, waiting;    // on the work list; refused, tried again by rri_table_retry()
+	bool installed, again;   // again: the kernel may have lost it, add it once more
 };
 
 enum rri_op { RRI_NONE, RRI_ADD, RRI_DEL, RRI_RETAG };
@@ -52,7 +58,7 @@ int rri_table_init(struct rri_table *t);
 void rri_table_fini(struct rri_table *t);  // every want must have been released
 // want must hold nothing. 0 or -ENOMEM.
 int rri_table_hold(struct rri_table *t, struct rri_want *want, const struct rri_spec *spec,
-		   uint32_t tag);
+		   const struct rri_label *label);
 void rri_table_release(struct rri_table *t, struct rri_want *want);  // nothing held is fine
 // Next difference between wanted and installed, first come first served; NULL when none is left.
 struct rri_entry *rri_table_pop(struct rri_table *t, enum rri_op *op);
@@ -68,3 +74,4 @@ bool rri_table_bucket(const struct rri_table *t, uint32_t *cursor, struct rri_en
 // The entries of dst are in one bucket.
 struct rri_entry *rri_table_first(const struct rri_table *t, const struct ip_prefix *dst);
 bool rri_spec_equal(const struct rri_spec *a, const struct rri_spec *b);
+bool rri_label_equal(const struct rri_label *a, const struct rri_label *b);

@@ -144,6 +144,7 @@ struct reverse_route {
 	bool is_static;
 	uint32_t tag;  // 0 = none
 	struct ip_addr next_hop;
+	struct ip_addr advertise;  // the next hop that other routers are told; unset = this box
 };
 
 // An entry of a static map, or of a dynamic map (where the peer is optional).

@@ -63,6 +63,10 @@ void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr)
 size_t kernel_neighbours(const struct kernel *k, uint32_t port, uint8_t family, struct ip_addr *out,
 			 size_t max);
 
+// A neighbour with the link's own MAC that the kernel never asks for, or no longer one.
+int kernel_neigh_fix(struct kernel *k, const char *name, const struct ip_addr *addr, bool add,
+		     struct err *err);
+
 struct kernel_stats {
 	uint64_t messages, overruns, resyncs, malformed;
 	uint32_t links, addrs, routes, neighbours;

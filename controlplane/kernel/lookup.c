@@ -4,8 +4,6 @@
 
 #include "mirror.h"
 
-#define PROTO_ZEBRA_STATIC 196  // zebra's number for routes of its static daemon
-
 // The best usable route of an entry; NULL when only skipped ones are left.
 static const struct route *entry_pick(const struct kernel *k, const struct route_entry *e,
 				      uint8_t skip)

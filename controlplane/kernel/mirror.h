@@ -32,6 +32,8 @@ struct route {
 	struct ip_addr gateway;
 	uint32_t generation;
 };
+#define PROTO_ZEBRA_STATIC 196  // zebra's number for routes of its static daemon
+
 struct route_entry {  // a prefix
 	SLIST_ENTRY(route_entry) next;
 	struct ip_prefix dst;

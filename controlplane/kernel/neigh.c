@@ -126,6 +126,36 @@ void neigh_push_all(struct kernel *k)
 	}
 }
 
+int kernel_neigh_fix(struct kernel *k, const char *name, const struct ip_addr *addr, bool add,
+		     struct err *err)
+{
+	struct kernel_link link;
+	char text[ADDR_STR_MAX];
+
+	if (!kernel_link_by_name(k, name, &link))
+		return err_set(err, -ENODEV, "There is no link %s", name);
+	const struct ndmsg ndm = {
+		.ndm_family = addr->family == 4 ? AF_INET : AF_INET6,
+		.ndm_ifindex = link.ifindex,
+		.ndm_state = NUD_PERMANENT,
+	};
+	struct nl_msg *msg =
+		nlmsg_alloc_simple(add ? RTM_NEWNEIGH : RTM_DELNEIGH,
+				   NLM_F_REQUEST | (add ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+	if (!msg)
+		return -ENOMEM;
+	if (nlmsg_append(msg, (void *)&ndm, sizeof(ndm), NLMSG_ALIGNTO) < 0 ||
+	    nla_put(msg, NDA_DST, (int)addr_len(addr), addr->bytes) < 0 ||
+	    nla_put(msg, NDA_LLADDR, 6, link.mac) < 0) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	int rc = netlink_talk(k, msg);
+	return rc ? err_set(err, rc, "The kernel refuses neighbour %s on %s: %s",
+			    addr_format(addr, text, sizeof(text)), name, strerror(-rc))
+		  : 0;
+}
+
 static void neigh_use(struct kernel *k, int ifindex, const struct ip_addr *addr)
 {
 	struct ndmsg ndm = {

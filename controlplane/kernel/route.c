@@ -64,11 +64,25 @@ static bool route_usable(const struct kernel *k, const struct route *r)
 	return !l || l->pub.admin_up;
 }
 
+// Where a reverse route of ours leaves by; 0 = there is none that can be used.
+static int reverse_oif(const struct kernel *k, const struct route_entry *e)
+{
+	const struct route *r;
+	SLIST_FOREACH (r, &e->routes, next)
+		if (r->proto == KERNEL_PROTO_RRI && r->table == RT_TABLE_MAIN && route_usable(k, r))
+			return r->oif;
+	return 0;
+}
+
+// FRR's copy of a reverse route of ours is passed over, though it comes before ours in the kernel:
+// its next hop may be what other routers are told, and ours is there first and as long as the role.
 static const struct route *entry_best(const struct kernel *k, const struct route_entry *e)
 {
 	const struct route *r, *best = NULL;
+	int ours = reverse_oif(k, e);
 	SLIST_FOREACH (r, &e->routes, next) {
-		if (!route_usable(k, r))
+		if (!route_usable(k, r) ||
+		    (ours && r->proto == PROTO_ZEBRA_STATIC && r->oif == ours))
 			continue;
 		if (!best || (r->table == RT_TABLE_LOCAL && best->table != RT_TABLE_LOCAL) ||
 		    (r->table == best->table && r->metric < best->metric))

@@ -35,12 +35,18 @@ struct rri_env {
 	bool (*active)(void *ctx, const char *interface);
 	// An `ip route` line for FRR ("10.0.0.0/8 192.0.2.1 gi0-1 tag 7 3"). NULL = no FRR.
 	void (*announce)(void *ctx, const char *line, bool add);
+	// The kernel shall (not) take this address for a neighbour on that link, without asking.
+	// NULL = it need not.
+	void (*neighbour)(void *ctx, const char *kernel_if, const struct ip_addr *addr, bool add);
 };
 
 struct rri *rri_create(const struct rri_env *env, struct err *err);
 // Takes all routes out of the kernel and of FRR.
 void rri_destroy(struct rri *r);
 int rri_validate(const struct config *c, struct err *err);
+// Does a `reverse-route ... advertise` name this address? The host must not have it then: no
+// kernel, and so no FRR, takes an address of its own for a next hop.
+bool rri_advertised(const struct config *c, const struct ip_addr *addr);
 // New tunnels (borrowed until the next call). Routes of what is gone go at once.
 void rri_configure(struct rri *r, const struct tunnels *t);
 void rri_notice(void *rri, const struct ike_notice *n);  // an ike_notice_fn

@@ -107,12 +107,21 @@ static void way(const char *from, const char *to, bool everything, const char *e
 
 static void test_script(void **state)
 {
+	// what is named stands before who names it, and goes after it
 	way(NULL,
-	    "router ospf 1\n network 10.0.0.0 0.0.0.255 area 0\n"
+	    "router ospf 1\n redistribute static route-map X\n"
+	    "route-map X permit 10\n match ip address prefix-list P\n"
 	    "ip prefix-list P seq 5 permit 10.0.0.0/8\n",
 	    true,
-	    "router ospf\n network 10.0.0.0/24 area 0\n" BACK
-	    "ip prefix-list P seq 5 permit 10.0.0.0/8\n" BACK);
+	    "ip prefix-list P seq 5 permit 10.0.0.0/8\n" BACK
+	    "route-map X permit 10\n match ip address prefix-list P\n" BACK
+	    "router ospf\n redistribute static route-map X\n" BACK);
+	way("router ospf 1\n redistribute static route-map X\n"
+	    "route-map X permit 10\n match ip address prefix-list P\n"
+	    "ip prefix-list P seq 5 permit 10.0.0.0/8\n",
+	    "", false,
+	    "no router ospf\nno route-map X permit 10\n"
+	    "no ip prefix-list P seq 5 permit 10.0.0.0/8\n");
 	// what stays is not touched
 	way("router ospf 1\n network 10.0.0.0 0.0.0.255 area 0\n",
 	    "router ospf 1\n network 10.0.0.0 0.0.0.255 area 0\n", false, "");
@@ -141,9 +150,9 @@ static void test_print(void **state)
 	struct frr_conf *f = conf("router bgp 65000\n neighbor 10.0.0.1 remote-as 1\n"
 				  "ip prefix-list P seq 5 permit 10.0.0.0/8\n");
 	char *text = frr_conf_print(f);
-	assert_string_equal(text, "router bgp 65000\n neighbor 10.0.0.1 remote-as 1\n"
-				  " no bgp ebgp-requires-policy\n"
-				  "ip prefix-list P seq 5 permit 10.0.0.0/8\n");
+	assert_string_equal(text, "ip prefix-list P seq 5 permit 10.0.0.0/8\n"
+				  "router bgp 65000\n neighbor 10.0.0.1 remote-as 1\n"
+				  " no bgp ebgp-requires-policy\n");
 	struct frr_conf *again = frr_conf_parse(text);
 	char *second = frr_conf_print(again);
 	assert_string_equal(text, second);
