@@ -180,11 +180,11 @@ static uint64_t alone_at(const struct pair *p)
 	// a session that has just begun has not had time to ask for its first lease
 	if (p->in_session && p->session_at + alone_us(p) > at)
 		at = p->session_at + alone_us(p);
-	return at;
-}
 	// nor could it have one while the ceilings are told
 	if (p->in_session && raising(p))
 		at += RAISING_US;
+	return at;
+}
 
 void lease_tick(struct pair *p)
 {
