@@ -8,163 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent.h"
-
-struct bed {
-	struct agent *a;
-	uint64_t now;
-	bool full;
-	bool there[16];
-	uint64_t lim[16], next[16];
-	uint64_t raised;
-	unsigned tainted, told_of[128], activated, deactivated, resigned;
-	struct ha_word told[128];
-	uint16_t order[64];
-	unsigned orders;
-};
-
-static int op_tell(void *ctx, const struct ha_word *w)
-{
-	struct bed *b = ctx;
-
-	if (b->full)
-		return -EAGAIN;
-	b->told[w->type] = *w;
-	b->told_of[w->type]++;
-	if (b->orders < 64)
-		b->order[b->orders++] = w->type;
-	return 0;
-}
-static int op_encode(void *ctx, uint64_t id, struct ha_sa *sa)
-{
-	struct bed *b = ctx;
-
-	if (!b->there[id])
-		return -ENOENT;
-	*sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536};
-	return 0;
-}
-static bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
-{
-	struct bed *b = ctx;
-
-	while (*cursor < 15) {
-		if (b->there[++*cursor]) {
-			*id = *cursor;
-			return true;
-		}
-	}
-	return false;
-}
-static int op_install(void *ctx, const struct ha_sa *sa)
-{
-	((struct bed *)ctx)->there[sa->id] = true;
-	return 0;
-}
-static void op_remove(void *ctx, uint64_t id)
-{
-	((struct bed *)ctx)->there[id] = false;
-}
-static void op_group(void *ctx, unsigned group)
-{
-}
-static void op_limit(void *ctx, uint64_t id, uint64_t lim)
-{
-	((struct bed *)ctx)->lim[id] = lim;
-}
-static void op_sequence(void *ctx, uint64_t id, uint64_t next, uint64_t edge)
-{
-	((struct bed *)ctx)->next[id] = next;
-}
-static void op_taint(void *ctx, uint64_t id, bool on)
-{
-	((struct bed *)ctx)->tainted += on;
-}
-static void op_activate(void *ctx, unsigned group)
-{
-	((struct bed *)ctx)->activated++;
-}
-static void op_raised(void *ctx, unsigned group, uint64_t step)
-{
-	const struct bed *b = ctx;
-
-	assert_int_equal(b->activated, b->deactivated);  // before it works
-	((struct bed *)ctx)->raised = step;
-}
-static void op_deactivate(void *ctx, unsigned group)
-{
-	((struct bed *)ctx)->deactivated++;
-}
-static void op_release(void *ctx, unsigned group, uint64_t seq)
-{
-}
-static void op_claimed(void *ctx, unsigned group, bool granted, enum ha_refusal why)
-{
-}
-static void op_resign(void *ctx, unsigned group)
-{
-	((struct bed *)ctx)->resigned++;
-}
-
-static int setup(void **state)
-{
-	struct bed *b = calloc(1, sizeof(*b));
-	struct agent_ops ops = {.ctx = b,
-				.tell = op_tell,
-				.encode = op_encode,
-				.each = op_each,
-				.install = op_install,
-				.remove = op_remove,
-				.feed_done = op_group,
-				.limit = op_limit,
-				.sequence = op_sequence,
-				.taint = op_taint,
-				.raised = op_raised,
-				.activate = op_activate,
-				.deactivate = op_deactivate,
-				.release = op_release,
-				.claimed = op_claimed,
-				.resign = op_resign};
-
-	b->now = 1000000;
-	b->a = agent_create(1, &ops, b->now);
-	assert_non_null(b->a);
-	agent_attach(b->a, true, b->now);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bed *b = *state;
-
-	agent_destroy(b->a);
-	free(b);
-	return 0;
-}
-
-static void word(struct bed *b, uint16_t type, uint64_t id, uint64_t a)
-{
-	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a};
-
-	agent_word(b->a, &w, b->now);
-}
-
-static void role(struct bed *b, enum ha_role_kind mine)
-{
-	struct ha_role r = {.mine = (uint8_t)mine, .link = 1, .hot = 1, .fresh = 1};
-	struct ha_word w = {
-		.type = HA_ROLE, .group = 1, .len = sizeof(r), .payload = (const uint8_t *)&r};
-
-	agent_word(b->a, &w, b->now);
-}
-
-static void work(struct bed *b)
-{
-	role(b, HA_ROLE_ACTIVE);
-	word(b, HA_ACTIVATE, 0, 0);
-	assert_int_equal(b->activated, 1);
-}
+#include "agent_bed.h"
 
 // What all SAs were given is known before the first of them works; nothing of it stays.
 static void all_raised(void **state)
@@ -178,6 +22,7 @@ static void all_raised(void **state)
 			    .len = sizeof(step),
 			    .payload = (const uint8_t *)&step};
 
+	b->tenure = w.id;
 	role(b, HA_ROLE_ACTIVE);
 	agent_word(b->a, &w, b->now);
 	assert_int_equal(b->activated, 1);
@@ -185,7 +30,7 @@ static void all_raised(void **state)
 	role(b, HA_ROLE_STANDBY);
 	assert_int_equal(b->deactivated, 1);
 	role(b, HA_ROLE_ACTIVE);
-	w.id = 2;
+	w.id = b->tenure = 2;
 	w.len = 0;
 	agent_word(b->a, &w, b->now);
 	assert_int_equal(b->activated, 2);
@@ -227,10 +72,14 @@ static void sleeps_through_two_changes(void **state)
 	b->there[3] = true;
 	agent_word(b->a, &limits, b->now);
 	assert_int_equal(b->lim[3], 0);
+	b->tenure = 9;
 	agent_word(b->a, &again, b->now);
 	assert_int_equal(b->deactivated, 1);
 	assert_int_equal(b->activated, 1);
 	assert_false(agent_active(b->a));
+	agent_word(b->a, &feed, b->now);  // too early: it is not that it has deleted this one
+	agent_word(b->a, &again, b->now);
+	assert_int_equal(b->activated, 1);
 	agent_stopped(b->a, b->now);
 	(void)agent_writable(b->a, b->now);
 	assert_int_equal(b->told_of[HA_STOPPED], 1);
@@ -261,6 +110,67 @@ static void sleeps_through_two_changes(void **state)
 	assert_int_equal(b->deactivated, 1);
 	agent_word(b->a, &limits, b->now);
 	assert_int_equal(b->lim[3], 131072);
+}
+
+// The words of a switchover that came to nothing are old when it hears them: the role was away
+// since. Nothing begins before it has been fed.
+static void hears_too_late(struct bed *b, bool resume)
+{
+	struct ha_word again = {.type = HA_ACTIVATE, .group = 1, .b = 2, .id = 9};
+	struct ha_word begin = {.type = HA_FEED_DELETE, .group = 1, .a = 1, .b = 9};
+
+	work(b);
+	b->there[3] = true;
+	b->tenure = 9;
+	word(b, HA_PREPARE, 0, 0);
+	if (resume)
+		word(b, HA_RESUME, 0, 0);
+	else
+		agent_word(b->a, &again, b->now);
+	assert_int_equal(b->activated, 1);
+	agent_next(b->a, 3, 4711, 0);
+	agent_stopped(b->a, b->now);
+	agent_word(b->a, &again, b->now);
+	(void)agent_writable(b->a, b->now);
+	assert_int_equal(b->activated, 1);
+	assert_int_equal(b->told[HA_STOPPED].a, 1);
+	assert_int_equal(b->told[HA_STOPPED].b, 2);
+	assert_int_equal(b->told_of[HA_NEXT], 0);
+	agent_word(b->a, &begin, b->now);
+	word(b, HA_FEED_END, 0, 0);
+	assert_false(b->there[3]);
+	agent_word(b->a, &again, b->now);
+	assert_int_equal(b->activated, 2);
+	// what it tells from now on says by what it works
+	(void)agent_upsert(b->a, 4);
+	assert_int_equal(b->told[HA_DELETE].b, 9);
+}
+
+static void resumes_too_late(void **state)
+{
+	hears_too_late(*state, true);
+}
+
+static void activated_while_it_stops(void **state)
+{
+	hears_too_late(*state, false);
+}
+
+// Its standby process dies, and gave the role away before: nobody else will say so.
+static void loses_role_unheard(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	agent_attach(b->a, false, b->now);
+	assert_true(agent_active(b->a));  // it goes on without
+	agent_attach(b->a, true, b->now);
+	b->role = HA_ROLE_STANDBY;
+	agent_attach(b->a, false, b->now);
+	assert_false(agent_active(b->a));
+	assert_int_equal(b->resigned, 1);
+	agent_attach(b->a, true, b->now);
+	assert_int_equal(b->told[HA_ATTACH].b, HA_ROLE_STANDBY);
 }
 
 // It had stopped, and not said so yet, when its standby process came back and fed it: what it was
@@ -449,6 +359,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(gates, setup, teardown),
 		cmocka_unit_test_setup_teardown(all_raised, setup, teardown),
 		cmocka_unit_test_setup_teardown(sleeps_through_two_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(resumes_too_late, setup, teardown),
+		cmocka_unit_test_setup_teardown(activated_while_it_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(loses_role_unheard, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),

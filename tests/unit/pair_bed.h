@@ -1,0 +1,162 @@
+// One pair on plain memory: what it sends and tells is counted. For tests of the rules that one box
+// keeps by itself. After the headers of cmocka.
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mirror.h"
+#include "pair.h"
+#include "pair_msg.h"
+
+#define MS 1000ull
+
+struct bed {
+	uint8_t *mem;
+	struct mirror *m;
+	struct pair *p;
+	uint64_t now;
+	struct pair_msg sent;  // last of each kind would be too many: the last one
+	uint8_t bytes[PAIR_MESSAGE_MAX];
+	unsigned sent_of[PAIR_TYPES], told_of[128];
+	struct ha_word told[128];
+};
+
+static inline int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
+{
+	struct bed *b = ctx;
+
+	memcpy(b->bytes, bytes, len);
+	assert_int_equal(pair_msg_decode(b->bytes, len, &b->sent), 0);
+	b->sent_of[b->sent.type]++;
+	return 0;
+}
+
+static inline int op_tell(void *ctx, const struct ha_word *w)
+{
+	struct bed *b = ctx;
+
+	b->told[w->type] = *w;
+	b->told_of[w->type]++;
+	return 0;
+}
+
+static inline void op_random(void *ctx, void *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((uint8_t *)buf)[i] = (uint8_t)rand();
+}
+
+static inline void word(struct bed *b, uint16_t type, uint64_t id, uint64_t a, uint64_t seq)
+{
+	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a, .seq = seq};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static inline void hello(struct bed *b, bool self_active, bool other_active)
+{
+	struct ha_hello h = {.self_active = self_active,
+			     .other_active = other_active,
+			     .priority = 100,
+			     .hello_ms = 50,
+			     .hold_ms = 150};
+	struct ha_word w = {
+		.type = HA_HELLO, .group = 1, .len = sizeof(h), .payload = (const uint8_t *)&h};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static inline void upsert(struct bed *b, uint64_t id, uint64_t seq)
+{
+	struct ha_word w = {.type = HA_UPSERT,
+			    .group = 1,
+			    .seq = seq,
+			    .b = mirror_word_get(b->m, 1, MIRROR_TENURE),
+			    .sa = {.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536}};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	pair_tick(b->p, b->now);
+}
+
+static inline void pair_start(struct bed *b)
+{
+	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
+
+	b->p = pair_create(1, b->m, &ops, b->now);
+	assert_non_null(b->p);
+}
+
+static inline int setup(void **state)
+{
+	const struct mirror_id id = {.boot = {1}};
+	size_t bytes = mirror_min_size();
+	struct bed *b = calloc(1, sizeof(*b));
+	struct err err;
+	bool made;
+
+	b->mem = calloc(1, bytes);
+	b->m = mirror_attach(b->mem, bytes, &id, &made, &err);
+	b->now = 1000000 * MS;
+	pair_start(b);
+	*state = b;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	struct bed *b = *state;
+
+	pair_destroy(b->p);
+	mirror_close(b->m);
+	free(b->mem);
+	free(b);
+	return 0;
+}
+
+static inline uint64_t get(const struct bed *b, enum mirror_word w)
+{
+	return mirror_word_get(b->m, 1, w);
+}
+
+// A founder at work: slot 0, join numbers 1 and 0 (rule 2), alone.
+static inline void found(struct bed *b)
+{
+	word(b, HA_ATTACH, 0, 0, 0);
+	hello(b, false, false);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	hello(b, true, false);
+}
+
+// A standby of session 4 that the other box (slot 0) has made: hot, lease for `fresh_ms`.
+static inline void standby(struct bed *b, uint64_t fresh_ms)
+{
+	struct ha_sa sa = {.id = 7, .group = 1, .kind = HA_CHILD_SA, .ceiling = 1000, .edge = 10};
+
+	mirror_put(b->m, &sa);
+	mirror_word_set(b->m, 1, MIRROR_LINEAGE, 99);
+	mirror_word_set(b->m, 1, MIRROR_SLOT, 1);
+	mirror_word_set(b->m, 1, MIRROR_JOIN0, 1);
+	mirror_word_set(b->m, 1, MIRROR_JOIN1, 1);
+	mirror_word_set(b->m, 1, MIRROR_SESSION, 4);
+	mirror_word_set(b->m, 1, MIRROR_HOT, 1);
+	mirror_word_set(b->m, 1, MIRROR_FRESH_UNTIL, b->now + fresh_ms * MS);
+	mirror_word_set(b->m, 1, MIRROR_ROLE, HA_ROLE_STANDBY);
+	pair_destroy(b->p);
+	pair_start(b);
+	word(b, HA_ATTACH, 0, 0, 0);
+	hello(b, false, false);
+}
+
+static inline void message(struct bed *b, struct pair_msg *m)
+{
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	m->group = 1;
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, m);
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+}

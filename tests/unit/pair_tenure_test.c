@@ -1,0 +1,272 @@
+// Times as the active box: what a gateway process says counts for the time that it says, and not
+// after a merge or after the role was away. One pair on plain memory.
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pair_bed.h"
+
+// A word of a gateway process that works by the HA_ACTIVATE `tenure`.
+static void word_of(struct bed *b, uint16_t type, uint64_t id, uint64_t a, uint64_t tenure)
+{
+	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a, .b = tenure, .seq = 50};
+
+	if (type == HA_UPSERT)
+		w.sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .edge = a};
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static void attach(struct bed *b, enum ha_role_kind working, uint64_t life, uint64_t tenure)
+{
+	struct ha_word w = {.type = HA_ATTACH, .group = 1, .id = tenure, .a = life, .b = working};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	hello(b, working == HA_ROLE_ACTIVE, false);
+}
+
+static bool has(struct bed *b, uint64_t id)
+{
+	struct ha_sa sa;
+
+	return mirror_get(b->m, id, &sa);
+}
+
+// The other box asks for our state: it holds nothing, or gives way with its numbers of SA 5.
+static void join(struct bed *b, bool gives_way)
+{
+	struct pair_msg m = {.type = PAIR_JOIN,
+			     .group = 1,
+			     .has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION) |
+				    HAS(TLV_MORE) | HAS(TLV_TERM),
+			     .role = gives_way ? HA_ROLE_ACTIVE : HA_ROLE_NONE,
+			     .session = {get(b, MIRROR_LINEAGE), 0},
+			     .term = 230 * MS,
+			     .nonce = {9}};
+	struct pair_item item = {.id = 5, .value = 200000, .edge = 40};
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, &m);
+	if (gives_way) {
+		size_t mark = pair_msg_list_begin(&w, TLV_HELD);
+		pair_msg_put_item(&w, TLV_HELD, &item);
+		pair_msg_list_end(&w, mark);
+	}
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+	pair_tick(b->p, b->now);
+}
+
+// The other box has everything that was sent.
+static void acknowledge(struct bed *b)
+{
+	struct pair_msg m = {.type = PAIR_APPLIED,
+			     .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			     .session = {get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)},
+			     .lsn = get(b, MIRROR_LSN)};
+
+	message(b, &m);
+}
+
+// A planned switchover, in which the gateway process says that SA 5 goes on from 1000.
+static void hand_over(struct bed *b)
+{
+	acknowledge(b);
+	word(b, HA_SWITCH, 0, 0, 0);
+	assert_int_equal(b->sent_of[PAIR_OFFER], 1);
+	acknowledge(b);
+	assert_int_equal(b->told_of[HA_PREPARE], 1);
+	word_of(b, HA_NEXT, 5, 1000, 41);
+	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_STANDBY);
+}
+
+static void exact_numbers_go_over(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, false);
+	assert_int_equal(get(b, MIRROR_NEXT_VOID), 0);
+	hand_over(b);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 2);  // numbers, then the role
+}
+
+// The gateway process may say where it stopped before it had heard of the merge: the other box had
+// gone beyond that. What it has accepted counts.
+static void numbers_of_before_a_merge(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, true);
+	assert_true(mirror_get(b->m, 5, &sa));
+	assert_int_equal(sa.ceiling, 200000);
+	assert_int_equal(sa.edge, 40);
+	assert_int_equal(get(b, MIRROR_NEXT_VOID), 1);
+	hand_over(b);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 1);  // the role only
+	assert_true(mirror_get(b->m, 5, &sa));
+	assert_int_equal(sa.edge, 41);
+}
+
+// Until it begins anew: then it has been told them.
+static void numbers_since_it_began_anew(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, true);
+	acknowledge(b);
+	mirror_word_set(b->m, 1, MIRROR_HELLO_SENT, b->now);
+	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_NEXT_VOID), 0);
+	hand_over(b);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 2);
+}
+
+// Its standby process was restarted, and nothing else has happened.
+static void goes_on_in_the_same_time(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	upsert(b, 5, 1);
+	uint64_t tenure = get(b, MIRROR_TENURE);
+	assert_int_equal(b->told[HA_ACTIVATE].id, tenure);
+	pair_destroy(b->p);
+	pair_start(b);
+	attach(b, HA_ROLE_ACTIVE, mirror_life(b->m, 1), tenure);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	word_of(b, HA_UPSERT, 6, 0, tenure);
+	word_of(b, HA_DELETE, 5, 0, tenure);
+	assert_true(has(b, 6));
+	assert_false(has(b, 5));
+}
+
+// The role was away and came back while it slept, and the ring that said so is gone: it hears the
+// name of the new time. What it has of SAs does not count; it is fed when it has stopped.
+static void missed_two_changes(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	found(b);
+	upsert(b, 5, 1);
+	uint64_t tenure = get(b, MIRROR_TENURE), old = tenure + 2;
+	pair_destroy(b->p);
+	pair_start(b);
+	attach(b, HA_ROLE_ACTIVE, mirror_life(b->m, 1), old);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
+	assert_int_equal(b->told[HA_ACTIVATE].id, tenure);
+	word_of(b, HA_UPSERT, 6, 0, old);
+	word_of(b, HA_UPSERT, 5, 30, old);
+	word_of(b, HA_DELETE, 5, 0, old);
+	assert_false(has(b, 6));
+	assert_true(mirror_get(b->m, 5, &sa));
+	assert_int_equal(sa.edge, 30);  // but what it has accepted, it has
+	unsigned fed = b->told_of[HA_FEED], ends = b->told_of[HA_FEED_END];
+	word_of(b, HA_STOPPED, 0, 1, b->told[HA_ACTIVATE].b);
+	pair_tick(b->p, b->now);
+	assert_int_equal(b->told[HA_FEED_DELETE].a, 1);
+	assert_int_equal(b->told[HA_FEED_DELETE].b, tenure);
+	assert_int_equal(b->told_of[HA_FEED], fed + 1);
+	assert_int_equal(b->told_of[HA_FEED_END], ends + 1);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 3);
+	word_of(b, HA_UPSERT, 6, 0, tenure);
+	assert_true(has(b, 6));
+}
+
+// Each take-over is a new time.
+static void another_time(void **state)
+{
+	struct bed *b = *state;
+
+	standby(b, 100);
+	mirror_word_set(b->m, 1, MIRROR_TENURE, 77);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_not_equal(get(b, MIRROR_TENURE), 77);
+	assert_int_equal(b->told[HA_ACTIVATE].id, get(b, MIRROR_TENURE));
+}
+
+// What it accepted before it heard that the role is away, this box knows.
+static void accepted_without_the_role(void **state)
+{
+	struct bed *b = *state;
+	struct ha_sa sa;
+
+	standby(b, 100);
+	unsigned sets = b->told_of[HA_SETS];
+	word(b, HA_CHECKPOINT, 7, 50, 0);
+	assert_true(mirror_get(b->m, 7, &sa));
+	assert_int_equal(sa.edge, 50);
+	assert_int_equal(b->told_of[HA_SETS], sets + 1);
+	word(b, HA_CHECKPOINT, 99, 50, 0);  // not of ours
+	assert_int_equal(b->told_of[HA_SETS], sets + 1);
+}
+
+static void broken_note(void *ctx, unsigned group, const char *text)
+{
+	*(bool *)ctx |= strncmp(text, "I2", 2) == 0;
+}
+
+// I2: the words of two processes that are gone are found together. Each says its own number; one
+// that says a number again is found out.
+static void attached_and_gone(void **state)
+{
+	struct bed *b = *state;
+	bool broken = false;
+	struct ha_sa sa;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_observe(b->p, broken_note, &broken);
+	pair_gateway_lost(b->p, b->now);
+	mirror_restart_add(b->m);
+	uint64_t first = mirror_life(b->m, 1);
+	mirror_restart_add(b->m);
+	uint64_t second = mirror_life(b->m, 1);
+	attach(b, HA_ROLE_NONE, first, 0);
+	pair_gateway_lost(b->p, b->now);
+	attach(b, HA_ROLE_NONE, second, 0);
+	pair_gateway_lost(b->p, b->now);
+	assert_false(broken);
+	assert_true(mirror_get(b->m, 5, &sa) && !sa.taint);
+	attach(b, HA_ROLE_NONE, second, 0);
+	assert_true(broken);
+	assert_true(mirror_get(b->m, 5, &sa) && sa.taint);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(exact_numbers_go_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_of_before_a_merge, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_since_it_began_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_on_in_the_same_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(accepted_without_the_role, setup, teardown),
+		cmocka_unit_test_setup_teardown(attached_and_gone, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
