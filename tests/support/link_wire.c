@@ -261,10 +261,29 @@ void wire_restart_all(void)
 	}
 }
 
+static int fails(int *error)
+{
+	int ret = *error;
+
+	*error = 0;
+	return ret;
+}
+
+static int sock_send(struct link_sock *s, unsigned stream, uint32_t ppid, const void *bytes,
+		     size_t len)
+{
+	int ret = fails(&wire.fail_send);
+
+	return ret ? ret : wire_send(s, stream, ppid, bytes, len);
+}
+
 static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_rx *rx)
 {
 	struct item *i = STAILQ_FIRST(&s->rx);
+	int ret = fails(&wire.fail_receive);
 
+	if (ret)
+		return ret;
 	if (!i && (s->other || s->lost))
 		return -EAGAIN;
 	if (!i) {
@@ -287,11 +306,15 @@ static int sock_receive(struct link_sock *s, void *buf, size_t cap, struct link_
 
 static int sock_status(struct link_sock *s, struct link_status *out)
 {
+	int ret = fails(&wire.fail_status);
+
+	if (ret)
+		return ret;
 	*out = (struct link_status){
 		.paths = 1,
 		.paths_up = 1,
-		.streams_in = LINK_STREAMS,
-		.streams_out = LINK_STREAMS,
+		.streams_in = wire.streams ? wire.streams : LINK_STREAMS,
+		.streams_out = wire.streams ? wire.streams : LINK_STREAMS,
 		.primary = s->peer,
 		.peer = {s->peer},
 		.peer_port = s->peer_port,
@@ -317,7 +340,7 @@ const struct link_driver_ops link_wire = {
 	.listen = sock_listen,
 	.connect = sock_connect,
 	.accept = sock_accept,
-	.send = wire_send,
+	.send = sock_send,
 	.receive = sock_receive,
 	.status = sock_status,
 	.prefer = sock_prefer,

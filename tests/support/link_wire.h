@@ -23,6 +23,9 @@ extern struct wire {
 	size_t capacity;  // bytes that wait in one direction; 0 = 512 KiB
 	bool cut;         // nothing arrives, nothing fails
 	unsigned connects;
+	// An error of the next call of any socket in the loop's links, then none; 0: none.
+	int fail_send, fail_receive, fail_status;
+	unsigned streams;  // what an association is said to have; 0: enough
 	// Looks at what a side sends; from_client: the connecting side.
 	enum wire_verdict (*look)(bool from_client, struct wire_message *m);
 } wire;
