@@ -41,6 +41,8 @@ for v in paths=2 locals=2 rto_min=100 rto_max=1000 rto_initial=100 path=3 assoc=
 	link_has k "^info .* $v " || fail "not set in the kernel: $v"
 done
 wait_event 5 link_is u paths_up 2
+link_has k 'LINK_GUARD.*no nf_tables for IPv4.: they are bound to vec0' ||
+	in_guest g nft list ruleset | has 'table ip tandem_link_' || fail "neither rules nor a word about them"
 
 step "strangers' associations by the thousand: refused, and the link stays up"
 in_guest g ip route add 9.2.0.0/16 via 10.0.0.1
