@@ -78,7 +78,8 @@ void session_leave(struct pair *p)
 	p->in_session = p->peer_hot = p->offered = p->claim_held = p->bulk = p->sift = false;
 	p->snap = SNAP_NONE;
 	ids_clear(&p->edges);
-	p->lease_owed = p->ping_owed = p->state_owed = p->late = p->sweep_late = false;
+	p->lease_owed = p->ping_owed = p->state_owed = p->late = false;
+	p->sweep_late = p->sweep_again = false;
 }
 
 // ---- life --------------------------------------------------------------------------------------

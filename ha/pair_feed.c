@@ -49,6 +49,17 @@ static int merged_tell(struct pair *p, uint64_t id)
 	return tell(p, &set) == -EAGAIN || tell(p, &taint) == -EAGAIN ? -EAGAIN : 0;
 }
 
+// To one that works, of what it does not take from a feed: SAs may have been tainted while it was
+// not attached.
+static int working_tell(struct pair *p, const struct ha_sa *sa)
+{
+	struct ha_word taint = {.type = HA_TAINT, .id = sa->id, .a = 1};
+
+	if (p->retell)
+		return merged_tell(p, sa->id);
+	return p->working && sa->taint ? tell(p, &taint) : 0;
+}
+
 // 0, -EAGAIN.
 static int record_tell(struct pair *p, uint64_t id)
 {
@@ -129,7 +140,7 @@ static int feed_slice(struct pair *p)
 	for (unsigned n = 0; n < SLICE; n++) {
 		if (!mirror_next(p->m, p->group, &cursor, &w.sa))
 			return 0;
-		if (tell(p, &w) == -EAGAIN || (p->retell && merged_tell(p, w.sa.id) == -EAGAIN))
+		if (tell(p, &w) == -EAGAIN || working_tell(p, &w.sa) == -EAGAIN)
 			return -EAGAIN;
 		p->feed_cursor = cursor;
 	}

@@ -145,6 +145,7 @@ struct pair {
 
 	// going through all ceilings
 	bool sweep;
+	bool sweep_again;  // it began anew while it was late: only its end brings that up
 	uint64_t sweep_cursor, sweep_step;
 
 	uint64_t raised;  // HA_ACTIVATE says it

@@ -105,11 +105,18 @@ void sweep_begin(struct pair *p, uint64_t step)
 	p->sweep_step = p->sweep && p->sweep_step > step ? p->sweep_step : step;
 	p->sweep = true;
 	p->sweep_cursor = 0;
+	p->sweep_again |= p->sweep_late;
 }
 
+// What it may have used goes on being told, and what is in the mirror without having been sent: a
+// lease must not leave before.
 void sweep_off(struct pair *p)
 {
-	p->sweep = raising(p) != 0;  // what it may have used goes on being told
+	p->sweep = raising(p) != 0;
+	if (p->sweep || !p->sweep_late)
+		return;
+	sweep_begin(p, 0);
+	p->sweep_step = 0;
 }
 
 // Those that the sweep has passed rise once more: no harm.
@@ -132,7 +139,7 @@ void raising_end(struct pair *p)
 
 static void sweep_done(struct pair *p)
 {
-	p->sweep = p->snap_held = false;
+	p->sweep = p->sweep_late = p->sweep_again = p->snap_held = false;
 	if (!raising(p))
 		return;
 	word_set(p, MIRROR_RAISING, 0);
@@ -169,7 +176,7 @@ static int sweep_batch(struct pair *p)
 	if (session) {
 		pair_msg_list_end(&o.b, mark);
 		int rc = out_send(p, &o, 1);
-		p->sweep_late = rc == -EAGAIN;
+		p->sweep_late = rc == -EAGAIN || p->sweep_again;
 		if (rc)
 			return rc;
 	}
@@ -190,7 +197,7 @@ bool sweep_pump(struct pair *p)
 {
 	if (!p->sweep || p->activate || (p->in_session && p->blocked))
 		return false;
-	if (role_of(p) != HA_ROLE_ACTIVE || (!p->working && !raising(p))) {
+	if (role_of(p) != HA_ROLE_ACTIVE || (!p->working && !raising(p) && !p->sweep_late)) {
 		p->sweep = false;
 		return false;
 	}

@@ -56,10 +56,10 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	if (merge)
 		check_merged(b);
 	if ((merge || strcmp(text, "the other box joins") == 0) &&
-	    check_mirror_role(b) == HA_ROLE_ACTIVE) {
+	    check_mirror_role(b) == HA_ROLE_ACTIVE)
 		edges_served(b, merge);
+	if (strcmp(text, "the other box holds everything") == 0)
 		check_served(b);
-	}
 	if (strncmp(text, "takes over", 10) == 0)
 		edges_taken(b, strstr(text, "handed over"));
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))

@@ -190,8 +190,8 @@ void check_merged(const struct box *winner)
 	}
 }
 
-// The other box joins: from here on there is one truth about what was made or deleted while both
-// were active, this box's.
+// The other box has all that this active one has: from here on there is one truth about what was
+// made or deleted while both were active, this box's.
 void check_served(struct box *b)
 {
 	for (unsigned sa = 0; sa < world.sas; sa++) {
