@@ -153,8 +153,11 @@ static void goes_on_in_the_same_time(void **state)
 	assert_int_equal(b->told[HA_ACTIVATE].id, tenure);
 	pair_destroy(b->p);
 	pair_start(b);
+	mirror_set_taint(b->m, 5, true);  // while it was not attached
 	attach(b, HA_ROLE_ACTIVE, mirror_life(b->m, 1), tenure);
 	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(b->told[HA_TAINT].id, 5);
+	assert_int_equal(b->told[HA_TAINT].a, 1);
 	word_of(b, HA_UPSERT, 6, 0, tenure);
 	word_of(b, HA_DELETE, 5, 0, tenure);
 	assert_true(has(b, 6));
