@@ -90,12 +90,12 @@ static void op_activate(void *ctx, unsigned group)
 	r->working = true;
 	status_say(r, "STANDBY", "ACTIVE");
 	work_begin(group);
+	work_role_changed();  // before the virtual addresses come: they bring packets
 	r->claiming = false;
 	standby_reclaim(first ? NULL : r->name);
 	standby_handed(first ? NULL : r->name);
 	standby_claimed(r->name, true);
 	others_hold();
-	work_role_changed();
 	history_add(r->number, "active");
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "ike_replica.h"
+#include "kernel.h"
 #include "log.h"
 #include "mirror.h"
 #include "rand.h"
@@ -183,8 +184,10 @@ void work_end(unsigned group)
 
 void work_role_changed(void)
 {
-	if (gateway.rri)
-		rri_role_changed(gateway.rri);
+	if (!gateway.rri)
+		return;
+	rri_role_changed(gateway.rri);
+	kernel_catch_up(gateway.kernel);  // the data plane has the routes before the first packet
 }
 
 void work_interval(uint16_t group, uint32_t packets)

@@ -341,7 +341,11 @@ void rri_link_changed(struct rri *r, const char *kernel_if)
 
 void rri_role_changed(struct rri *r)
 {
+	r->role_changed = true;
 	all_stale(r);
+	// the first slice at once: packets follow the role within a millisecond
+	loop_timer_stop(&r->slice);
+	rri_slice(r, loop_now_ms(r->env.loop));
 }
 
 void rri_get_stats(const struct rri *r, struct rri_stats *out)
@@ -368,6 +372,7 @@ struct rri *rri_create(const struct rri_env *env, struct err *err)
 	TAILQ_INIT(&r->all);
 	TAILQ_INIT(&r->stale);
 	loop_timer_init(&r->slice, env->loop, "reverse routes", rri_slice, r);
+	rri_announce_init(r);
 	loop_timer_init(&r->paths, env->loop, "reverse route paths", paths, r);
 	return r;
 }
@@ -380,6 +385,7 @@ void rri_destroy(struct rri *r)
 	while ((o = TAILQ_FIRST(&r->all)))
 		owner_free(r, o);
 	rri_run_all(r);
+	rri_announce_fini(r);
 	loop_timer_fini(&r->slice);
 	loop_timer_fini(&r->paths);
 	rri_table_fini(&r->table);

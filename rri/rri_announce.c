@@ -6,11 +6,21 @@
 // order; it stays out of the same interface (`onlink`), and the address gets a fixed neighbour
 // there, so that what the host itself sends goes out as it does by our route. The data plane keeps
 // to ours (kernel/route.c).
+//
+// Such a route leads to the box that works, whoever tells it. So a box that has lost the role tells
+// it a while longer: were it withdrawn before the other box has told its own, inside routers would
+// have none in between.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "rri_private.h"
+
+// How long routes are told after the role went: the other box may tell its own in that time. With
+// thousands of routes FRR takes seconds.
+#define LATE_MS       10000
+#define LATE_SLICE_US 1000
+#define LATE_PAUSE_MS 4
 
 // In the order in which FRR prints it back.
 static void line_make(const struct rri_spec *s, const struct rri_label *l, char *buf, size_t cap)
@@ -75,7 +85,7 @@ void rri_vias_again(struct rri *r, const char *kernel_if)
 }
 
 // ---- lines -----------------------------------------------------------------------------------
-void rri_announce(struct rri *r, const struct rri_spec *s, const struct rri_label *l, bool add)
+static void tell(struct rri *r, const struct rri_spec *s, const struct rri_label *l, bool add)
 {
 	char line[160];
 
@@ -85,6 +95,73 @@ void rri_announce(struct rri *r, const struct rri_spec *s, const struct rri_labe
 		return;
 	line_make(s, l, line, sizeof(line));
 	r->env.announce(r->env.ctx, line, add);
+}
+
+// Back with the role before it was taken away: nothing to tell.
+static bool late_back(struct rri *r, const struct rri_spec *s, const struct rri_label *l)
+{
+	struct rri_late *e;
+	TAILQ_FOREACH (e, &r->late, next)
+		if (rri_spec_equal(&e->spec, s) && rri_label_equal(&e->label, l)) {
+			TAILQ_REMOVE(&r->late, e, next);
+			free(e);
+			return true;
+		}
+	return false;
+}
+
+static bool late_put(struct rri *r, const struct rri_spec *s, const struct rri_label *l)
+{
+	struct rri_late *e = malloc(sizeof(*e));
+	if (!e)
+		return false;
+	*e = (struct rri_late){.spec = *s, .label = *l};
+	e->due_ms = loop_now_ms(r->env.loop) + LATE_MS;
+	TAILQ_INSERT_TAIL(&r->late, e, next);
+	if (!r->late_timer.due_ms)
+		loop_timer_start(&r->late_timer, LATE_MS);
+	return true;
+}
+
+static void late_go(struct rri *r, uint64_t now_ms, uint64_t end_us)
+{
+	struct rri_late *e;
+	while ((e = TAILQ_FIRST(&r->late)) && e->due_ms <= now_ms && loop_clock_us() < end_us) {
+		TAILQ_REMOVE(&r->late, e, next);
+		tell(r, &e->spec, &e->label, false);
+		free(e);
+	}
+}
+
+static void late_due(void *ctx, uint64_t now_ms)
+{
+	struct rri *r = ctx;
+	const struct rri_late *e;
+
+	late_go(r, now_ms, loop_clock_us() + LATE_SLICE_US);
+	if ((e = TAILQ_FIRST(&r->late)))
+		loop_timer_start(&r->late_timer, e->due_ms > now_ms ? (uint32_t)(e->due_ms - now_ms)
+								    : LATE_PAUSE_MS);
+}
+
+void rri_announce(struct rri *r, const struct rri_spec *s, const struct rri_label *l, bool add)
+{
+	if (addr_is_set(&l->via) &&
+	    (add ? late_back(r, s, l) : r->role_changed && late_put(r, s, l)))
+		return;
+	tell(r, s, l, add);
+}
+
+void rri_announce_init(struct rri *r)
+{
+	TAILQ_INIT(&r->late);
+	loop_timer_init(&r->late_timer, r->env.loop, "reverse routes, late", late_due, r);
+}
+
+void rri_announce_fini(struct rri *r)
+{
+	late_go(r, UINT64_MAX, UINT64_MAX);
+	loop_timer_fini(&r->late_timer);
 }
 
 void rri_announce_again(struct rri *r, const struct rri_entry *e)

@@ -32,6 +32,14 @@ struct rri_via {
 	unsigned refs;
 };
 
+// A line that FRR still has, though the route went with the role.
+struct rri_late {
+	TAILQ_ENTRY(rri_late) next;
+	struct rri_spec spec;
+	struct rri_label label;
+	uint64_t due_ms;
+};
+
 struct rri {
 	struct rri_env env;
 	struct rri_table table;
@@ -42,6 +50,9 @@ struct rri {
 	bool running;  // a slice is scheduled
 	struct loop_timer slice, paths;
 	LIST_HEAD(, rri_via) vias;
+	bool role_changed;  // what is taken away now goes with the role
+	TAILQ_HEAD(rri_lates, rri_late) late;
+	struct loop_timer late_timer;
 };
 
 // rri_hop.c: the routes of one owner, host route first. Returns how many (0: cannot be told yet).
@@ -54,6 +65,8 @@ void rri_run_all(struct rri *r);  // without slices: at the end
 // rri_announce.c
 void rri_announce(struct rri *r, const struct rri_spec *s, const struct rri_label *l, bool add);
 void rri_announce_again(struct rri *r, const struct rri_entry *e);  // FRR may have lost it
-void rri_vias_again(struct rri *r, const char *kernel_if);          // the link may be a new one
+void rri_announce_init(struct rri *r);
+void rri_announce_fini(struct rri *r);                      // what is late goes now
+void rri_vias_again(struct rri *r, const char *kernel_if);  // the link may be a new one
 // rri.c
 void rri_owner_refresh(struct rri *r, struct rri_owner *o);

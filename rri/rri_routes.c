@@ -86,8 +86,10 @@ static void run(void *ctx)
 {
 	struct rri *r = ctx;
 	r->running = false;
-	if (run_until(r, loop_clock_us() + SLICE_US))
+	if (run_until(r, loop_clock_us() + SLICE_US)) {
+		r->role_changed = false;
 		return;
+	}
 	r->running = true;
 	loop_timer_start(&r->slice, PAUSE_MS);
 }

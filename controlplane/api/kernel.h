@@ -56,6 +56,8 @@ void kernel_destroy(struct kernel *k);
 void kernel_feed(struct kernel *k, bool on);
 // Ports came or went: host interfaces are matched again.
 void kernel_ports_changed(struct kernel *k);
+// Takes in at once what the kernel has told so far, as the loop's next turn would.
+void kernel_catch_up(struct kernel *k);
 // Asks the kernel to resolve or confirm a neighbour (NTF_USE).
 void kernel_resolve(struct kernel *k, uint32_t port, const struct ip_addr *addr);
 

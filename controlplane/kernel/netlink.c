@@ -264,6 +264,12 @@ fail:
 	return NULL;
 }
 
+void kernel_catch_up(struct kernel *k)
+{
+	if (k->fd.fd >= 0)
+		mirror_readable(k, k->fd.fd, LOOP_READ);
+}
+
 void kernel_destroy(struct kernel *k)
 {
 	if (!k)

@@ -64,25 +64,32 @@ static bool route_usable(const struct kernel *k, const struct route *r)
 	return !l || l->pub.admin_up;
 }
 
-// Where a reverse route of ours leaves by; 0 = there is none that can be used.
-static int reverse_oif(const struct kernel *k, const struct route_entry *e)
+static bool has_reverse_route(const struct kernel *k, const struct route_entry *e)
 {
 	const struct route *r;
 	SLIST_FOREACH (r, &e->routes, next)
 		if (r->proto == KERNEL_PROTO_RRI && r->table == RT_TABLE_MAIN && route_usable(k, r))
-			return r->oif;
-	return 0;
+			return true;
+	return false;
 }
 
-// FRR's copy of a reverse route of ours is passed over, though it comes before ours in the kernel:
-// its next hop may be what other routers are told, and ours is there first and as long as the role.
+// zebra's numbers for what its routing daemons have, the static one too.
+static bool is_zebras(const struct route *r)
+{
+	return r->proto == RTPROT_ZEBRA || r->proto == RTPROT_BABEL ||
+	       (r->proto >= RTPROT_BGP && r->proto <= 198);
+}
+
+// FRR's routes to the prefix of a reverse route of ours are passed over, though they come before it
+// in the kernel. Its copy of ours would win there a few milliseconds later anyway, but may name the
+// next hop that other routers are told; and until then there is, at a take-over, the route that led
+// to the other box.
 static const struct route *entry_best(const struct kernel *k, const struct route_entry *e)
 {
 	const struct route *r, *best = NULL;
-	int ours = reverse_oif(k, e);
+	bool ours = has_reverse_route(k, e);
 	SLIST_FOREACH (r, &e->routes, next) {
-		if (!route_usable(k, r) ||
-		    (ours && r->proto == PROTO_ZEBRA_STATIC && r->oif == ours))
+		if (!route_usable(k, r) || (ours && is_zebras(r)))
 			continue;
 		if (!best || (r->table == RT_TABLE_LOCAL && best->table != RT_TABLE_LOCAL) ||
 		    (r->table == best->table && r->metric < best->metric))

@@ -54,7 +54,7 @@ void rri_notice(void *rri, const struct ike_notice *n);  // an ike_notice_fn
 void rri_paths_changed(struct rri *r, const struct ip_prefix *dst);
 // A link of the kernel came, changed or went: it may have taken its routes along.
 void rri_link_changed(struct rri *r, const char *kernel_if);
-void rri_role_changed(struct rri *r);  // env->active answers differently now
+void rri_role_changed(struct rri *r);  // env->active answers differently now; begins at once
 // All lines that stand, for FRR after it came (back). fn gets what announce() gets.
 void rri_announce_all(struct rri *r, void (*fn)(void *ctx, const char *line), void *ctx);
 bool rri_announces(const struct rri *r, const struct ip_prefix *dst, const char *line);

@@ -127,6 +127,36 @@ cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "no reverse-route"
 wait_event 2 not_in_kernel
 eq "the SA is untouched" "$(sa_count gw in)" 1
 
+step "advertise: other routers are told a virtual address, and go by it"
+told() { frr vtysh inf -c "show ip ospf database external 6.6.2.0" | has "Forward Address: 6.6.146.99"; }
+by_virtual() { ns_ip hin route show 6.6.2.0/24 | has "^6.6.2.0/24 .*via 6.6.146.99 dev e0"; }
+bgp_hop() { frr vtysh inf -c "show bgp ipv4 unicast json" | jq -r '.routes["6.6.2.0/24"][0].nexthops[0].ip'; }
+on_host() { ns_ip gw -o addr show dev gi0-0 | has " 6.6.146.$1/"; }
+cli gw "configure terminal" "interface GigabitEthernet0/0" "standby 1 timers msec 50 msec 150" \
+	"standby 1 ip 6.6.146.98" "standby 1 ip 6.6.146.99 secondary" >/dev/null
+wait_event 5 on_host 99
+cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route tag 77 advertise 6.6.146.99" >/dev/null
+wait_event 10 told
+wait_event 15 by_virtual
+wait_event 15 eval '[ "$(bgp_hop)" = 6.6.146.99 ]'
+! on_host 99 || fail "the advertised address is still the host's"
+on_host 98 || fail "the host lost another virtual address"
+in_kernel || fail "our own route is gone"
+pings_both 20
+ns_ip hin neigh show 6.6.146.99 | has 00:00:0c:07:ac:01 || fail "not by the virtual MAC"
+ns_ip gw route get 6.6.2.4 | has "via 6.6.146.99 dev gi0-1" || fail "the kernel does not go by FRR's route"
+in_ns gw ping -c 3 -i 0.1 -W 1 -I 6.6.146.10 6.6.2.4 >/dev/null || fail "the host itself does not get through the tunnel"
+clij gw "show ip route rri" '.routes[0].advertised_next_hop' | has '^6.6.146.99$' || fail "not shown"
+cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route tag 77" >/dev/null
+wait_event 5 on_host 99
+wait_event 15 eval '! told && ! by_virtual'
+! ns_ip gw neigh show dev gi0-1 nud permanent | has 6.6.146.99 || fail "the neighbour is left"
+out=$(cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route advertise 6.6.146.10" 2>&1) || true
+grep "6.6.146.10, GigabitEthernet0/0's own address" <<<"$out" >/dev/null || fail "own address was taken: $out"
+cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "no reverse-route" "interface GigabitEthernet0/0" \
+	"no standby 1 ip" >/dev/null
+wait_event 2 not_in_kernel
+
 step "any is refused"
 out=$(cli gw "configure terminal" "crypto map MAP2 10 ipsec-isakmp" "reverse-route" \
 	"exit" "ip access-list extended HA_VPN" "permit ip 6.6.146.0 0.0.0.255 any" 2>&1) || true

@@ -188,6 +188,44 @@ static void test_address_and_routes(void **state)
 	assert_null(route("0.0.0.0/0"));
 }
 
+// FRR's copy of a reverse route may name the next hop that other routers are told: ours counts.
+static void test_reverse_route(void **state)
+{
+	NEED_KERNEL();
+	struct err err = {0};
+	struct ip_addr told = prefix("192.0.2.99/32").addr;
+	struct kernel_route_spec s = {.dst = prefix("10.54.0.0/16"),
+				      .gateway = prefix("198.51.100.9/32").addr,
+				      .interface = "gi0-1",
+				      .proto = KERNEL_PROTO_RRI,
+				      .metric = 1000};
+	assert_int_equal(kernel_route_add(kernel, &s, &err), 0);
+	assert_int_equal(system("ip route add 10.54.0.0/16 via 192.0.2.99 dev gi0-1 onlink proto "
+				"196 metric 20 && "
+				"ip route add 10.54.0.0/16 via 198.51.100.8 proto ospf metric 30"),
+			 0);
+	turns(10);
+	assert_true(addr_equal(&route("10.54.0.0/16")->gateway, &s.gateway));
+	assert_int_equal(kernel_route_del(kernel, &s, &err), 0);
+	turns(10);
+	assert_true(addr_equal(&route("10.54.0.0/16")->gateway, &told));
+	assert_int_equal(system("ip route del 10.54.0.0/16 metric 20 && "
+				"ip route del 10.54.0.0/16 metric 30"),
+			 0);
+
+	assert_int_equal(kernel_neigh_fix(kernel, "gi0-1", &told, true, &err), 0);
+	assert_int_equal(kernel_neigh_fix(kernel, "gi0-1", &told, true, &err), 0);
+	turns(5);
+	assert_true(neigh.valid);
+	assert_true(addr_equal(&neigh.addr, &told));
+	assert_int_equal(
+		system("ip neigh show 192.0.2.99 dev gi0-1 nud permanent | grep -q lladdr"), 0);
+	assert_int_equal(kernel_neigh_fix(kernel, "gi0-1", &told, false, &err), 0);
+	turns(5);
+	assert_false(neigh.valid);
+	assert_true(kernel_neigh_fix(kernel, "gi9-9", &told, true, &err) < 0);
+}
+
 static void test_unreachable_next_hop(void **state)
 {
 	NEED_KERNEL();
@@ -305,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_before_feed),
 		cmocka_unit_test(test_address_and_routes),
+		cmocka_unit_test(test_reverse_route),
 		cmocka_unit_test(test_unreachable_next_hop),
 		cmocka_unit_test(test_neighbour),
 		cmocka_unit_test(test_resolve_asks),

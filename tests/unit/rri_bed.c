@@ -103,6 +103,16 @@ static void announce_op(void *ctx, const char *line, bool add)
 	snprintf(rri_bed.lines[rri_bed.line_count++ % 8], 160, "%s%s", add ? "" : "no ", line);
 }
 
+static void neighbour_op(void *ctx, const char *kernel_if, const struct ip_addr *addr, bool add)
+{
+	char a[ADDR_STR_MAX];
+	rri_bed.neighbour[0] = '\0';
+	rri_bed.neighbours += add;
+	if (add)
+		snprintf(rri_bed.neighbour, sizeof(rri_bed.neighbour), "%s dev %s",
+			 addr_format(addr, a, sizeof(a)), kernel_if);
+}
+
 void rri_bed_bad_line(void *ctx, unsigned line, unsigned column, const char *text, const char *why)
 {
 	fail_msg("line %u: %s: %s", line, text, why);
@@ -181,7 +191,8 @@ int rri_bed_setup(void **state)
 				    .next_hop = next_hop_op,
 				    .kernel_if = kernel_if_op,
 				    .active = active_op,
-				    .announce = announce_op};
+				    .announce = announce_op,
+				    .neighbour = neighbour_op};
 	assert_int_equal(cli_init(&err), 0);
 	rri_bed.rri = rri_create(&env, &err);
 	return rri_bed.rri ? 0 : -1;

@@ -17,6 +17,8 @@ extern struct rri_bed {
 	unsigned count, adds, dels;
 	char lines[8][160];  // what FRR was told, the last ones
 	unsigned line_count;
+	char neighbour[80];  // the fixed one, "192.0.2.1 dev fa0-0" or ""
+	unsigned neighbours;
 	bool link_down, passive;
 } rri_bed;
 
