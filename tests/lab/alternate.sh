@@ -9,6 +9,8 @@
 #                 that (10 s); in a run of its own
 #   -n COUNT      runs of each (10)         -r PPS   packets/s each way (1000)
 #   -o FILE       rows are added to it, so that parts make one table in the end
+#   PAIR_ADVERTISE  virtual address by which routers are told the spoke's network (6.6.146.99; empty: OSPF
+#                 names the box, BGP the virtual address by a route map); PAIR_ROUTING="ospf bgp"
 #   TANDEM_BUILD  build directory (default build); PAIR_SPOKE=guest: the spoke is Linux kernel ESP
 #   AUDIT_LOGS    directory that keeps the logs of both boxes
 . "$(dirname "$(readlink -f "$0")")/../netns/_init.sh"
@@ -148,7 +150,7 @@ summary() {
 }
 
 # ---- the lab ----------------------------------------------------------------------------------
-PAIR_PREEMPT="" PAIR_PRIO_A=100
+PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_ADVERTISE=${PAIR_ADVERTISE-6.6.146.99}
 case " $* " in
 *" crash "*) # of the process, not of what routing protocols make of it
 	PAIR_TIMERS=${PAIR_TIMERS:-1 10} PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"

@@ -77,6 +77,9 @@ pair_topology() {
 #  preempt; empty: without) PAIR_TRACK_ROUTE (not empty: the route to the inside host counts like a
 #  link: a gateway that hears nothing from the inside router is no candidate) PAIR_RRI (line in the
 #  map's entry) PAIR_EXTRA (lines before the interfaces) PAIR_IN_EXTRA PAIR_OUT_EXTRA (below one)
+#  PAIR_ADVERTISE (a second virtual address inside, by which routers are told the spoke's network;
+#  without: OSPF names the box itself, BGP the virtual address by a route map)
+#  PAIR_ROUTING (default "ospf bgp")
 pair_config() {
 	local node=$1 o prio preempt=${PAIR_PREEMPT-preempt}
 	o=$(pair_octet "$node")
@@ -101,7 +104,7 @@ pair_config() {
 	 set transform-set SET2
 	 set pfs group2
 	 match address HA_VPN
-	 ${PAIR_RRI-reverse-route tag 77}
+	 ${PAIR_RRI-reverse-route tag 77${PAIR_ADVERTISE:+ advertise $PAIR_ADVERTISE}}
 	track 1 interface GigabitEthernet0/0 line-protocol
 	track 2 interface GigabitEthernet0/1 line-protocol
 	track 3 list boolean and
@@ -119,6 +122,7 @@ pair_config() {
 	 ip ospf bfd
 	 ip ospf bfd profile pair
 	 standby 1 ip 6.6.146.100
+	 ${PAIR_ADVERTISE:+standby 1 ip $PAIR_ADVERTISE secondary}
 	 standby 1 timers ${PAIR_TIMERS:-msec 50 msec 150}
 	 standby 1 priority $prio
 	 ${preempt:+standby 1 $preempt}
@@ -145,6 +149,8 @@ pair_config() {
 # The reverse route leaves by its tag; BGP's next hop is the virtual address: rin's route by it does
 # not have to change when the gateways change places.
 pair_config_routing() { # pair_config_routing LAST-OCTET
+	local virtual="neighbor 6.6.146.1 route-map VIRTUAL out"
+	[ -z "${PAIR_ADVERTISE:-}" ] || virtual=""
 	cat <<-C
 	router ospf 1
 	 router-id 6.6.146.$1
@@ -153,6 +159,11 @@ pair_config_routing() { # pair_config_routing LAST-OCTET
 	 timers throttle spf 0 20 1000
 	 timers throttle lsa all 0
 	 timers lsa min-arrival 0
+	route-map RRI permit 10
+	 match tag 77
+	C
+	pair_routes_by bgp || return 0
+	cat <<-C
 	router bgp 65010
 	 bgp router-id 6.6.146.$1
 	 neighbor 6.6.146.1 remote-as 65020
@@ -162,14 +173,13 @@ pair_config_routing() { # pair_config_routing LAST-OCTET
 	 address-family ipv4 unicast
 	  redistribute static route-map RRI
 	  neighbor 6.6.146.1 advertisement-interval 0
-	  neighbor 6.6.146.1 route-map VIRTUAL out
+	  $virtual
 	 exit-address-family
-	route-map RRI permit 10
-	 match tag 77
 	route-map VIRTUAL permit 10
 	 set ip next-hop 6.6.146.100
 	C
 }
+pair_routes_by() { case " ${PAIR_ROUTING:-ospf bgp} " in *" $1 "*) ;; *) return 1 ;; esac; }
 # What FRR has by itself on each of the three: BFD finds a silent neighbour in 300 ms.
 pair_bfd() {
 	printf 'bfd\n profile pair\n  transmit-interval 100\n  receive-interval 100\n  detect-multiplier 3\n'
@@ -189,6 +199,9 @@ pair_rin_config() {
 	 timers throttle spf 0 20 1000
 	 timers throttle lsa all 0
 	 timers lsa min-arrival 0
+	C
+	pair_routes_by bgp || return 0
+	cat <<-C
 	router bgp 65020
 	 bgp router-id 6.6.146.1
 	 no bgp ebgp-requires-policy
@@ -251,7 +264,7 @@ pair_thaw() { kill -CONT "${GW_PID[$1]}"; }
 # its sockets closed by the kernel, and the neighbours of a box without power hear no FIN of bgpd.
 # pair_poweron: links and FRR; then pair_launch.
 pair_poweroff() {
-	local p pids
+	local pids
 	pids=$(ip netns pids "$(nsname "gw$1")")
 	"${PAIR_AT_FAULT:-:}"
 	# shellcheck disable=SC2086
@@ -361,7 +374,8 @@ rin_without_route() { [ -z "$(rin_ospf)$(rin_bgp)$(rin_kernel)" ]; }
 rin_adjacent() {
 	local own
 	own=6.6.146.$(pair_octet "$1")
-	frr vtysh fr -c "show ip ospf neighbor" | grep "$own .*Full\|Full.* $own " >/dev/null &&
+	frr vtysh fr -c "show ip ospf neighbor" | grep "$own .*Full\|Full.* $own " >/dev/null || return 1
+	! pair_routes_by bgp ||
 		rin_json "show bgp summary" |
 		jq -e ".ipv4Unicast.peers[\"$own\"].state == \"Established\"" >/dev/null
 }

@@ -109,7 +109,8 @@ start)
 	pid_stop "$D/run/charon.pid"
 	rm -f "$D/vici"
 	conf_write
-	# A peer that gets no processor overflows its sockets: it goes first, it is not under test.
+	# A peer that gets no processor overflows its sockets: it goes first, and its sockets get room for
+	# seconds (sockbuf.py). It is not under test.
 	# /run/charon.pid is compiled in: each instance binds a private /run in the mount namespace
 	# that `ip netns exec` has made.
 	IN=(ip netns exec "$3")
@@ -119,6 +120,7 @@ start)
 		>>"$D/stdout" 2>&1 </dev/null &
 	wait_for 10 ctl --stats || { cat "$D/stdout" "$D/charon.log" >&2; die "charon $NAME did not start"; }
 	autogroup_first "$(cat "$D/run/charon.pid")"
+	[ "$3" = - ] || "$LABDIR/sockbuf.py" "$(cat "$D/run/charon.pid")" 16777216
 	[ ! -e "$D/swanctl/swanctl.conf" ] || ctl --load-all --noprompt >"$D/load.log" 2>&1
 	;;
 conn)
