@@ -87,6 +87,14 @@ uint64_t standby_now(void)
 	return loop_clock_us() / 1000;
 }
 
+void standby_lead(const char *name)
+{
+}
+
+void standby_vacancies(const char *name)
+{
+}
+
 void standby_missed(const char *name)
 {
 }

@@ -67,7 +67,7 @@ static bool group_is_default(const struct standby_group *g)
 {
 	return !g->ip_set && !g->replay_protection && TAILQ_EMPTY(&g->secondary) &&
 	       TAILQ_EMPTY(&g->tracks) && g->priority == 100 && !g->preempt && !g->timers_set &&
-	       g->name[0] == '\0' && g->auth_kind == STANDBY_AUTH_TEXT &&
+	       g->name[0] == '\0' && g->follow[0] == '\0' && g->auth_kind == STANDBY_AUTH_TEXT &&
 	       strcmp(g->auth_text, "cisco") == 0 && !g->mac_set && !g->use_bia;
 }
 
@@ -214,6 +214,22 @@ static int cmd_standby_name(struct cli *cli, const struct cli_args *a)
 	return cmd_name(cli, g->name, a->value[v], "standby group");
 }
 
+static int cmd_follow(struct cli *cli, const struct cli_args *a)
+{
+	unsigned v;
+	struct standby_group *g = standby_group_of(cli, a, &v);
+
+	if (g == NULL)
+		return -1;
+	if (a->no) {
+		g->follow[0] = '\0';
+		return 0;
+	}
+	if (strcmp(a->value[v], g->name) == 0)
+		return cli_error(cli, "%% a standby group cannot follow itself");
+	return cmd_name(cli, g->follow, a->value[v], "standby group");
+}
+
 static int cmd_track(struct cli *cli, const struct cli_args *a)
 {
 	unsigned v;
@@ -311,8 +327,8 @@ static int cmd_mac(struct cli *cli, const struct cli_args *a)
 }
 
 static cli_fn run_ip = cmd_ip, run_priority = cmd_priority, run_preempt = cmd_preempt,
-	      run_timers = cmd_timers, run_standby_name = cmd_standby_name, run_track = cmd_track,
-	      run_authentication = cmd_authentication, run_mac = cmd_mac;
+	      run_timers = cmd_timers, run_standby_name = cmd_standby_name, run_follow = cmd_follow,
+	      run_track = cmd_track, run_authentication = cmd_authentication, run_mac = cmd_mac;
 
 #define G     STANDBY_G
 #define DELAY "NUMBER<0-3600>"
@@ -340,6 +356,7 @@ static const struct cli_cmd rows[] = {
 	 standby_group_run, CLI_NO, &run_timers},
 	{CLI_IF, G "timers", NULL, standby_group_run, CLI_NO_ONLY, &run_timers},
 	{CLI_IF, G "name NAME", NULL, standby_group_run, CLI_NO, &run_standby_name},
+	{CLI_IF, G "follow NAME", NULL, standby_group_run, CLI_NO, &run_follow},
 	{CLI_IF, G "track NUMBER<1-1000> [decrement NUMBER<1-255>] [shutdown]", NULL,
 	 standby_group_run, CLI_NO, &run_track},
 	{CLI_IF, G "track INTERFACE [NUMBER<1-255>]", NULL, standby_group_run, CLI_NO, &run_track},

@@ -128,6 +128,8 @@ static const char *const texts[][2] = {
 	{"events", "State changes"},
 	{"extended", "Source, destination, protocol and ports"},
 	{"fair-queue", "Queueing (kept, no effect)"},
+	{"follow", "Go where another standby group of this router is"},
+	{"follow NAME", "Name of that group"},
 	{"fragmentation", "When large packets are fragmented"},
 	{"full", "Full duplex"},
 	{"full-duplex", "Full duplex (kept, no effect)"},

@@ -109,6 +109,8 @@ static void print_group(struct text *t, const struct standby_group *g)
 		text_put(t, "%s replay-protection\n", pre);
 	if (g->name[0] != '\0')
 		text_put(t, "%s name %s\n", pre, g->name);
+	if (g->follow[0] != '\0')
+		text_put(t, "%s follow %s\n", pre, g->follow);
 	if (g->mac_set)
 		text_put(t, "%s mac-address %02x%02x.%02x%02x.%02x%02x\n", pre, g->mac[0],
 			 g->mac[1], g->mac[2], g->mac[3], g->mac[4], g->mac[5]);

@@ -347,6 +347,7 @@ static void group_end(struct redundancy_group *r)
 	agent_destroy(r->agent);
 	*r = (struct redundancy_group){0};
 	redundancy.groups--;
+	redundancy_hsrp_groups();
 	others_hold();
 }
 
@@ -362,6 +363,7 @@ static int group_begin(unsigned n, const char *name, struct err *err)
 	r->number = (uint16_t)n;
 	snprintf(r->name, sizeof(r->name), "%s", name);
 	redundancy.groups++;
+	redundancy_hsrp_groups();
 	(void)standby_gate(name, true);
 	(void)standby_hold(name, true);
 	others_hold();
@@ -422,38 +424,7 @@ int redundancy_apply(struct gateway *g, const struct config *c, struct err *err)
 	return rc;
 }
 
-// ---- switchover by hand, start and stop -------------------------------------------------------
-int redundancy_switch(struct gateway *g, struct err *err)
-{
-	int done = 0, rc = 0;
-
-	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
-		struct redundancy_group *r = redundancy_get(n);
-		if (!r || !r->working)
-			continue;
-		// nobody would take the virtual address
-		struct standby_view v;
-		int one = standby_view(r->name, &v) && v.other_known
-				  ? agent_switch(r->agent, redundancy_now())
-				  : -EHOSTDOWN;
-		r->forced = one == 0;
-		rc = one ? one : rc;
-		done += one == 0;
-	}
-	redundancy_rearm(g);
-	if (done && !rc)
-		return 0;
-	if (!redundancy.groups)
-		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
-	if (!done && !rc)
-		return err_set(err, -EAGAIN, "This box is not active; enter it on the active one");
-	return err_set(err, rc, "%s",
-		       rc == -ENOTCONN    ? "The replication link is down"
-		       : rc == -EBUSY     ? "A switchover is under way"
-		       : rc == -EHOSTDOWN ? "HSRP knows no standby router"
-					  : "The other box is not STANDBY HOT");
-}
-
+// ---- start and stop ---------------------------------------------------------------------------
 int redundancy_start(struct gateway *g, struct err *err)
 {
 	loop_timer_init(&redundancy.tick, g->loop, "redundancy", on_tick, g);
@@ -466,7 +437,7 @@ static void hand_over(struct gateway *g)
 {
 	struct err err = {0};
 
-	if (redundancy_switch(g, &err))
+	if (redundancy_switch(g, NULL, &err))
 		return;
 	for (int i = 0; i < LEAVE_TURNS; i++) {
 		bool working = false;

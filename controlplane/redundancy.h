@@ -34,6 +34,7 @@ struct redundancy_group {
 	uint64_t parted_at;              // HSRP and the work disagree since, or agreed last
 	uint32_t replay_in, replay_out;  // packets between checkpoints
 	struct pair_counters counters;
+	uint32_t load;  // packets/s of both directions that pass here
 };
 
 struct redundancy_event {
@@ -66,11 +67,13 @@ void redundancy_invariants(struct gateway *g, struct redundancy_group *r, struct
 void redundancy_attached(struct gateway *g, bool attached, bool first);
 void redundancy_writable(struct gateway *g);
 void redundancy_rearm(struct gateway *g);
-int redundancy_switch(struct gateway *g, struct err *err);  // redundancy force-switchover
+// redundancy force-switchover [NAME]; NULL: all groups that work here
+int redundancy_switch(struct gateway *g, const char *name, struct err *err);
 
 // redundancy_hsrp.c: what HSRP sees and wants
 void redundancy_hsrp_start(void);
 void redundancy_hsrp_stop(void);
+void redundancy_hsrp_groups(void);  // there are others than before
 void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now);
 // New counters of the pair, before they are kept.
 void redundancy_hsrp_counters(struct redundancy_group *r, const struct pair_counters *now);
@@ -83,7 +86,7 @@ unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][
 void redundancy_config_fill(const struct config *c, struct ha_config *out);
 
 // ---- redundancy_load.c --------------------------------------------------------------------------
-struct redundancy_load {  // packets per second into the SAs of groups that work here, and there
+struct redundancy_load {  // packets/s, both directions, of groups that work here, and there
 	uint32_t here_pps, other_pps;
 	unsigned busy_percent;      // of the busiest worker
 	unsigned together_percent;  // if all of it were here

@@ -140,11 +140,34 @@ static void association_warn(struct gateway *g, const struct ipc_association *a)
 			   a->number);
 }
 
+// A standby group follows where the SAs are; without replication each has an election of its own.
+static void follow_warn(struct gateway *g, const struct config *c)
+{
+	const struct interface_config *i, *leader;
+	const struct standby_group *s;
+
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		TAILQ_FOREACH (s, &i->standby, link) {
+			if (!s->follow[0])
+				continue;
+			TAILQ_FOREACH (leader, &c->interfaces, link)
+				if (leader->stateful && strcmp(leader->redundancy, s->follow) == 0)
+					break;
+			if (!leader || !c->redundancy.inter_device)
+				apply_warn(g,
+					   "Interface %s: standby %u follow %s has no effect: no "
+					   "crypto map is replicated under that name",
+					   i->name, s->number, s->follow);
+		}
+	}
+}
+
 void redundancy_warn(struct gateway *g, const struct config *c)
 {
 	const struct interface_config *i;
 	bool stateful = false;
 
+	follow_warn(g, c);
 	TAILQ_FOREACH (i, &c->interfaces, link) {
 		if (!i->stateful)
 			continue;

@@ -1,6 +1,7 @@
 // HSRP and the redundancy groups: what HSRP sees goes to the agent, what it wants is asked for
 // first, and the two are brought together again when they part.
 
+#include <errno.h>
 #include <string.h>
 
 #include "redundancy.h"
@@ -18,6 +19,7 @@ static void hello_look(struct redundancy_group *r)
 		h.priority = v.priority;
 		h.hello_ms = v.hello_ms;
 		h.hold_ms = v.hold_ms;
+		h.load = r->load;
 		memcpy(h.own, v.local.bytes, sizeof(h.own));
 		memcpy(h.other, v.other.bytes, sizeof(h.other));
 	}
@@ -51,6 +53,22 @@ static void hook_claim(void *ctx, const char *name, bool preempt)
 	redundancy_rearm(&gateway);
 }
 
+// A standby group that follows goes where the work is. While the leader hears the other box, that
+// box lives; its role inside is taken only if nothing of it arrives there any more.
+static enum standby_answer hook_member(void *ctx, const char *leader, bool preempt)
+{
+	struct redundancy_group *r = redundancy_named(leader);
+
+	if (!r || r->working)
+		return STANDBY_GRANT;
+	if (preempt)
+		return STANDBY_DENY;
+	hello_look(r);
+	if (!r->hello.other_active || r->claiming)
+		return STANDBY_WAIT;  // the leader's own claim is the answer
+	return STANDBY_ASK;
+}
+
 static void hook_change(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
 			enum hsrp_event why)
 {
@@ -79,7 +97,7 @@ static void parted_look(struct redundancy_group *r, uint64_t now)
 		r->parted_at = now;
 	// a process that began again and took its SAs back has the role without a hello
 	if (r->working)
-		standby_resume(redundancy.groups > 1 ? r->name : NULL);
+		standby_resume(r->name);
 	if (r->working && now > r->parted_at + 2 * hold) {
 		r->parted_at = now;
 		agent_lost(r->agent, now);
@@ -112,13 +130,13 @@ static void weak_look(struct redundancy_group *r, uint64_t now)
 	(void)agent_switch(r->agent, now);
 }
 
-// With one redundancy group all standby groups of the box belong together (H5). One that became
-// active here by itself, for hellos that were lost, goes back to the box that works; refused while
-// that box is not there for it.
+// Standby groups that follow go where the work is (H5). One that became active here by itself
+// goes back to the box that works, as soon as that box is there for it; one that nobody has is
+// taken by the box that works.
 static void follow_look(struct redundancy_group *r, uint64_t now)
 {
 	uint64_t hold = r->hello.hold_ms * 1000ull;
-	bool follows = redundancy.groups == 1 && !r->working && !r->claiming && hold != 0 &&
+	bool follows = !r->working && !r->claiming && hold != 0 &&
 		       r->role.mine == HA_ROLE_STANDBY && r->role.link && r->role.hot &&
 		       r->hello.other_active && !r->hello.self_active;
 
@@ -127,9 +145,11 @@ static void follow_look(struct redundancy_group *r, uint64_t now)
 	} else if (now > r->follow_at + 2 * hold) {
 		r->follow_at = now;
 		r->yielding = true;
-		(void)standby_yield(NULL);
+		(void)standby_yield(r->name);
 		r->yielding = false;
 	}
+	if (r->working && r->hello.self_active)
+		standby_vacancies(r->name);
 }
 
 void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now)
@@ -140,9 +160,55 @@ void redundancy_hsrp_tick(struct redundancy_group *r, uint64_t now)
 	follow_look(r, now);
 }
 
+// ---- redundancy force-switchover --------------------------------------------------------------
+int redundancy_switch(struct gateway *g, const char *name, struct err *err)
+{
+	int done = 0, rc = 0;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		struct redundancy_group *r = redundancy_get(n);
+		if (!r || !r->working || (name && strcmp(r->name, name) != 0))
+			continue;
+		// nobody would take the virtual address
+		struct standby_view v;
+		int one = standby_view(r->name, &v) && v.other_known
+				  ? agent_switch(r->agent, redundancy_now())
+				  : -EHOSTDOWN;
+		r->forced = one == 0;
+		rc = one ? one : rc;
+		done += one == 0;
+	}
+	redundancy_rearm(g);
+	if (done && !rc)
+		return 0;
+	if (!redundancy.groups)
+		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
+	if (name && !redundancy_named(name))
+		return err_set(err, -ENOENT, "There is no redundancy group %s", name);
+	if (!done && !rc)
+		return err_set(err, -EAGAIN, "This box is not active; enter it on the active one");
+	return err_set(err, rc, "%s",
+		       rc == -ENOTCONN    ? "The replication link is down"
+		       : rc == -EBUSY     ? "A switchover is under way"
+		       : rc == -EHOSTDOWN ? "HSRP knows no standby router"
+					  : "The other box is not STANDBY HOT");
+}
+
+// With one redundancy group all standby groups of the box belong to it; with several `standby G
+// follow NAME` says which.
+void redundancy_hsrp_groups(void)
+{
+	const char *only = NULL;
+
+	for (unsigned n = 1; n <= HA_GROUPS_MAX && redundancy.groups == 1; n++)
+		only = redundancy_get(n) ? redundancy.group[n].name : only;
+	standby_lead(only);
+}
+
 void redundancy_hsrp_start(void)
 {
-	static const struct standby_hooks hooks = {.claim = hook_claim, .change = hook_change};
+	static const struct standby_hooks hooks = {
+		.claim = hook_claim, .member = hook_member, .change = hook_change};
 
 	standby_hooks_set(&hooks);
 }

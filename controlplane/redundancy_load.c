@@ -1,9 +1,9 @@
 // What this box carries, what the other one does, and what it would be together (S12): with two
 // groups each box must be able to carry both.
 //
-// The traffic of the other box's groups is known from the edges of its SAs, which come all the
-// time; how much of this box it would take, from what its own traffic takes. Inbound packets stand
-// for both directions.
+// Packets of both directions count. The other box tells with its leases what its groups carry; one
+// of a release that does not is known from the edges of its SAs, inbound alone. How much of this
+// box it would take follows from what its own traffic takes.
 
 #include <string.h>
 
@@ -16,7 +16,7 @@
 #define LONG        12  // samples over it before it is said
 
 static struct {
-	uint64_t at_ms, moved[HA_GROUPS_MAX + 1];
+	uint64_t at_ms, moved[HA_GROUPS_MAX + 1], sealed[HA_GROUPS_MAX + 1];
 	uint64_t busy[WORKERS_MAX], total[WORKERS_MAX];
 	unsigned over;
 	struct redundancy_load now;
@@ -64,14 +64,23 @@ static void judge(void)
 	log_event_limited(
 		&rl, "REDUNDANCY", LOG_L_WARNING, "LOAD",
 		"Both boxes together carry about %u %% of what this one can: %u packets/s "
-		"in here at %u %%, %u at the other box; a failure of one may overload the "
+		"here at %u %%, %u at the other box; a failure of one may overload the "
 		"other",
 		n->together_percent, n->here_pps, n->busy_percent, n->other_pps);
 }
 
+// Workers that begin again count from 0.
+static uint64_t grown(uint64_t *last, uint64_t now)
+{
+	uint64_t by = now >= *last ? now - *last : now;
+
+	*last = now;
+	return by;
+}
+
 void redundancy_load_tick(uint64_t now_ms)
 {
-	uint64_t here = 0, other = 0;
+	uint64_t here = 0, other = 0, one;
 
 	if (!dp_running() || now_ms < load.at_ms + SAMPLE_MS)
 		return;
@@ -79,20 +88,24 @@ void redundancy_load_tick(uint64_t now_ms)
 	bool first = load.at_ms == 0;
 	load.at_ms = now_ms;
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
-		const struct redundancy_group *r = redundancy_get(n);
-		uint64_t moved = dp_checkpoint_packets(n), by = moved - load.moved[n];
-		load.moved[n] = moved;
-		if (r && r->working)
-			here += by;
-		else if (r)
-			other += by;
+		struct redundancy_group *r = redundancy_get(n);
+		uint64_t in = grown(&load.moved[n], dp_checkpoint_packets(n));
+		uint64_t out = grown(&load.sealed[n], dp_group_sealed(n));
+		if (!r || first)
+			continue;
+		one = (in + out) * 1000 / passed;
+		r->load = r->working ? (uint32_t)one : 0;
+		if (r->working)
+			here += one;
+		else
+			other += r->role.peer_load != HA_LOAD_UNKNOWN ? r->role.peer_load : one;
 	}
 	unsigned percent = busiest();
 	if (first)
 		return;
 	load.now = (struct redundancy_load){
-		.here_pps = (uint32_t)(here * 1000 / passed),
-		.other_pps = (uint32_t)(other * 1000 / passed),
+		.here_pps = (uint32_t)here,
+		.other_pps = (uint32_t)other,
 		.busy_percent = percent,
 		.together_percent = redundancy_load_together(here, other, percent),
 	};

@@ -118,7 +118,7 @@ static void load_text(struct cli *cli)
 	redundancy_load_get(&n);
 	if (n.other_pps)
 		cli_printf(cli,
-			   "Load: %u packets/s in here, busiest worker %u %%; %u at the other box; "
+			   "Load: %u packets/s here, both ways, busiest worker %u %%; %u at the other box; "
 			   "together about %u %% of this box (plan for at most 70)\n",
 			   n.here_pps, n.busy_percent, n.other_pps, n.together_percent);
 }
@@ -396,9 +396,10 @@ static int show_ipc(struct cli *cli, const struct cli_args *args)
 // ---- redundancy force-switchover --------------------------------------------------------------
 static int force_switchover(struct cli *cli, const struct cli_args *args)
 {
+	const char *name = args->values ? args->value[0] : NULL;
 	struct err err = {0};
 
-	if (redundancy_switch(&gateway, &err))
+	if (redundancy_switch(&gateway, name, &err))
 		return cli_error(cli, "%% %s", err.msg);
 	return CLI_DONE;
 }
@@ -415,6 +416,7 @@ static const char *const help[][2] = {
 	{"zones", "The same, by zone"},
 	{"status", "The same, in brief"},
 	{"force-switchover", "Hands the active role to the other box without losing a packet"},
+	{"force-switchover NAME", "Of this redundancy group only"},
 	{NULL, NULL},
 };
 
@@ -425,7 +427,7 @@ static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show redundancy counters", help, show_counters, 0, NULL},
 	{CLI_EXEC, "show crypto ha", help, show_crypto_ha, 0, NULL},
 	{CLI_EXEC, "show ipc [association|zones|status]", help, show_ipc, 0, NULL},
-	{CLI_ENABLE, "redundancy force-switchover", help, force_switchover, 0, NULL},
+	{CLI_ENABLE, "redundancy force-switchover [NAME]", help, force_switchover, 0, NULL},
 };
 
 int show_redundancy_register(struct gateway *g, struct err *err)

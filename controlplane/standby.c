@@ -226,6 +226,7 @@ static int group_apply(struct gateway *g, struct standby *s, const struct config
 	if (!standby_conf(g, s, c, ifc, conf, &hc))
 		return 0;
 	s->wanted = true;
+	snprintf(s->follow, sizeof(s->follow), "%s", conf->follow);
 	if (strcmp(s->name, conf->name) != 0) {
 		// Crypto maps were applied before: they asked for a name that was not here yet.
 		snprintf(s->name, sizeof(s->name), "%s", conf->name);

@@ -25,7 +25,8 @@ struct standby_tracked {
 struct standby {
 	TAILQ_ENTRY(standby) link;
 	char interface[CONFIG_NAME_MAX], name[CONFIG_NAME_MAX];
-	char host_if[16];  // kernel interface that carries the addresses
+	char follow[CONFIG_NAME_MAX];  // name of the group that it goes with
+	char host_if[16];              // kernel interface that carries the addresses
 	uint16_t number;
 	uint32_t port;
 	struct hsrp_group *group;
@@ -35,6 +36,7 @@ struct standby {
 	unsigned secondary_count;
 	struct standby_tracked tracked[STANDBY_TRACKS_MAX];
 	unsigned tracked_count;
+	uint64_t vacant_at;  // nobody is known to be active since, 0 = somebody is
 	uint64_t split_due;  // when to look whether the roles have parted, 0 = no
 	bool wanted;         // scratch: in the configuration being applied
 	bool held, gated;    // as told to the group
@@ -46,6 +48,9 @@ struct standby {
 	unsigned virtual_count;
 	uint64_t arp_answers, announcements, send_failed;
 	uint64_t questions, answers;  // is this router heard?
+	struct ip_addr silent;        // the active router, whose hellos are missed
+	uint64_t silent_asked;        // when it was asked last
+	bool silent_answered;
 };
 TAILQ_HEAD(standby_list, standby);
 extern struct standby_list standby_all;
@@ -63,6 +68,9 @@ uint64_t standby_now(void);  // milliseconds, the clock itself
 // ---- roles, for the switchover (standby_role.c) ----------------------------------------------
 // Groups are named as `standby G name NAME` does; NULL = all groups. What is asked for is kept for
 // groups that do not exist (yet), until it is taken back.
+//
+// Groups that follow a named one (`standby G follow NAME`, or all, standby_lead()) are its members:
+// what is asked of the leader is asked of them.
 struct standby_view {
 	char interface[CONFIG_NAME_MAX];
 	uint16_t number;
@@ -80,6 +88,8 @@ struct standby_view {
 	uint8_t other_priority;
 	uint32_t other_heard_ms;  // since its last message
 };
+// All groups that follow no other one are members of this one; NULL = of none.
+void standby_lead(const char *name);
 // The first group of that name; false = there is none.
 bool standby_view(const char *name, struct standby_view *out);
 // No preemption (`preempt delay sync N` bounds it); succession of a lost router is not delayed.
@@ -91,20 +101,30 @@ int standby_gate(const char *name, bool gated);
 void standby_claimed(const char *name, bool granted);
 // Planned switchover: gives the role to the standby router, now, and does not take it back before
 // that router is lost or standby_reclaim(). False: none of the groups is active, or one that is
-// knows no standby router; then nothing happens.
+// knows no standby router; then nothing happens. (A member that knows none stays, though.)
 bool standby_yield(const char *name);
 void standby_reclaim(const char *name);
 // This box has the role still, its process began again (hsrp_group_resume()).
 void standby_resume(const char *name);
+// This box works: members that have known no active router for a hold time become active here.
+void standby_vacancies(const char *name);
 // The other box has handed its work over: its groups' resigns are not doubted now.
 void standby_handed(const char *name);
 // The other box says by the replication link that it does not hear the group's hellos.
 void standby_missed(const char *name);
+enum standby_answer {
+	STANDBY_WAIT,  // standby_claimed() follows
+	STANDBY_DENY,
+	STANDBY_GRANT,
+	STANDBY_ASK  // denied while the active router answers questions on the line
+};
 struct standby_hooks {
 	void *ctx;
 	// The group would become active. preempt: the active router is still heard, nothing was
 	// sent to it. May be NULL: granted.
 	void (*claim)(void *ctx, const char *name, bool preempt);
+	// A member of that group would. May be NULL: granted.
+	enum standby_answer (*member)(void *ctx, const char *leader, bool preempt);
 	// A role changed. Called before anything is sent because of it (resign, hello, ARP) and
 	// before addresses are taken or given up. May be NULL.
 	void (*change)(void *ctx, const char *name, enum hsrp_state from, enum hsrp_state to,
@@ -138,9 +158,14 @@ bool standby_clock_moved(void);
 void standby_ask(struct gateway *g, struct standby *s, const struct ip_addr *peer);
 void standby_hearing_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
 // A station has answered a question that `own` had asked.
-void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *own);
+void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *own,
+		      const struct ip_addr *from);
+// The active router's hellos are missed: has it answered since this was asked last? True the first
+// time. Asks it again.
+bool standby_answers(struct standby *s);
 // standby_role.c
 void standby_role_told(struct gateway *g, struct standby *s, const struct hsrp_action *a);
 void standby_claim_asked(struct standby *s, bool preempt);
+bool standby_member(const struct standby *s, const char *name);  // or the leader itself
 // The wishes for the group's name, told to a new or renamed one.
 void standby_wishes_tell(struct gateway *g, struct standby *s);

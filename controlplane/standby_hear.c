@@ -41,7 +41,24 @@ void standby_ask(struct gateway *g, struct standby *s, const struct ip_addr *pee
 			question(s, &near[i]);
 }
 
-void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *own)
+bool standby_answers(struct standby *s)
+{
+	uint64_t now = standby_now();
+	struct hsrp_snapshot v;
+
+	hsrp_group_snapshot(s->group, now, &v);
+	bool first =
+		!addr_equal(&s->silent, &v.active.addr) || now > s->silent_asked + 2ull * v.hold_ms;
+	bool alive = first || s->silent_answered;
+	s->silent = v.active.addr;
+	s->silent_asked = now;
+	s->silent_answered = false;
+	question(s, &s->silent);
+	return alive;
+}
+
+void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *own,
+		      const struct ip_addr *from)
 {
 	struct standby *s;
 
@@ -51,6 +68,7 @@ void standby_answered(struct gateway *g, uint32_t port, const struct ip_addr *ow
 		    !addr_equal(own, &hsrp_group_conf(s->group)->local))
 			continue;
 		s->answers++;
+		s->silent_answered |= addr_equal(from, &s->silent);
 		hsrp_group_answered(s->group, standby_now(), &a);
 		if (!a.count)
 			continue;
@@ -126,7 +144,7 @@ void standby_missed(const char *name)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!s->group || strcmp(s->name, name) != 0)
+		if (!s->group || !standby_member(s, name))
 			continue;
 		hsrp_group_missed(s->group, standby_now(), &a);
 		standby_act(&gateway, s, &a);

@@ -367,7 +367,7 @@ bool standby_frame(struct gateway *g, uint32_t port, const uint8_t *frame, size_
 	case HSRP_FRAME_NS:
 	case HSRP_FRAME_ARP_REQUEST: return address_asked(port, &f);
 	case HSRP_FRAME_NA:
-	case HSRP_FRAME_ARP_REPLY: standby_answered(g, port, &f.target); return false;
+	case HSRP_FRAME_ARP_REPLY: standby_answered(g, port, &f.target, &f.sender); return false;
 	default: return false;
 	}
 }

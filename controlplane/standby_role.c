@@ -1,6 +1,6 @@
 // What a switchover asks of the standby groups, by name: hold preemption, gate the active role,
 // yield it, look; and what it is told. Wishes outlive configurations: a group that is made later,
-// or gets the name later, finds them.
+// or gets the name later, finds them. Groups that follow the named one are treated alike.
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,10 +16,21 @@ struct wish {
 };
 static struct wish wishes[WISHES_MAX];
 static struct standby_hooks hooks;
+static char lead[CONFIG_NAME_MAX];  // of all groups that follow no other one
 
-static bool is_named(const struct standby *s, const char *name)
+static bool is_leader(const struct standby *s, const char *name)
 {
-	return s->group && (!name || (s->name[0] && strcmp(s->name, name) == 0));
+	return s->name[0] && strcmp(s->name, name) == 0;
+}
+
+bool standby_member(const struct standby *s, const char *name)
+{
+	return is_leader(s, name) || strcmp(s->follow[0] ? s->follow : lead, name) == 0;
+}
+
+static bool is_asked(const struct standby *s, const char *name)
+{
+	return s->group && (!name || standby_member(s, name));
 }
 
 static struct wish *wish_get(const char *name)
@@ -48,7 +59,7 @@ void standby_wishes_tell(struct gateway *g, struct standby *s)
 
 	for (unsigned i = 0; i < WISHES_MAX; i++) {
 		const struct wish *w = &wishes[i];
-		if (!w->used || (w->name[0] && strcmp(w->name, s->name) != 0))
+		if (!w->used || (w->name[0] && !standby_member(s, w->name)))
 			continue;
 		named |= w->name[0] && w->held;
 		all |= !w->name[0] && w->held;
@@ -74,10 +85,23 @@ static int wish_set(const char *name, bool held, bool gated)
 	w->gated = gated;
 	w->used = held || gated;
 	TAILQ_FOREACH (s, &standby_all, link)
-		if (is_named(s, name))
+		if (is_asked(s, name))
 			standby_wishes_tell(&gateway, s);
 	standby_rearm(&gateway);
 	return 0;
+}
+
+void standby_lead(const char *name)
+{
+	struct standby *s;
+
+	if (strcmp(lead, name ? name : "") == 0)
+		return;
+	snprintf(lead, sizeof(lead), "%s", name ? name : "");
+	TAILQ_FOREACH (s, &standby_all, link)
+		if (s->group)
+			standby_wishes_tell(&gateway, s);
+	standby_rearm(&gateway);
 }
 
 int standby_hold(const char *name, bool hold)
@@ -98,7 +122,7 @@ void standby_claimed(const char *name, bool granted)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!is_named(s, name))
+		if (!is_asked(s, name))
 			continue;
 		hsrp_group_claimed(s->group, granted, standby_now(), &a);
 		standby_act(&gateway, s, &a);
@@ -113,18 +137,19 @@ bool standby_yield(const char *name)
 	unsigned active = 0;
 
 	TAILQ_FOREACH (s, &standby_all, link) {
-		if (!is_named(s, name))
+		if (!is_asked(s, name))
 			continue;
 		hsrp_group_snapshot(s->group, standby_now(), &v);
 		if (v.state != HSRP_STATE_ACTIVE)
 			continue;
-		if (!addr_is_set(&v.standby.addr))
+		if (addr_is_set(&v.standby.addr))
+			active++;
+		else if (!name || is_leader(s, name))
 			return false;
-		active++;
 	}
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (is_named(s, name) && hsrp_group_resign(s->group, standby_now(), &a))
+		if (is_asked(s, name) && hsrp_group_resign(s->group, standby_now(), &a))
 			standby_act(&gateway, s, &a);
 	}
 	standby_rearm(&gateway);
@@ -137,7 +162,7 @@ void standby_reclaim(const char *name)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!is_named(s, name))
+		if (!is_asked(s, name))
 			continue;
 		hsrp_group_reclaim(s->group, standby_now(), &a);
 		standby_act(&gateway, s, &a);
@@ -151,7 +176,7 @@ void standby_handed(const char *name)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!is_named(s, name))
+		if (!is_asked(s, name))
 			continue;
 		hsrp_group_handed(s->group, standby_now(), &a);
 		standby_act(&gateway, s, &a);
@@ -165,12 +190,35 @@ void standby_resume(const char *name)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!is_named(s, name))
+		if (!is_asked(s, name))
 			continue;
 		hsrp_group_resume(s->group, standby_now(), &a);
 		standby_act(&gateway, s, &a);
 	}
 	standby_rearm(&gateway);
+}
+
+void standby_vacancies(const char *name)
+{
+	struct standby *s;
+
+	TAILQ_FOREACH (s, &standby_all, link) {
+		uint64_t now = standby_now();
+		struct hsrp_actions a = {0};
+		struct hsrp_snapshot v;
+
+		if (!is_asked(s, name))
+			continue;
+		hsrp_group_snapshot(s->group, now, &v);
+		if (v.state < HSRP_STATE_LISTEN || addr_is_set(&v.active.addr)) {
+			s->vacant_at = 0;
+		} else if (!s->vacant_at) {
+			s->vacant_at = now;
+		} else if (now > s->vacant_at + v.hold_ms) {
+			hsrp_group_resume(s->group, now, &a);
+			standby_act(&gateway, s, &a);
+		}
+	}
 }
 
 bool standby_view(const char *name, struct standby_view *out)
@@ -179,7 +227,7 @@ bool standby_view(const char *name, struct standby_view *out)
 	struct hsrp_snapshot v;
 
 	TAILQ_FOREACH (s, &standby_all, link)
-		if (is_named(s, name))
+		if (s->group && is_leader(s, name))
 			break;
 	if (!s)
 		return false;
@@ -224,12 +272,20 @@ void standby_role_told(struct gateway *g, struct standby *s, const struct hsrp_a
 
 void standby_claim_asked(struct standby *s, bool preempt)
 {
+	const char *leader = s->follow[0] ? s->follow : lead[0] ? lead : s->name;
+	enum standby_answer answer = STANDBY_GRANT;
 	struct hsrp_actions a = {0};
 
-	if (hooks.claim && s->name[0]) {
+	if (is_leader(s, leader) && hooks.claim) {
 		hooks.claim(hooks.ctx, s->name, preempt);
 		return;
 	}
-	hsrp_group_claimed(s->group, true, standby_now(), &a);
+	if (!is_leader(s, leader) && leader[0] && hooks.member)
+		answer = hooks.member(hooks.ctx, leader, preempt);
+	if (answer == STANDBY_WAIT)
+		return;
+	if (answer == STANDBY_ASK && !standby_answers(s))
+		answer = STANDBY_GRANT;
+	hsrp_group_claimed(s->group, answer == STANDBY_GRANT, standby_now(), &a);
 	standby_act(&gateway, s, &a);
 }

@@ -133,6 +133,16 @@ uint64_t dp_checkpoint_step(unsigned group)
 	return group < DP_GROUPS ? step_max[group] : 0;
 }
 
+uint64_t dp_group_sealed(unsigned group)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < WORKER_MAX && group < DP_GROUPS; i++)
+		if (noters[i])
+			sum += __atomic_load_n(&noters[i]->group_sent[group], __ATOMIC_RELAXED);
+	return sum;
+}
+
 uint64_t dp_checkpoint_packets(unsigned group)
 {
 	return group < DP_GROUPS ? moved[group] : 0;

@@ -107,6 +107,7 @@ struct worker {
 	uint64_t loops, busy_loops, sleeps, rx_packets, tx_packets, handoff_in_packets,
 		handoff_out_packets, busy_cycles, total_cycles;
 	uint64_t invariant_i1, invariant_i4;
+	uint64_t group_sent[DP_GROUPS];  // packets sealed
 	bool cycles_on;  // c: wo, w: ro (relaxed)
 	bool stop;       // c: wo, w: ro (relaxed)
 };

@@ -23,8 +23,12 @@ void hsrp_group_claimed(struct hsrp_group *g, bool granted, uint64_t now, struct
 {
 	bool lost = g->claim == HSRP_CLAIM_LOST;
 
-	if (g->claim == HSRP_CLAIM_NONE)
+	if (g->claim == HSRP_CLAIM_NONE) {
+		// It was too early, and nobody has been heard since.
+		if (granted && g->denied)
+			hsrp_active_lost(g, now, out);
 		return;
+	}
 	g->claim = HSRP_CLAIM_NONE;
 	g->claim_due = HSRP_NEVER;
 	if (granted && lost) {
@@ -35,6 +39,7 @@ void hsrp_group_claimed(struct hsrp_group *g, bool granted, uint64_t now, struct
 		hsrp_preempt_check(g, now, out);
 		g->gated = gated;
 	} else if (lost) {
+		g->denied = true;
 		g->active_due = now + g->hold_ms;
 		g->active.heard_at = now;
 	} else {

@@ -86,6 +86,7 @@ struct hsrp_group {
 	enum { HSRP_CLAIM_NONE, HSRP_CLAIM_LOST, HSRP_CLAIM_PREEMPT } claim;
 	uint64_t claim_due;    // without an answer until then it is granted
 	uint64_t claim_after;  // denied: no new claim to preempt before
+	bool denied;           // the active router is not heard, and the claim was denied
 
 	struct hsrp_heard heard;
 

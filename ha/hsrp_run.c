@@ -153,6 +153,7 @@ static void state_enter(struct hsrp_group *g, enum hsrp_state next, enum hsrp_ev
 		hsrp_rival_gone(g, NULL);
 	g->claim = HSRP_CLAIM_NONE;
 	g->claim_due = HSRP_NEVER;
+	g->denied = false;
 	if (next < HSRP_STATE_SPEAK)
 		g->hello_due = HSRP_NEVER;
 	if (next == HSRP_STATE_ACTIVE) {
@@ -184,6 +185,7 @@ static void timers_act(struct hsrp_group *g, uint16_t act, enum hsrp_event e,
 
 	// RFC 2281 5.6: the hold time of the message that says so, else our own.
 	if (act & HSRP_ACT_START_ACTIVE) {
+		g->denied = false;
 		if (g->claim == HSRP_CLAIM_LOST) {  // it is back
 			g->claim = HSRP_CLAIM_NONE;
 			g->claim_due = HSRP_NEVER;

@@ -309,6 +309,7 @@ void role_fill(const struct pair *p, struct ha_role *out)
 		.bulk = p->snap == SNAP_RUN || p->bulk,
 		.alone = role == HA_ROLE_ACTIVE && word_get(p, MIRROR_ALONE),
 		.fresh = fresh(p),
+		.peer_load = role == HA_ROLE_STANDBY && fresh(p) ? p->peer_load : HA_LOAD_UNKNOWN,
 		.slot = (uint8_t)word_get(p, MIRROR_SLOT),
 		.restart = (uint8_t)word_get(p, MIRROR_RESTART),
 		.peer_release_differs =

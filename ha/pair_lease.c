@@ -101,8 +101,9 @@ static void lease_send(struct pair *p)
 	if (p->late || p->sweep_late || p->blocked || raising(p) || ids_count(&p->edges))
 		return;
 	lease_note(p);
-	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM));
+	out_begin(p, &o, PAIR_LEASE, HAS(TLV_LSN) | HAS(TLV_STAMP) | HAS(TLV_SUM) | HAS(TLV_LOAD));
 	o.m.lsn = p->made;
+	o.m.load = p->hello.load;
 	o.m.stamp = p->lease_stamp;
 	o.m.sum[0] = p->records;
 	o.m.sum[1] = p->ceilings;
@@ -150,6 +151,7 @@ void lease_receive(struct pair *p, const struct pair_msg *m)
 		return;
 	}
 	p->count.leases++;
+	p->peer_load = m->has & HAS(TLV_LOAD) ? m->load : HA_LOAD_UNKNOWN;
 	if (until > word_get(p, MIRROR_FRESH_UNTIL))
 		word_set(p, MIRROR_FRESH_UNTIL, until);
 }

@@ -27,7 +27,7 @@ static const struct field fields[] = {
 	FIELD(TLV_STAMP, W64, 1, stamp),     FIELD(TLV_TERM, W64, 1, term),
 	FIELD(TLV_SUM, W64, 2, sum),         FIELD(TLV_KIND, W8, 1, kind),
 	FIELD(TLV_MORE, W8, 1, more),        FIELD(TLV_RELEASE, W32, 1, release),
-	FIELD(TLV_WORKING, W8, 1, working),
+	FIELD(TLV_WORKING, W8, 1, working),  FIELD(TLV_LOAD, W32, 1, load),
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 

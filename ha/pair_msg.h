@@ -76,6 +76,7 @@ enum pair_tlv {
 	TLV_MORE,
 	TLV_RELEASE,
 	TLV_WORKING,
+	TLV_LOAD,
 	TLV_NUMBERS
 };
 #define HAS(tlv) (1u << (tlv))
@@ -103,6 +104,7 @@ struct pair_msg {
 	uint64_t stamp, term;
 	uint64_t sum[2];  // records, sum of their ceilings
 	uint32_t release;
+	uint32_t load;  // packets per second of the group, both directions
 	// decoded only; borrow the message
 	struct rbuf body;  // for pair_msg_record()
 	struct rbuf list;  // items of the one list that it has

@@ -121,6 +121,7 @@ struct pair {
 	// worked
 	uint64_t mute_from, mute_to;
 	bool mute_gone;
+	uint32_t peer_load;   // as the last lease said
 	uint64_t lease_hold;  // until then the ring may hold what a lease must not pass
 	bool unattached;      // since this process began: the gateway process may work nevertheless
 	uint64_t begun;       // HA_ACTIVATE and HA_RESUME of this attachment
@@ -147,8 +148,8 @@ struct pair {
 	bool sweep;
 	bool sweep_again;  // it began anew while it was late: only its end brings that up
 	uint64_t sweep_cursor, sweep_step;
-
 	uint64_t raised;  // HA_ACTIVATE says it
+
 	uint64_t ping_at;
 	// checks
 	uint64_t refused_at;         // a record did not fit
@@ -184,7 +185,6 @@ static inline bool protected_now(const struct pair *p)
 	return role_of(p) == HA_ROLE_ACTIVE && !word_get(p, MIRROR_ALONE);
 }
 
-// ---- pair.c -----------------------------------------------------------------------------------
 // A take-over has raised all ceilings with one word. Until each of them says so itself, to the
 // other box too, that gets no lease; so none needs its acknowledgement (rule 7).
 static inline uint64_t raising(const struct pair *p)
@@ -192,6 +192,7 @@ static inline uint64_t raising(const struct pair *p)
 	return word_get(p, MIRROR_RAISING);
 }
 
+// ---- pair.c -----------------------------------------------------------------------------------
 void say(struct pair *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void broken(struct pair *p, unsigned invariant, const char *text);
 struct pair_session session_of(const struct pair *p);
@@ -323,8 +324,8 @@ void feed_begin(struct pair *p);
 void reset_begin(struct pair *p);
 bool feed_pump(struct pair *p);
 void activate_begin(struct pair *p);
-void role_fill(const struct pair *p, struct ha_role *out);
 void activate_again(struct pair *p);
+void role_fill(const struct pair *p, struct ha_role *out);
 void role_tell(struct pair *p);
 
 // ---- pair_gateway.c ---------------------------------------------------------------------------

@@ -206,6 +206,7 @@ struct standby_group {
 	bool timers_set, hello_msec, hold_msec;  // how they were written
 	uint32_t hello_ms, hold_ms;              // default 3000, 10000
 	char name[CONFIG_NAME_MAX];              // "" = none
+	char follow[CONFIG_NAME_MAX];            // it goes where the group of that name is
 	enum { STANDBY_AUTH_TEXT, STANDBY_AUTH_MD5, STANDBY_AUTH_CHAIN } auth_kind;
 	char auth_text[9];     // default "cisco"
 	const char *auth_key;  // md5 key-string, or key chain name; or NULL

@@ -318,6 +318,8 @@ unsigned dp_checkpoint_poll(dp_checkpoint_fn fn, void *ctx, unsigned max);
 uint64_t dp_checkpoint_step(unsigned group);
 // How far the edges of the group's SAs have moved together, here or by what the other box told.
 uint64_t dp_checkpoint_packets(unsigned group);
+// Packets that the workers sealed for the group's SAs since they began.
+uint64_t dp_group_sealed(unsigned group);
 
 struct dp_invariants {
 	uint64_t i1;  // an IV counter or a life that went back

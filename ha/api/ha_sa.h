@@ -121,11 +121,13 @@ struct ha_role {
 	uint8_t digest_differs;  // bit i: bytes 4 i to 4 i + 3 of the configurations' digests
 	uint8_t peer_release_differs, claiming;
 	uint32_t join[2];
-	uint32_t spare;                // no padding: compared as bytes
+	uint32_t peer_load;            // packets/s of the group at the other box, while it is active
 	uint64_t lineage, session;     // session: counter << 1 | assigner's slot
 	uint32_t ike, child, tainted;  // SAs in the mirror
 	uint32_t peer_applied_lag;     // records not yet acknowledged
 };
+
+#define HA_LOAD_UNKNOWN UINT32_MAX
 
 // What HSRP knows of one group. Times in ms.
 struct ha_hello {
@@ -134,6 +136,7 @@ struct ha_hello {
 	uint8_t self_active;   // this box's HSRP state is active
 	uint8_t priority, spare;
 	uint32_t hello_ms, hold_ms;
+	uint32_t load;               // packets/s of the group that pass here, both directions
 	uint8_t own[16], other[16];  // interface addresses, IPv4 in the first four bytes
 };
 

@@ -237,8 +237,9 @@ void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions 
 void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // A gated group does not become active by itself, when the active router is lost or to be
 // preempted, but says HSRP_DO_CLAIM and stays what it is. Granted: it becomes active. Denied: as if
-// the active router had just been heard. No answer within a quarter of the hold time: granted. A
-// resign of the active router needs no claim.
+// the active router had just been heard; but when the grant comes while it is silent still, the
+// group goes on at once. No answer within a quarter of the hold time: granted. A resign of the
+// active router needs no claim.
 void hsrp_group_gate(struct hsrp_group *g, bool gated, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_claimed(struct hsrp_group *g, bool granted, uint64_t now, struct hsrp_actions *out);
 // A station has answered a question of this interface: its frames get out, one way and the other.

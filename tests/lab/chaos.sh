@@ -1,38 +1,90 @@
 #!/bin/bash
-# chaos.sh [-m MINUTES] [-s SEED] - the real processes of the stateful pair under random events, one after the
-# other, at random moments and of random length: kills and stops of either process of either box, power cuts, links
-# cut, planned switchovers, configuration changes, rekeys. After each: traffic passes both ways, the spoke has
-# the SAs that it had (but for a rekey), no invariant was found broken and the pair is STANDBY HOT again. In
-# the end: no packet left in clear, no sequence number and no IV occurred twice, TCP lives. Prints the seed; the
-# same seed is the same order of events (their timing is the machine's). Needs root.
-#   TANDEM_BUILD  build directory (default build)
+# chaos.sh [-m MINUTES] [-n EVENTS] [-s SEED] [EVENT...] - the real processes of the stateful pair under random events,
+# one after the other, at random moments and of random length, until MINUTES (5) have passed or EVENTS have been.
+# Needs root.
+#   TANDEM_BUILD  build directory (default build); CHAOS_LOGS  directory that keeps the logs of both boxes
+#
+# While it lasts a watcher looks every second at both boxes and the spoke: no invariant is found broken, the
+# spoke has the SAs that it had, unless a rule of docs/ha-protocol.md lets them be made anew:
+#   rekey          somebody asked for it
+#   clear-active   the same
+#   stale          rule 11: a take-over without a lease taints every SA
+# After each event traffic passes both ways and the pair is STANDBY HOT again. In the end: no packet left in clear, no
+# IV occurred twice, no number either (but in a split brain, where the peer drops the second), TCP lives.
+# The last line is the verdict; the same seed gives the same events (their timing is the machine's).
 . "$(dirname "$(readlink -f "$0")")/../netns/_init.sh"
 . "$REPO/tests/lab/pair.sh"
 . "$REPO/tests/lab/stateful.sh"
 . "$REPO/tests/lab/auditlib.sh"
-need jq vtysh iperf3 tcpdump
+need jq vtysh nft iperf3 tcpdump
 
-MINUTES=5 SEED=$((EPOCHSECONDS % 32768))
-while getopts m:s: o; do
+MINUTES=5 SEED=$((EPOCHSECONDS % 32768)) MOST=1000000
+while getopts m:n:s: o; do
 	case $o in
 	m) MINUTES=$OPTARG ;;
+	n) MOST=$OPTARG ;;
 	s) SEED=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
-RANDOM=$SEED
+shift $((OPTIND - 1))
+EVENTS=("$@")
+[ $# -gt 0 ] || EVENTS=(kill freeze poweroff cut-outside cut-inside cut-replication planned crash standby standby-freeze
+	kill-idle freeze-idle poweroff-idle standby-idle standby-freeze-idle hellos split stale config rekey
+	clear-standby clear-active)
+COUNT=0 WHAT=start
+verdict() { # at the end, whatever it is
+	local rc=$?
+	trap - ERR
+	if [ $rc -eq 0 ]; then
+		echo "chaos: GOOD, $COUNT events, seed $SEED"
+	else
+		echo "chaos: BAD in event $COUNT, $WHAT; again: $(basename "$0") -s $SEED -n $COUNT ${*@Q}"
+	fi
+	[ -z "${CHAOS_LOGS:-}" ] || { mkdir -p "$CHAOS_LOGS" && cp "$TMP"/*.log "$LABRUN/ss-spk/charon.log" "$CHAOS_LOGS/"; }
+	set +e
+	(exit $rc) # for cleanup
+	cleanup
+}
+trap 'verdict "${EVENTS[@]}"' EXIT
 echo "seed $SEED"
 
-EVENTS=(kill freeze poweroff cut-outside cut-inside cut-replication planned crash standby kill-idle
-	freeze-idle poweroff-idle standby-idle config rekey)
-# the standby process of a box; tandemd starts another one
-standby_kill() {
-	local p
-	for p in $(ip netns pids "$(nsname "gw$1")"); do
-		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != tandem-standby ] || kill -9 "$p"
+# ---- the watcher -----------------------------------------------------------------------------------
+# $TMP/sas: what the spoke may have, space separated; "any" while a rule lets them be made anew.
+# $TMP/found: what was wrong, a line each.
+watch_once() {
+	local n new allowed
+	for n in a b; do
+		timeout 2 "$(bin tandem)" -r "$TMP/run-$n" -c "show redundancy counters" 2>/dev/null |
+			sed -n "s/.*\(INVARIANT.*\)/box $n: \1/p" >>"$TMP/found"
 	done
+	allowed=$(cat "$TMP/sas")
+	[ "$allowed" != any ] || return 0
+	new=$(renegotiated "$allowed")
+	# the answer to a question that a rule has overtaken
+	[ "$(cat "$TMP/sas")" != "$allowed" ] || [ "$new" = 0 ] || echo "the spoke negotiated anew: $(spoke_sas), it had $allowed" >>"$TMP/found"
 }
-pause() { sleep "$((RANDOM % $1 / 1000)).$(printf '%03d' $((RANDOM % 1000)))"; } # up to MS ms and a second
+watch_start() {
+	: >"$TMP/found"
+	(
+		trap - EXIT ERR
+		set +eE
+		while sleep 1; do watch_once; done
+	) &
+	SPAWNED+=($!)
+}
+allow() { # allow any, allow LIST
+	echo "$1" >"$TMP/sas.new"
+	mv "$TMP/sas.new" "$TMP/sas"
+}
+sound() { [ ! -s "$TMP/found" ] || fail "$(head -3 "$TMP/found")"; }
+
+# ---- events ----------------------------------------------------------------------------------------
+draw() { DRAWN=$(((RANDOM << 15 | RANDOM) % $1)); } # in this shell: a subshell would draw from a copy
+pause() { # up to MS ms and a second
+	draw $(($1 + 1000))
+	sleep "$((DRAWN / 1000)).$(printf '%03d' $((DRAWN % 1000)))"
+}
 config_change() { # alike on both, as an operator would do it
 	local n
 	for n in a b; do
@@ -40,25 +92,66 @@ config_change() { # alike on both, as an operator would do it
 			"crypto isakmp keepalive $((10 + COUNT % 5)) 2 periodic" "end" >/dev/null
 	done
 }
-run() { # run EVENT: sets NEW, the box that has to be active after it
-	local idle
-	idle=$(pair_other "$ACT")
+standby_stop() { # standby_stop NODE: for up to 1.5 s
+	local p
+	p=$(standby_pid "$1")
+	[ -n "$p" ] || return 0
+	kill -STOP "$p"
+	pause 500
+	kill -CONT "$p"
+}
+split_brain() {
+	hellos_lost
+	pair_cut replication a
+	wait_event 10 both_active
+	pause 2000
+	hellos_pass
+	pair_heal replication a
+}
+stale() { # the copy ages, then the active box is lost
+	pair_cut replication a
+	wait_event 10 alone "$ACT"
+	wait_event 10 eval '[ "$(rf $IDLE .fresh)" = false ]'
+	allow any
+	pair_kill "$ACT"
+	wait_event 20 pair_is "$IDLE" Active
+	pause 1000
+	pair_heal replication a
+	mend kill "$ACT"
+}
+run() { # run EVENT: sets NEW, the box that has to be active after it, or "" for either
 	NEW=$ACT
 	case $1 in
-	*-idle | standby | crash | config | rekey | cut-replication) ;;
-	*) NEW=$idle ;;
+	kill | freeze | poweroff | cut-outside | cut-inside | planned | stale) NEW=$IDLE ;;
+	crash) NEW=$IDLE ;; # a restart that takes longer than the hold time is a fail-over
+	split | standby-freeze) NEW="" ;;
 	esac
-	# a restart that takes longer than the hold time is a fail-over
-	[ "$1" != crash ] || NEW=$idle
 	case $1 in
 	standby) standby_kill "$ACT" ;;
-	standby-idle) standby_kill "$idle" ;;
+	standby-idle) standby_kill "$IDLE" ;;
+	standby-freeze) standby_stop "$ACT" ;;
+	standby-freeze-idle) standby_stop "$IDLE" ;;
 	config) config_change ;;
-	rekey) peer ctl spk --rekey --child pair >>"$TMP/ss-init.log" 2>&1 ;;
-	*-idle)
-		fault "${1%-idle}" "$idle"
+	rekey)
+		allow any
+		peer ctl spk --rekey --child pair >>"$TMP/ss-init.log" 2>&1
+		;;
+	clear-standby) cli "$IDLE" "clear crypto session standby" ;;
+	clear-active)
+		allow any
+		cli "$ACT" "clear crypto session active"
+		;;
+	hellos)
+		hellos_lost
 		pause 2000
-		mend "${1%-idle}" "$idle"
+		hellos_pass
+		;;
+	split) split_brain ;;
+	stale) stale ;;
+	*-idle)
+		fault "${1%-idle}" "$IDLE"
+		pause 2000
+		mend "${1%-idle}" "$IDLE"
 		;;
 	planned | crash)
 		fault "$1" "$ACT"
@@ -71,56 +164,70 @@ run() { # run EVENT: sets NEW, the box that has to be active after it
 		;;
 	esac
 }
+calm() { # all as it should be, wherever the role is; sets ACT
+	wait_event 60 either_settled
+	wait_event 60 rin_adjacent_both
+	wait_event 30 ping_works hin 6.6.2.4
+	wait_event 30 ping_works hsp 6.6.16.4
+}
 
+# ---- the lab ---------------------------------------------------------------------------------------
 PAIR_PREEMPT="" PAIR_PRIO_A=100
-audit_cipher cbc
+audit_cipher gcm
 pair_topology
 stateful_start
 wait_event 40 either_settled
 wait_event 40 rin_adjacent_both
-# shellcheck disable=SC2119
-stateful_spoke
-SAS=$(spoke_sas)
+stateful_spoke "${AUDIT_CONN[@]}"
+allow "$(spoke_sas)"
 audit_start
 ip netns exec "$(nsname wan)" tcpdump -Z root -i br0 -n -s 96 -U -w "$TMP/clear.pcap" \
-	'net 6.6.16.0/24 and net 6.6.2.0/24' 2>"$TMP/clear.log" &
+	'src net 6.6.16.0/24 and dst net 6.6.2.0/24' 2>"$TMP/clear.log" &
 SPAWNED+=($!)
 tcp_start 36000 2
 traffic_start 1000
-END=$(($(now_ms) + MINUTES * 60000)) COUNT=0
-while [ "$(now_ms)" -lt $END ]; do
+watch_start
+declare -A TIMES=()
+SPLITS=0 ANEW=0 MOVED=0
+RANDOM=$SEED
+END=$(($(now_ms) + MINUTES * 60000))
+while [ "$(now_ms)" -lt $END ] && [ $COUNT -lt "$MOST" ]; do
 	COUNT=$((COUNT + 1))
-	event=${EVENTS[RANDOM % ${#EVENTS[@]}]}
-	pause 1500
-	T=$(now_ms)
-	echo "$COUNT: $event, $ACT is active"
-	run "$event"
+	draw ${#EVENTS[@]}
+	WHAT=${EVENTS[DRAWN]}
+	pause 500
+	IDLE=$(pair_other "$ACT")
+	before=$ACT T=$(now_ms)
+	TIMES[$WHAT]=$((${TIMES[$WHAT]:-0} + 1))
+	[ "$WHAT" != split ] || SPLITS=$((SPLITS + 1))
+	run "$WHAT"
 	# where it has to be; on a machine without time the role may have moved once more
-	if wait_for 10 settled "$NEW"; then
-		ACT=$NEW
-	else
-		wait_event 60 either_settled
-		[ "$ACT" = "$NEW" ] || echo "   $ACT is active"
+	[ -z "$NEW" ] || wait_for 10 settled "$NEW" || echo "   the role is not where it is expected"
+	calm
+	if [ "$(cat "$TMP/sas")" = any ]; then
+		ANEW=$((ANEW + 1))
+		wait_event 30 eval '[ $(spoke_sas | wc -w) -ge 4 ]'
+		allow "$(spoke_sas)"
 	fi
-	wait_event 60 rin_adjacent_both
-	wait_event 20 ping_works hin 6.6.2.4
-	wait_event 20 ping_works hsp 6.6.16.4
-	case $event in
-	rekey)
-		SAS=$(spoke_sas)
-		;;
-	*) eq "renegotiated" "$(renegotiated "$SAS")" 0 ;;
-	esac
+	[ "$ACT" = "$before" ] || MOVED=$((MOVED + 1))
+	echo "$COUNT: $WHAT, $before was active, $ACT is: all well after $(($(now_ms) - T)) ms"
+	sound
 	invariants_hold a b
-	eq "clear packets outside" "$(capture_filter clear "ip")" 0
+	eq "clear packets outside" "$(capture_filter clear "ip")" 0 # of the gateways: the spoke's, while it has no SA, are its own
 done
+WHAT="the end"
 tcp_lives
 traffic_stop
 audit_stop
+sound
 for d in in out; do
 	echo "$d: lost $(traffic_get $d lost) of $(traffic_get $d sent), duplicated $(traffic_get $d duplicated), longest silence $(traffic_get $d gap_ms) ms"
-	eq "duplicated" "$(traffic_get $d duplicated)" 0
+	[ $SPLITS -gt 0 ] || eq "duplicated" "$(traffic_get $d duplicated)" 0
 done
 jq -c 'del(.list)' "$TMP/audit.json"
-audit_good "$TMP/audit.json"
-echo "$COUNT events, seed $SEED: good"
+num "packets that the observer saw" "$(jq .packets "$TMP/audit.json")" -gt 0
+eq "IVs used twice" "$(jq .duplicate_ivs "$TMP/audit.json")" 0
+eq "frames that escaped the observer" "$(jq .dropped "$TMP/audit.json")" 0
+[ $SPLITS -gt 0 ] || eq "sequence numbers used twice" "$(jq .duplicate_sequences "$TMP/audit.json")" 0
+for e in "${!TIMES[@]}"; do echo "  ${TIMES[$e]} $e"; done | sort -k1,1nr -k2
+echo "the role moved $MOVED times; SAs made anew where a rule says so: $ANEW times, otherwise never"

@@ -79,6 +79,37 @@ stateful_spoke() {
 	wait_event 20 ss_init spk pair
 	wait_event 20 ping_works hin 6.6.2.4
 }
+# the standby process of a box; tandemd starts another one when it is gone
+standby_pid() {
+	local p
+	for p in $(ip netns pids "$(nsname "gw$1")"); do
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" != tandem-standby ] || echo "$p"
+	done
+}
+standby_kill() {
+	local p
+	for p in $(standby_pid "$1"); do kill -9 "$p"; done
+}
+# The switches drop what the boxes send each other of HSRP, in both directions; everything else passes.
+hellos_lost() {
+	local sw
+	for sw in wan lan; do
+		in_ns $sw nft -f - <<-N
+		table bridge hellos {
+		  chain c {
+		    type filter hook prerouting priority 0;
+		    udp dport 1985 drop
+		  }
+		}
+		N
+	done
+}
+hellos_pass() {
+	local sw
+	for sw in wan lan; do in_ns $sw nft delete table bridge hellos; done
+}
+alone() { [ "$(rf "$1" .alone)" = true ]; }
+both_active() { pair_is a Active && pair_is b Active; }
 # what a renegotiation would change: SPIs of the IPsec SAs and cookies of the IKE SA, as the spoke has
 # them
 spoke_sas() {

@@ -1,13 +1,15 @@
 #!/bin/bash
 # Active/active: two redundancy groups, each box active for one and standby for the other, a stock
 # spoke on either. Each box carries its own; one is killed, the survivor carries both and nobody
-# negotiates; it comes back and takes its own again. Then the switchover by hand of one of the two.
+# negotiates; it comes back and takes its own again. Then one group alone is given up, by a lost link and by
+# hand: the inside group that follows it goes along, those of the other pair stay.
 #
 #  hin      rin           lan          gwa, gwb        wan (.156) -- rt ---- spk  -- hsp   6.6.2.0/24
 #  .4 -16-- .1 .1 ==146=== switch ==== [in out1 out2]= wan2 (.157) - rt ---- spk2 -- hsp2  6.6.3.0/24
 #
 # Group OUT1 (6.6.156.100) and IN1 (6.6.146.100) belong to a, OUT2 (6.6.157.100) and IN2
-# (6.6.146.200) to b: the inside router sends to either virtual address what its spoke has.
+# (6.6.146.200) to b: the inside router sends to either virtual address what its spoke has. IN1 and IN2
+# have no priority, no preemption and no tracking of their own: they follow.
 . "$(dirname "$0")/_init.sh"
 . "$REPO/tests/lab/pair.sh"
 . "$REPO/tests/lab/stateful.sh"
@@ -48,6 +50,9 @@ topology() {
 group() { # group NUMBER ADDRESS NAME PRIORITY TRACK: lines of a standby group
 	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 100 msec 400" "$1" "name $3" \
 		"$1" "priority $4" "$1" preempt "$1" "track $5 decrement 30"
+}
+inside() { # inside NUMBER ADDRESS NAME LEADER: lines of a group that follows
+	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 100 msec 400" "$1" "name $3" "$1" "follow $4"
 }
 config() { # config NODE
 	local o=10 own=10.0.0.1 peer=10.0.0.2 one=110 two=100
@@ -90,8 +95,8 @@ config() { # config NODE
 	interface GigabitEthernet0/0
 	 device vdev net_af_packet0,iface=in
 	 ip address 6.6.146.$o 255.255.255.0
-	$(group 1 6.6.146.100 IN1 $one 4)
-	$(group 3 6.6.146.200 IN2 $two 5)
+	$(inside 1 6.6.146.100 IN1 OUT1)
+	$(inside 3 6.6.146.200 IN2 OUT2)
 	interface GigabitEthernet0/1
 	 device vdev net_af_packet1,iface=out1
 	 ip address 6.6.156.$o 255.255.255.0
@@ -181,17 +186,21 @@ wait_event 10 again
 eq "copies at a" "$(sessions a standby)" 6.6.26.2
 both_work "clear standby"
 
-step "either box knows what the other one carries"
-for n in "hsp 6.6.16.4" "hsp2 6.6.16.4"; do
+step "either box knows what the other one carries, both ways"
+for n in "hsp 6.6.16.4" "hsp2 6.6.16.4" "hin 6.6.2.4" "hin 6.6.3.4"; do
 	# shellcheck disable=SC2086
 	set -- $n
-	spawn "load-$1" "$1" ping -q -i 0.01 "$2"
+	spawn "load-$2" "$1" "$(bin udpseq)" send -d "$2" -p 6999 -r 200 -t 3600 -s 100
 done
 load() { clij "$1" "show redundancy states" ".load.packets_per_second_$2"; }
+carried() { # 200/s each way, and what nobody takes is answered with an ICMP error now and then
+	[ "$(load "$1" here)" -gt 350 ] && [ "$(load "$1" here)" -lt 600 ] &&
+		[ "$(load "$1" other)" -gt 350 ] && [ "$(load "$1" other)" -lt 600 ]
+}
 for n in a b; do
-	wait_event 15 eval "[ \$(load $n here) -gt 50 ] && [ \$(load $n other) -gt 50 ]"
+	wait_for 20 carried $n || fail "$n sees $(load $n here) here, $(load $n other) there"
 done
-cli a "show redundancy states" | grep "^Load: .* packets/s in here" >/dev/null || fail "the display"
+cli a "show redundancy states" | grep "^Load: .* packets/s here, both ways" >/dev/null || fail "the display"
 
 step "debug tells, and only what it is about"
 cli a "debug crypto ipsec ha update" "debug redundancy" >/dev/null
@@ -215,11 +224,28 @@ for n in a b; do
 	invariants_hold a b
 done
 
-step "one group is handed over by hand, and back"
-wait_event 5 eval 'cli a "redundancy force-switchover" 2>/dev/null' # HSRP knows the standby router
+step "a loses the link of OUT1, and gets it back"
+pair_cut outside a
+wait_event 10 carries_all b
+both_work "the cut"
+pair_heal outside a
+wait_event 30 each_its_own # OUT1 alone: IN1 comes along, IN2 stays
+both_work "the mended link"
+
+step "by hand: a gives OUT1 away, b gives it back and keeps OUT2"
+wait_event 5 eval 'cli a "redundancy force-switchover OUT1" 2>/dev/null' # HSRP knows the standby router
 wait_event 10 carries_all b
 both_work "the switchover by hand"
+wait_event 5 eval 'cli b "redundancy force-switchover OUT1" 2>/dev/null'
+wait_event 10 each_its_own
+both_work "the switchover back"
+! cli a "redundancy force-switchover OUT2" >"$TMP/refused" 2>&1 || fail "a gave away what it does not have"
+grep "This box is not active" "$TMP/refused" >/dev/null || fail "$(cat "$TMP/refused")"
+! cli a "redundancy force-switchover OUT3" >"$TMP/refused" 2>&1 || fail "a gave away what there is not"
+grep "There is no redundancy group OUT3" "$TMP/refused" >/dev/null || fail "$(cat "$TMP/refused")"
+wait_event 5 eval 'cli a "redundancy force-switchover" 2>/dev/null'
+wait_event 10 carries_all b
 wait_event 5 eval 'cli b "redundancy force-switchover" 2>/dev/null' # all that b has: both
 wait_event 10 carries_all a
-both_work "the switchover back"
+both_work "the switchover of both"
 invariants_hold a b

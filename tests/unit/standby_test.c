@@ -198,6 +198,107 @@ static void test_switchover(void **state)
 	assert_false(standby_yield("IN"));
 }
 
+// A group that follows: its leader's master is asked, and while that says that the other box works
+// the role is taken only if nothing of that router arrives on the line any more.
+#define MEMBER                                                                  \
+	" standby 1 ip 10.0.0.100\n standby 1 timers 1 4\n standby 1 name IN\n" \
+	" standby 1 follow OUT\n"
+static enum standby_answer member_answer;
+static enum standby_answer on_member(void *ctx, const char *leader, bool preempt)
+{
+	assert_string_equal(leader, "OUT");
+	claims++;
+	claim_preempt = preempt;
+	return member_answer;
+}
+
+static enum hsrp_state member_state(void)
+{
+	struct standby_view v;
+
+	assert_true(standby_view("IN", &v));
+	return v.state;
+}
+
+static void member_missing(void)
+{
+	const struct standby_hooks h = {.claim = on_claim, .member = on_member};
+
+	claims = 0;
+	member_answer = STANDBY_ASK;
+	standby_hooks_set(&h);
+	assert_int_equal(standby_gate("OUT", true), 0);
+	apply(MEMBER);
+	for (int i = 0; i < 20 && (i == 0 || member_state() != HSRP_STATE_STANDBY); i++) {
+		hear(HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 200);
+		run(1000);
+	}
+	assert_int_equal(member_state(), HSRP_STATE_STANDBY);
+	assert_int_equal(claims, 0);
+	run(4000);
+	assert_int_equal(claims, 1);
+	assert_false(claim_preempt);
+	assert_int_equal(member_state(), HSRP_STATE_STANDBY);
+}
+
+static void test_member_asks(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 9}, bia[6] = {2, 0, 0, 0, 0, 1};
+	struct ip_addr own = addr_from_v4(0x0a000002), other = addr_from_v4(0x0a000009),
+		       third = addr_from_v4(0x0a000007);
+	uint8_t frame[HSRP_FRAME_MAX];
+
+	member_missing();
+	size_t n = hsrp_frame_arp(frame, sizeof(frame), true, mac, &other, bia, &own);
+	standby_frame(&gateway, PORT, frame, n);
+	run(4000);
+	assert_int_equal(claims, 2);
+	assert_int_equal(member_state(), HSRP_STATE_STANDBY);  // it answers
+	n = hsrp_frame_arp(frame, sizeof(frame), true, mac, &third, bia, &own);
+	standby_frame(&gateway, PORT, frame, n);
+	run(4000);
+	assert_int_equal(claims, 3);
+	assert_int_equal(member_state(), HSRP_STATE_ACTIVE);  // somebody else did
+}
+
+// With its leader: what is granted, denied and given away there is so here.
+static void test_member_follows(void **state)
+{
+	struct standby_view v;
+
+	member_missing();
+	standby_claimed("OUT", true);  // denied a moment ago, and silent since
+	assert_int_equal(member_state(), HSRP_STATE_ACTIVE);
+	assert_false(standby_yield("OUT"));  // to nobody
+	hear(HSRP_OP_HELLO, HSRP_STATE_STANDBY, 90);
+	assert_true(standby_yield("OUT"));
+	assert_int_equal(member_state(), HSRP_STATE_SPEAK);
+	assert_false(standby_view("OUT", &v));  // a member is not the leader
+	// All follow the one, without a line; then none.
+	apply(GROUP);
+	standby_gate("OUT", false);
+	standby_lead("ALL");
+	assert_int_equal(standby_gate("ALL", true), 0);
+	assert_true(look().gated);
+	standby_lead(NULL);
+	assert_false(look().gated);
+	standby_gate("ALL", false);
+}
+
+// The box that works takes what nobody has.
+static void test_member_vacant(void **state)
+{
+	member_missing();
+	hear(HSRP_OP_RESIGN, HSRP_STATE_ACTIVE, 200);
+	standby_gate("OUT", true);
+	hear(HSRP_OP_HELLO, HSRP_STATE_STANDBY, 250);  // a third one is standby, and gone
+	for (int i = 0; i < 12 && member_state() != HSRP_STATE_ACTIVE; i++) {
+		standby_vacancies("OUT");
+		run(1000);
+	}
+	assert_int_equal(member_state(), HSRP_STATE_ACTIVE);
+}
+
 // Nobody hears the active router: it asks whom it knows, steps down, and the tracked interface is
 // down; answered, it takes the role back.
 static void insisted(int seconds)
@@ -331,9 +432,10 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_order),     T(test_leave),   T(test_switchover),
-		T(test_hold),      T(test_unheard), T(test_advert),
-		T(test_key_chain), T(test_ipv6),    T(test_host_device),
+		T(test_order),       T(test_leave),          T(test_switchover),
+		T(test_hold),        T(test_unheard),        T(test_advert),
+		T(test_key_chain),   T(test_ipv6),           T(test_host_device),
+		T(test_member_asks), T(test_member_follows), T(test_member_vacant),
 	};
 	struct err err = {0};
 
