@@ -219,5 +219,6 @@ int show_session_register(struct gateway *g, struct err *err);
 int show_track_register(struct gateway *g, struct err *err);
 int show_standby_register(struct gateway *g, struct err *err);
 int show_redundancy_register(struct gateway *g, struct err *err);
+int show_replication_register(struct gateway *g, struct err *err);
 int show_route_register(struct gateway *g, struct err *err);
 int show_system_register(struct gateway *g, struct err *err);

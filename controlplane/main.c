@@ -260,10 +260,10 @@ static void ike_step_fini(struct gateway *g)
 static int displays_init(struct gateway *g, struct err *err)
 {
 	int (*const all[])(struct gateway *, struct err *) = {
-		show_interfaces_register, show_dataplane_register, show_map_register,
-		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_track_register,      show_standby_register,   show_redundancy_register,
-		show_route_register,      show_system_register};
+		show_interfaces_register,  show_dataplane_register, show_map_register,
+		show_isakmp_register,      show_ipsec_register,     show_session_register,
+		show_track_register,       show_standby_register,   show_redundancy_register,
+		show_replication_register, show_route_register,     show_system_register};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		int rc = all[i](g, err);
 		if (rc)

@@ -303,3 +303,13 @@ void sa_stats_read(uint32_t sa, struct dp_sa_stats *out)
 	if (sa && dp_running() && dp_sa_get_stats(sa, out))
 		*out = (struct dp_sa_stats){.worker = -1};
 }
+
+void show_counters(struct cli *cli, struct json *w, const struct show_counter *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (w)
+			json_u64(w, list[i].key, list[i].value);
+		else
+			cli_printf(cli, "%-42s %ju\n", list[i].text, (uintmax_t)list[i].value);
+	}
+}

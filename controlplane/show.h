@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "gateway.h"
@@ -39,6 +40,13 @@ const struct ike_sa_info *snapshot_ike_id(const struct snapshot *s, const struct
 
 // An instance of a dynamic map as far as one of its SAs tells.
 void instance_of_view(const struct sa_view *v, struct tunnel *t, struct tunnel_flow *f);
+
+// A list of counters: an object's members, or a line each.
+struct show_counter {
+	const char *key, *text;
+	uint64_t value;
+};
+void show_counters(struct cli *cli, struct json *w, const struct show_counter *list, size_t n);
 
 const char *ike_encr_name(enum ike_encr e, uint16_t bits, char *buf, size_t cap);  // "aes 256"
 const char *ike_hash_name(enum ike_hash h);                                        // "sha256"

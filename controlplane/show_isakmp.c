@@ -212,10 +212,7 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 		limit = IKE_HALF_OPEN_DEFAULT;
 	if (g->ike)
 		ike_get_counters(g->ike, &n);
-	const struct {
-		const char *key, *text;
-		uint64_t value;
-	} all[] = {
+	const struct show_counter all[] = {
 		{"received", "Datagrams received", n.rx},
 		{"sent", "Datagrams sent", n.tx},
 		{"retransmissions", "Retransmissions sent", n.retransmits},
@@ -246,13 +243,7 @@ static int show_stats(struct cli *cli, const struct cli_args *args)
 	};
 	if (w)
 		json_obj(w, NULL);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (w)
-			json_u64(w, all[i].key, all[i].value);
-		else
-			cli_printf(cli, "%-42s %llu\n", all[i].text,
-				   (unsigned long long)all[i].value);
-	}
+	show_counters(cli, w, all, sizeof(all) / sizeof(all[0]));
 	if (w)
 		json_end(w);
 	return CLI_DONE;

@@ -1,5 +1,5 @@
-// show redundancy [states | inter-device | history], show crypto ha, show ipc ..., and
-// redundancy force-switchover. State names and numbers are those operators know.
+// show redundancy [states | inter-device | history] and redundancy force-switchover. State names
+// and numbers are those operators know. Counters and the link: show_replication.c.
 
 #include <stdio.h>
 #include <string.h>
@@ -213,22 +213,50 @@ static const char *interdev_state(const struct redundancy_group *r)
 	}
 }
 
-static int show_interdevice(struct cli *cli, const struct cli_args *args)
+// NULL: the association is down.
+static const char *security_name(const struct ha_link *l)
 {
-	const struct config *c = cli_running(cli);
-	const struct ha_link *l = &redundancy.link;
-	struct standby_view v;
+	if (strcmp(l->security, "none") == 0)
+		return "Not configured";
+	return l->security[0] ? l->security : NULL;
+}
 
-	if (!c->redundancy.inter_device) {
-		cli_puts(cli, "Redundancy inter-device is not configured\n");
-		return CLI_DONE;
+static void interdevice_json(struct json *w, const struct config *c, const char *state)
+{
+	const struct ha_link *l = &redundancy.link;
+
+	json_obj(w, NULL);
+	json_bool(w, "configured", c->redundancy.inter_device);
+	json_str(w, "state", interdev_state(group_first()));
+	json_str(w, "scheme", c->redundancy.scheme[0] ? c->redundancy.scheme : NULL);
+	json_str(w, "scheme_state", state);
+	json_arr(w, "groups");
+	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
+		const struct redundancy_group *r = &redundancy.group[n];
+		if (!r->number)
+			continue;
+		json_obj(w, NULL);
+		json_str(w, "name", r->name);
+		json_str(w, "state", interdev_state(r));
+		json_end(w);
 	}
+	json_end(w);
+	json_bool(w, "peer_present", l->up);
+	json_str(w, "security", security_name(l));
+	json_str(w, "link_trouble", !l->up && l->trouble[0] ? l->trouble : NULL);
+	json_str(w, "trouble", redundancy.trouble[0] ? redundancy.trouble : NULL);
+	json_end(w);
+}
+
+static void interdevice_text(struct cli *cli, const struct config *c, const char *state)
+{
+	const struct ha_link *l = &redundancy.link;
+
 	cli_printf(cli, "Redundancy inter-device state: %s\n", interdev_state(group_first()));
 	cli_puts(cli, "  Scheme: Standby\n");
-	bool known = c->redundancy.scheme[0] && standby_view(c->redundancy.scheme, &v);
 	cli_printf(cli, "      Groupname: %s Group State: %s\n",
 		   c->redundancy.scheme[0] ? c->redundancy.scheme : "(none)",
-		   known ? hsrp_state_name(v.state) : "unknown");
+		   state ? state : "unknown");
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
 		const struct redundancy_group *r = &redundancy.group[n];
 		if (r->number && strcmp(r->name, c->redundancy.scheme) != 0)
@@ -237,14 +265,28 @@ static int show_interdevice(struct cli *cli, const struct cli_args *args)
 	}
 	cli_printf(cli, "  Peer present: %s\n",
 		   l->up ? "RF_INTERDEV_PEER_COMM" : "RF_INTERDEV_PEER_NO_COMM");
-	cli_printf(cli, "  Security: %s\n",
-		   strcmp(l->security, "none") == 0 ? "Not configured"
-		   : l->security[0]                 ? l->security
-						    : "not up");
+	const char *security = security_name(l);
+	cli_printf(cli, "  Security: %s\n", security ? security : "not up");
 	if (!l->up && l->trouble[0])
 		cli_printf(cli, "  Why it is down: %s\n", l->trouble);
 	if (redundancy.trouble[0])
 		cli_printf(cli, "  Why nothing is replicated: %s\n", redundancy.trouble);
+}
+
+static int show_interdevice(struct cli *cli, const struct cli_args *args)
+{
+	const struct config *c = cli_running(cli);
+	struct json *w = cli_json(cli);
+	struct standby_view v;
+	bool known = c->redundancy.scheme[0] && standby_view(c->redundancy.scheme, &v);
+	const char *state = known ? hsrp_state_name(v.state) : NULL;
+
+	if (w)
+		interdevice_json(w, c, state);
+	else if (c->redundancy.inter_device)
+		interdevice_text(cli, c, state);
+	else
+		cli_puts(cli, "Redundancy inter-device is not configured\n");
 	return CLI_DONE;
 }
 
@@ -285,114 +327,6 @@ static int show_history(struct cli *cli, const struct cli_args *args)
 	return CLI_DONE;
 }
 
-// ---- show crypto ha ---------------------------------------------------------------------------
-// Edges go every millisecond under traffic, outbound numbers are reserved ahead of it: the
-// intervals are what that has to keep.
-static void intervals_text(struct cli *cli, const struct redundancy_group *r)
-{
-	uint64_t step = dp_running() ? dp_checkpoint_step(r->number) : 0;
-
-	cli_printf(cli, "  replay-interval in %u out %u\n", r->replay_in, r->replay_out);
-	cli_printf(cli,
-		   "    inbound edges: %ju updates, at most %ju packets between two%s\n"
-		   "    outbound numbers: reserved ahead, %ju times so far\n",
-		   (uintmax_t)r->counters.checkpoints, (uintmax_t)step,
-		   step > r->replay_in ? " (above the interval)" : "",
-		   (uintmax_t)r->counters.raises);
-}
-
-static int show_crypto_ha(struct cli *cli, const struct cli_args *args)
-{
-	if (!group_first())
-		cli_puts(cli, "No crypto map is applied with stateful redundancy\n");
-	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
-		const struct redundancy_group *r = &redundancy.group[n];
-		struct standby_view v;
-		char a[ADDR_STR_MAX];
-		if (!r->number)
-			continue;
-		bool known = standby_view(r->name, &v) && addr_is_set(&v.virtual_ip);
-		const char *vip = known ? addr_format(&v.virtual_ip, a, sizeof(a)) : "unknown";
-		cli_printf(cli, "IKE VIP: %s\n", vip);
-		cli_puts(cli, "  stamp:");
-		for (int shift = 56; shift >= 0; shift -= 8)
-			cli_printf(cli, " %02X", (unsigned)(r->role.lineage >> shift & 255));
-		for (int shift = 56; shift >= 0; shift -= 8)
-			cli_printf(cli, " %02X", (unsigned)(r->role.session >> shift & 255));
-		cli_puts(cli, "\n");
-		cli_printf(cli, "IPSec VIP: %s\n", vip);
-		cli_printf(cli, "  IKE SAs %u, IPsec SAs %u\n", r->role.ike, 2 * r->role.child);
-		intervals_text(cli, r);
-	}
-	return CLI_DONE;
-}
-
-// ---- show redundancy counters, show ipc -------------------------------------------------------
-static int show_counters(struct cli *cli, const struct cli_args *args)
-{
-	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++) {
-		const struct redundancy_group *r = &redundancy.group[n];
-		const struct pair_counters *c = &r->counters;
-		if (!r->number)
-			continue;
-		cli_printf(cli, "Group %s\n", r->name);
-		cli_printf(cli,
-			   "  messages sent %ju, received %ju; malformed %ju, of another session "
-			   "%ju, out of order %ju, refused %ju, of another release %ju\n",
-			   (uintmax_t)c->tx, (uintmax_t)c->rx, (uintmax_t)c->rx_malformed,
-			   (uintmax_t)c->rx_other_session, (uintmax_t)c->rx_out_of_order,
-			   (uintmax_t)c->rx_refused, (uintmax_t)c->rx_release);
-		cli_printf(cli,
-			   "  joins %ju, snapshots %ju, claims %ju, grants %ju, denials %ju, "
-			   "busy %ju\n",
-			   (uintmax_t)c->joins, (uintmax_t)c->snapshots, (uintmax_t)c->claims,
-			   (uintmax_t)c->grants, (uintmax_t)c->denies, (uintmax_t)c->busies);
-		cli_printf(cli,
-			   "  take-overs %ju, with stale state %ju, went alone %ju, split brains "
-			   "%ju, healed %ju\n",
-			   (uintmax_t)c->takeovers, (uintmax_t)c->stale_takeovers,
-			   (uintmax_t)c->alone, (uintmax_t)c->splits, (uintmax_t)c->splits_healed);
-		cli_printf(cli,
-			   "  limits raised %ju, checkpoints %ju, leases %ju, SAs tainted %ju\n",
-			   (uintmax_t)c->raises, (uintmax_t)c->checkpoints, (uintmax_t)c->leases,
-			   (uintmax_t)c->tainted);
-		for (unsigned i = 1; i < 16; i++)
-			if (c->invariant[i])
-				cli_printf(cli, "  INVARIANT I%u BROKEN %ju times\n", i,
-					   (uintmax_t)c->invariant[i]);
-	}
-	return CLI_DONE;
-}
-
-static int show_ipc(struct cli *cli, const struct cli_args *args)
-{
-	const struct ha_link *l = &redundancy.link;
-	struct ip_addr primary = {.family = l->family};
-	char a[ADDR_STR_MAX];
-
-	memcpy(primary.bytes, l->primary, sizeof(l->primary));
-	cli_printf(cli, "Association is %s, transport %s, protection %s\n", l->up ? "up" : "down",
-		   l->driver[0] ? l->driver : "none", l->security[0] ? l->security : "none");
-	if (!l->up && l->trouble[0])
-		cli_printf(cli, "  %s\n", l->trouble);
-	if (l->up)
-		cli_printf(cli,
-			   "  Primary path to %s, %u of %u paths up, RTO %u ms, smoothed round "
-			   "trip %u ms\n",
-			   l->family ? addr_format(&primary, a, sizeof(a)) : "unknown", l->paths_up,
-			   l->paths, l->rto_ms, l->srtt_ms);
-	cli_printf(cli,
-		   "  Established %ju times, messages sent %ju (%ju bytes), received %ju (%ju "
-		   "bytes)\n",
-		   (uintmax_t)l->ups, (uintmax_t)l->tx, (uintmax_t)l->tx_bytes, (uintmax_t)l->rx,
-		   (uintmax_t)l->rx_bytes);
-	cli_printf(cli, "  Queued %ju bytes, refused %ju\n", (uintmax_t)l->queued,
-		   (uintmax_t)l->refused);
-	cli_printf(cli, "  Mirror: %ju of %ju KiB used\n", (uintmax_t)l->mirror_used / 1024,
-		   (uintmax_t)l->mirror_max / 1024);
-	return CLI_DONE;
-}
-
 // ---- redundancy force-switchover --------------------------------------------------------------
 static int force_switchover(struct cli *cli, const struct cli_args *args)
 {
@@ -409,12 +343,6 @@ static const char *const help[][2] = {
 	{"states", "Roles and what is replicated"},
 	{"inter-device", "The scheme and the other box"},
 	{"history", "What happened, oldest first"},
-	{"counters", "Messages and events of the fail-over protocol"},
-	{"ha", "High availability of IKE and IPsec"},
-	{"ipc", "The replication link"},
-	{"association", "Its association"},
-	{"zones", "The same, by zone"},
-	{"status", "The same, in brief"},
 	{"force-switchover", "Hands the active role to the other box without losing a packet"},
 	{"force-switchover NAME", "Of this redundancy group only"},
 	{NULL, NULL},
@@ -422,11 +350,8 @@ static const char *const help[][2] = {
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show redundancy [states]", help, show_states, CLI_JSON, NULL},
-	{CLI_EXEC, "show redundancy inter-device", help, show_interdevice, 0, NULL},
+	{CLI_EXEC, "show redundancy inter-device", help, show_interdevice, CLI_JSON, NULL},
 	{CLI_EXEC, "show redundancy history", help, show_history, CLI_JSON, NULL},
-	{CLI_EXEC, "show redundancy counters", help, show_counters, 0, NULL},
-	{CLI_EXEC, "show crypto ha", help, show_crypto_ha, 0, NULL},
-	{CLI_EXEC, "show ipc [association|zones|status]", help, show_ipc, 0, NULL},
 	{CLI_ENABLE, "redundancy force-switchover [NAME]", help, force_switchover, 0, NULL},
 };
 

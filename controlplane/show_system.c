@@ -56,10 +56,7 @@ static int show_processes(struct cli *cli, const struct cli_args *args)
 	loop_get_stats(g->loop, &l);
 	kernel_get_stats(g->kernel, &k);
 	(void)getrusage(RUSAGE_SELF, &ru);
-	const struct {
-		const char *key, *text;
-		uint64_t value;
-	} all[] = {
+	const struct show_counter all[] = {
 		{"loop_turns", "Control loop: turns", l.turns},
 		{"loop_overruns", "Control loop: callbacks over 5 ms", l.overruns},
 		{"loop_longest_us", "Control loop: longest callback (us)", l.longest_us},
@@ -76,13 +73,7 @@ static int show_processes(struct cli *cli, const struct cli_args *args)
 	};
 	if (w)
 		json_obj(w, NULL);
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (w)
-			json_u64(w, all[i].key, all[i].value);
-		else
-			cli_printf(cli, "%-40s %llu\n", all[i].text,
-				   (unsigned long long)all[i].value);
-	}
+	show_counters(cli, w, all, sizeof(all) / sizeof(all[0]));
 	if (w)
 		json_end(w);
 	return CLI_DONE;

@@ -96,7 +96,8 @@ static int displays_init(struct err *err)
 	int (*const all[])(struct gateway *, struct err *) = {
 		show_interfaces_register, show_dataplane_register, show_map_register,
 		show_isakmp_register,     show_ipsec_register,     show_session_register,
-		show_route_register,      show_system_register,    show_redundancy_register};
+		show_route_register,      show_system_register,    show_redundancy_register,
+		show_replication_register};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i](&gateway, err) != 0)

@@ -343,3 +343,27 @@ struct dp_policy pbed_policy(uint32_t id, uint32_t order, enum dp_policy_action 
 	p.sel.sport = p.sel.dport = (struct port_range){0, 65535};
 	return p;
 }
+
+struct flow_key pbed_key(const char *src, const char *dst, uint8_t proto, uint16_t sport,
+			 uint16_t dport)
+{
+	struct flow_key k = {.sport = sport, .dport = dport, .proto = proto, .group = 1};
+	struct ip_addr a;
+
+	if (addr_parse(src, &a))
+		die(src);
+	k.family = a.family;
+	memcpy(k.src, a.bytes, 16);
+	if (addr_parse(dst, &a))
+		die(dst);
+	memcpy(k.dst, a.bytes, 16);
+	return k;
+}
+
+void pbed_policies(const struct dp_policy *p, size_t n)
+{
+	struct err err = {0};
+
+	if (spd_set(p, n, &err))
+		die(err.msg);
+}

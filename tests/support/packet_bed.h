@@ -11,6 +11,7 @@
 #include "burst.h"
 #include "dp.h"
 #include "drop.h"
+#include "flow.h"
 #include "pipeline.h"
 #include "pkt.h"
 #include "worker.h"
@@ -62,3 +63,16 @@ unsigned pbed_sent_count(uint32_t port);
 
 struct dp_policy pbed_policy(uint32_t id, uint32_t order, enum dp_policy_action action,
 			     const char *src, const char *dst);  // group 1
+void pbed_policies(const struct dp_policy *p, size_t n);         // the whole set, built
+struct flow_key pbed_key(const char *src, const char *dst, uint8_t proto, uint16_t sport,
+			 uint16_t dport);  // group 1
+// The verdict on a packet, from the classifier and then from the flow cache.
+#define pbed_expect(key, verdict_, policy_)                                  \
+	do {                                                                 \
+		struct flow_key key_ = (key);                                \
+		for (int times_ = 0; times_ < 2; times_++) {                 \
+			struct spd_result r_ = spd_lookup(pbed.w[0], &key_); \
+			assert_int_equal(r_.verdict, verdict_);              \
+			assert_int_equal(r_.policy, policy_);                \
+		}                                                            \
+	} while (0)

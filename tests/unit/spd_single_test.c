@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+
 #include "flow.h"
 #include "rcu.h"
 #include "spd.h"
@@ -20,32 +22,7 @@
 
 static struct flow_key key_of(const char *src, const char *dst)
 {
-	struct flow_key k = {.sport = 1, .dport = 2, .proto = 17, .group = 1};
-	struct ip_addr a;
-
-	addr_parse(src, &a);
-	k.family = a.family;
-	memcpy(k.src, a.bytes, 16);
-	addr_parse(dst, &a);
-	memcpy(k.dst, a.bytes, 16);
-	return k;
-}
-
-static void set(const struct dp_policy *p, size_t n)
-{
-	struct err err = {0};
-
-	assert_int_equal(spd_set(p, n, &err), 0);
-}
-
-static void expect(struct flow_key k, enum spd_verdict v, uint32_t policy)
-{
-	for (int i = 0; i < 2; i++) {  // from the classifier, then from the cache
-		struct spd_result r = spd_lookup(pbed.w[0], &k);
-
-		assert_int_equal(r.verdict, v);
-		assert_int_equal(r.policy, policy);
-	}
+	return pbed_key(src, dst, IPPROTO_UDP, 1, 2);
 }
 
 static int reset(void **state)
@@ -88,27 +65,27 @@ static void takes_its_place_at_once(void **state)
 	struct flow_key other = key_of("10.1.0.1", "10.9.0.1"), in = key_of("10.9.0.1", "10.1.0.1");
 
 	(void)state;
-	set(p, 3);
-	expect(k, SPD_PROTECT, 3);
-	expect(before, SPD_PROTECT, 1);
-	expect(other, SPD_NONE, 0);
+	pbed_policies(p, 3);
+	pbed_expect(k, SPD_PROTECT, 3);
+	pbed_expect(before, SPD_PROTECT, 1);
+	pbed_expect(other, SPD_NONE, 0);
 	in.reverse = 1;
-	expect(in, SPD_NONE, 0);
+	pbed_expect(in, SPD_NONE, 0);
 	assert_false(spd_in_force(9));
 	assert_int_equal(spd_add(&s, 2), 0);
 	assert_int_equal(spd_add(&s, 2), -EEXIST);
 	assert_int_equal(spd_add(&far, 2), 0);
 	assert_true(spd_in_force(9));
-	expect(k, SPD_PROTECT, 9);
-	expect(before, SPD_PROTECT, 1);
-	expect(other, SPD_PROTECT, 10);
-	expect(in, SPD_PROTECT, 10);
+	pbed_expect(k, SPD_PROTECT, 9);
+	pbed_expect(before, SPD_PROTECT, 1);
+	pbed_expect(other, SPD_PROTECT, 10);
+	pbed_expect(in, SPD_PROTECT, 10);
 	assert_int_equal(spd_count(), 5);
 	assert_int_equal(spd_del(9), 0);
 	assert_int_equal(spd_del(9), -ENOENT);
 	for (unsigned i = 0; i < 200; i++)
 		(void)spd_poll();
-	expect(k, SPD_PROTECT, 3);
+	pbed_expect(k, SPD_PROTECT, 3);
 	assert_int_equal(spd_count(), 4);
 }
 
@@ -126,7 +103,7 @@ static void settled_flows_stay_cached(void **state)
 	struct spd_result r;
 
 	(void)state;
-	set(p, 2);
+	pbed_policies(p, 2);
 	assert_int_equal(spd_add(&s[0], 2), 0);
 	for (unsigned i = 0; i < 3; i++)
 		(void)spd_lookup(pbed.w[0], &k[i]);
@@ -146,25 +123,25 @@ static void a_new_set_moves_or_retires(void **state)
 
 	(void)state;
 	assert_int_equal(spd_add(&s, 2), 0);
-	set(p, 2);
-	expect(k, SPD_PROTECT, 9);
+	pbed_policies(p, 2);
+	pbed_expect(k, SPD_PROTECT, 9);
 	p[0].order = 40;
-	set(p, 2);
-	expect(k, SPD_BYPASS, 3);
+	pbed_policies(p, 2);
+	pbed_expect(k, SPD_BYPASS, 3);
 	p[1].action = DP_POLICY_SKIP;  // a deny line of the entry before
 	p[1].next_order = 35;
-	set(p, 2);
-	expect(k, SPD_PROTECT, 9);
+	pbed_policies(p, 2);
+	pbed_expect(k, SPD_PROTECT, 9);
 	p[1].next_order = 50;
-	set(p, 2);
-	expect(k, SPD_NONE, 0);
+	pbed_policies(p, 2);
+	pbed_expect(k, SPD_NONE, 0);
 	p[0].id = 5;
-	set(p, 1);
+	pbed_policies(p, 1);
 	assert_false(spd_in_force(9));
-	expect(k, SPD_NONE, 0);
+	pbed_expect(k, SPD_NONE, 0);
 	p[0].id = 2, p[0].group = 7;  // somebody else's
-	set(p, 1);
-	expect(k, SPD_DROP_UNBUILT, 0);
+	pbed_policies(p, 1);
+	pbed_expect(k, SPD_DROP_UNBUILT, 0);
 }
 
 static void what_cannot_stand_alone_is_refused(void **state)
@@ -306,14 +283,14 @@ static void like_one_set(void **state)
 	(void)state;
 	srand(11);
 	rules_random();
-	set(rules, RULES);
+	pbed_policies(rules, RULES);
 	for (unsigned i = 0; i < 50; i++)
 		seen[i] = key_random();
 	for (unsigned turn = 0; turn < 1500; turn++) {
 		one_changes(&next_id);
 		if (turn % 300 == 299) {
 			rules_random();
-			set(rules, RULES);
+			pbed_policies(rules, RULES);
 		}
 		if (rand() % 4 == 0)
 			seen[rand() % 50] = key_random();

@@ -18,37 +18,6 @@
 #include "port.h"
 #include "spd.h"
 
-static struct flow_key key_of(const char *src, const char *dst, uint8_t proto, uint16_t sport,
-			      uint16_t dport)
-{
-	struct flow_key k = {.sport = sport, .dport = dport, .proto = proto, .group = 1};
-	struct ip_addr a;
-
-	addr_parse(src, &a);
-	k.family = a.family;
-	memcpy(k.src, a.bytes, 16);
-	addr_parse(dst, &a);
-	memcpy(k.dst, a.bytes, 16);
-	return k;
-}
-
-static void set(const struct dp_policy *p, size_t n)
-{
-	struct err err = {0};
-
-	assert_int_equal(spd_set(p, n, &err), 0);
-}
-
-static void expect(struct flow_key k, enum spd_verdict v, uint32_t policy)
-{
-	for (int i = 0; i < 2; i++) {  // from the classifier, then from the cache
-		struct spd_result r = spd_lookup(pbed.w[0], &k);
-
-		assert_int_equal(r.verdict, v);
-		assert_int_equal(r.policy, policy);
-	}
-}
-
 static int reset(void **state)
 {
 	(void)state;
@@ -65,14 +34,14 @@ static void first_match_by_order_wins(void **state)
 	};
 
 	(void)state;
-	set(p, 3);
-	expect(key_of("10.1.1.9", "10.2.0.1", 17, 1, 2), SPD_BYPASS, 3);
-	expect(key_of("10.1.2.9", "10.2.0.1", 17, 1, 2), SPD_PROTECT, 2);
-	expect(key_of("10.3.2.9", "10.2.0.1", 17, 1, 2), SPD_BYPASS, 1);
-	expect(key_of("11.3.2.9", "10.2.0.1", 17, 1, 2), SPD_NONE, 0);
-	struct flow_key k = key_of("10.1.2.9", "10.2.0.1", 17, 1, 2);
+	pbed_policies(p, 3);
+	pbed_expect(pbed_key("10.1.1.9", "10.2.0.1", 17, 1, 2), SPD_BYPASS, 3);
+	pbed_expect(pbed_key("10.1.2.9", "10.2.0.1", 17, 1, 2), SPD_PROTECT, 2);
+	pbed_expect(pbed_key("10.3.2.9", "10.2.0.1", 17, 1, 2), SPD_BYPASS, 1);
+	pbed_expect(pbed_key("11.3.2.9", "10.2.0.1", 17, 1, 2), SPD_NONE, 0);
+	struct flow_key k = pbed_key("10.1.2.9", "10.2.0.1", 17, 1, 2);
 	k.group = 2;  // a port has it, the set does not (yet)
-	expect(k, SPD_DROP_UNBUILT, 0);
+	pbed_expect(k, SPD_DROP_UNBUILT, 0);
 }
 
 // A crypto ACL's deny ends this map entry, not the search.
@@ -86,10 +55,10 @@ static void skip_goes_on_behind_its_entry(void **state)
 
 	(void)state;
 	p[0].next_order = 20;
-	set(p, 3);
-	expect(key_of("10.1.1.1", "1.1.1.1", 6, 1, 2), SPD_NONE, 0);
-	expect(key_of("10.1.1.200", "1.1.1.1", 6, 1, 2), SPD_PROTECT, 3);
-	expect(key_of("10.1.2.1", "1.1.1.1", 6, 1, 2), SPD_PROTECT, 2);
+	pbed_policies(p, 3);
+	pbed_expect(pbed_key("10.1.1.1", "1.1.1.1", 6, 1, 2), SPD_NONE, 0);
+	pbed_expect(pbed_key("10.1.1.200", "1.1.1.1", 6, 1, 2), SPD_PROTECT, 3);
+	pbed_expect(pbed_key("10.1.2.1", "1.1.1.1", 6, 1, 2), SPD_PROTECT, 2);
 }
 
 static void ports_and_protocols(void **state)
@@ -102,20 +71,20 @@ static void ports_and_protocols(void **state)
 	(void)state;
 	p[0].sel.proto = IPPROTO_TCP;
 	p[0].sel.dport = (struct port_range){80, 90};
-	set(p, 2);
-	expect(key_of("10.1.0.1", "10.2.0.1", 6, 9, 79), SPD_BYPASS, 2);
-	expect(key_of("10.1.0.1", "10.2.0.1", 6, 9, 80), SPD_PROTECT, 1);
-	expect(key_of("10.1.0.1", "10.2.0.1", 6, 9, 90), SPD_PROTECT, 1);
-	expect(key_of("10.1.0.1", "10.2.0.1", 6, 9, 91), SPD_BYPASS, 2);
-	expect(key_of("10.1.0.1", "10.2.0.1", 17, 9, 80), SPD_BYPASS, 2);
-	struct flow_key k = key_of("10.1.0.1", "10.2.0.1", 6, 0, 0);
+	pbed_policies(p, 2);
+	pbed_expect(pbed_key("10.1.0.1", "10.2.0.1", 6, 9, 79), SPD_BYPASS, 2);
+	pbed_expect(pbed_key("10.1.0.1", "10.2.0.1", 6, 9, 80), SPD_PROTECT, 1);
+	pbed_expect(pbed_key("10.1.0.1", "10.2.0.1", 6, 9, 90), SPD_PROTECT, 1);
+	pbed_expect(pbed_key("10.1.0.1", "10.2.0.1", 6, 9, 91), SPD_BYPASS, 2);
+	pbed_expect(pbed_key("10.1.0.1", "10.2.0.1", 17, 9, 80), SPD_BYPASS, 2);
+	struct flow_key k = pbed_key("10.1.0.1", "10.2.0.1", 6, 0, 0);
 	k.fragment = 1;  // could be port 80: neither in clear nor guessed
-	expect(k, SPD_DROP_FRAGMENT, 0);
+	pbed_expect(k, SPD_DROP_FRAGMENT, 0);
 	k.proto = 17;
-	expect(k, SPD_BYPASS, 2);
-	k = key_of("10.2.0.1", "10.1.0.1", 6, 80, 9);
+	pbed_expect(k, SPD_BYPASS, 2);
+	k = pbed_key("10.2.0.1", "10.1.0.1", 6, 80, 9);
 	k.reverse = 1;
-	expect(k, SPD_PROTECT, 1);
+	pbed_expect(k, SPD_PROTECT, 1);
 }
 
 // What a tunnel brought does not leave by the map's port in clear because a route is gone; where
@@ -130,50 +99,50 @@ static void not_back_in_clear(void **state)
 
 	(void)state;
 	p[0].next_order = 20;
-	set(p, 3);
-	expect(key_of("10.2.0.1", "10.1.0.1", 17, 1, 2), SPD_DROP_BACK, 0);
-	expect(key_of("10.2.0.1", "10.1.9.1", 17, 1, 2), SPD_NONE, 0);
-	expect(key_of("10.2.0.1", "10.4.0.1", 17, 1, 2), SPD_NONE, 0);
-	expect(key_of("10.3.0.1", "192.0.2.1", 17, 1, 2), SPD_NONE, 0);
+	pbed_policies(p, 3);
+	pbed_expect(pbed_key("10.2.0.1", "10.1.0.1", 17, 1, 2), SPD_DROP_BACK, 0);
+	pbed_expect(pbed_key("10.2.0.1", "10.1.9.1", 17, 1, 2), SPD_NONE, 0);
+	pbed_expect(pbed_key("10.2.0.1", "10.4.0.1", 17, 1, 2), SPD_NONE, 0);
+	pbed_expect(pbed_key("10.3.0.1", "192.0.2.1", 17, 1, 2), SPD_NONE, 0);
 }
 
 static void an_answer_is_remembered(void **state)
 {
 	struct dp_policy p = pbed_policy(5, 1, DP_POLICY_PROTECT, "10.1.0.0/16", "10.2.0.0/16");
-	struct flow_key k = key_of("10.1.0.1", "10.2.0.1", 6, 1, 2);
+	struct flow_key k = pbed_key("10.1.0.1", "10.2.0.1", 6, 1, 2);
 	struct spd_result r;
 
 	(void)state;
-	set(&p, 1);
+	pbed_policies(&p, 1);
 	k.generation = spd_generation();
 	assert_false(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
-	expect(k, SPD_PROTECT, 5);
+	pbed_expect(k, SPD_PROTECT, 5);
 	assert_true(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
 	assert_int_equal(r.policy, 5);
 	k.sport++;
 	assert_false(flow_cache_get(pbed.w[0]->flows, &k, flow_hash(&k), &r));
-	k = key_of("2001:db8::1", "2001:db8::2", 6, 1, 2);
-	expect(k, SPD_NONE, 0);
+	k = pbed_key("2001:db8::1", "2001:db8::2", 6, 1, 2);
+	pbed_expect(k, SPD_NONE, 0);
 	// What is remembered answers, not the rules: a forged entry is believed.
 	k.generation = spd_generation();
 	flow_cache_put(pbed.w[0]->flows, &k, flow_hash(&k), (struct spd_result){7, SPD_BYPASS, 0},
 		       0);
-	expect(k, SPD_BYPASS, 7);
+	pbed_expect(k, SPD_BYPASS, 7);
 }
 
 static void a_new_set_outdates_the_cache(void **state)
 {
 	struct dp_policy p = pbed_policy(5, 1, DP_POLICY_PROTECT, "10.1.0.0/16", "10.2.0.0/16");
-	struct flow_key k = key_of("10.1.0.1", "10.2.0.1", 6, 1, 2);
+	struct flow_key k = pbed_key("10.1.0.1", "10.2.0.1", 6, 1, 2);
 
 	(void)state;
-	set(&p, 1);
-	expect(k, SPD_PROTECT, 5);
+	pbed_policies(&p, 1);
+	pbed_expect(k, SPD_PROTECT, 5);
 	p.action = DP_POLICY_BYPASS;
-	set(&p, 1);
-	expect(k, SPD_BYPASS, 5);
-	set(NULL, 0);
-	expect(k, SPD_DROP_UNBUILT, 0);
+	pbed_policies(&p, 1);
+	pbed_expect(k, SPD_BYPASS, 5);
+	pbed_policies(NULL, 0);
+	pbed_expect(k, SPD_DROP_UNBUILT, 0);
 }
 
 static const char *prefix_random(bool v6, char *buf, size_t cap)
@@ -238,14 +207,14 @@ static void trie_agrees_with_the_list(void **state)
 	srand(7);
 	for (uint32_t i = 0; i < 60; i++)
 		p[i] = policy_random(i + 1, i % 3 == 0);
-	set(p, 60);
+	pbed_policies(p, 60);
 	for (int i = 0; i < 20000; i++) {
 		bool v6 = rand() % 2;
 
 		prefix_random(v6, a, sizeof(a)), prefix_random(v6, b, sizeof(b));
 		*strchr(a, '/') = 0, *strchr(b, '/') = 0;
 		struct flow_key k =
-			key_of(a, b, (uint8_t)(rand() % 2 ? 6 : 17), 1, (uint16_t)(rand() % 10));
+			pbed_key(a, b, (uint8_t)(rand() % 2 ? 6 : 17), 1, (uint16_t)(rand() % 10));
 		struct spd_result want = oracle(p, 60, &k), got = spd_classify(&k);
 		if (got.verdict == SPD_DROP_BACK)  // not_back_in_clear()
 			got.verdict = SPD_NONE;
@@ -262,7 +231,7 @@ static void too_many_or_bad_ids_change_nothing(void **state)
 	struct err err = {0};
 
 	(void)state;
-	set(&p, 1);
+	pbed_policies(&p, 1);
 	uint32_t generation = spd_generation();
 	p.id = DP_POLICY_MAX + 1;
 	assert_int_equal(spd_set(&p, 1, &err), -EINVAL);
@@ -280,7 +249,7 @@ static void clear_packets_of_a_protected_flow_are_dropped(void **state)
 	uint8_t f[PBED_FRAME_MAX];
 
 	(void)state;
-	set(&p, 1);
+	pbed_policies(&p, 1);
 	port_get(pbed.in)->policy_group = 1;
 	pbed_send(&(struct pbed_ip){.src = "10.0.1.2", .dst = "10.0.2.2"});
 	pbed_send(&(struct pbed_ip){.src = "10.0.1.2", .dst = "10.0.1.1", .dport = 53});
@@ -303,7 +272,7 @@ static void no_sa_means_acquire(void **state)
 	struct dp_policy p = pbed_policy(77, 1, DP_POLICY_PROTECT, "10.0.0.0/8", "10.9.0.0/16");
 
 	(void)state;
-	set(&p, 1);
+	pbed_policies(&p, 1);
 	port_get(pbed.out)->policy_group = 1;
 	pbed_send(&(struct pbed_ip){.src = "10.0.1.2", .dst = "10.9.1.1"});
 	assert_int_equal(pbed_sent_count(pbed.out), 0);
