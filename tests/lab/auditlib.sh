@@ -68,6 +68,15 @@ audit_keys_on() {
 	    chd = 4 } }"
 }
 audit_keys() { "$REPO/tests/netns/charon_keys.py" "$TMP/charon-keys" >"$TMP/keys"; }
+# kernel_keys_alike: the kernel of the guest has the keys that its charon logged
+kernel_keys_alike() {
+	local spi key n=0
+	while read -r spi key; do
+		grep -q "^$spi [a-z-]* $key " "$TMP/keys" || fail "the kernel has another key of SPI $spi"
+		n=$((n + 1))
+	done < <(in_guest g ip xfrm state | awk '/spi 0x/ { spi = substr($4, 3) } $1 ~ /^(aead|enc)$/ { print spi, substr($3, 3) }')
+	num "SAs in the spoke's kernel" $n -ge 2
+}
 # audit_verify FILE: opens its packets with the real keys: once by the observer ($TMP/verify.json), once by tshark,
 # which has nothing in common with it. Each packet must have a known key, a right ICV and an IPv4
 # packet of the tunnel in it; no two SAs may have the same key: so an IV that occurs once in its SA
@@ -78,6 +87,7 @@ audit_verify() {
 	"$(bin esp_audit)" verify "$1" -k "$TMP/keys" >"$TMP/verify.json" || fail "verify: $(cat "$TMP/verify.json")"
 	num "packets opened" "$(jq .opened "$TMP/verify.json")" -gt 0
 	eq "SAs whose key is not known" "$(jq -r '.list[].spi' "$TMP/audit.json" | grep -cvFf <(cut -c1-8 "$TMP/keys") || true)" 0
+	[ "${PAIR_SPOKE:-host}" = host ] || kernel_keys_alike
 	mapfile -t opts < <("$REPO/tests/netns/charon_keys.py" "$TMP/charon-keys" --tshark)
 	# `1 0 0x04`: ICV good, not bad, next header IPv4
 	tshark -r "$1" -o esp.enable_encryption_decode:TRUE -o esp.enable_authentication_check:TRUE "${opts[@]}" \

@@ -54,7 +54,7 @@ stateful_start
 ACT=""
 wait_event 40 either_settled
 wait_event 40 rin_adjacent_both
-stateful_spoke "${AUDIT_CONN[@]}"
+stateful_spoke "${AUDIT_CONN[@]}" DPD=5s DPDTO=15s
 row fault active rate sent first refused twice "in all"
 worst=0
 for f; do
