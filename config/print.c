@@ -268,12 +268,11 @@ static bool default_numbering(const struct acl *a)
 	return true;
 }
 
-static void print_acls(struct text *t, const struct config *c)
+static const struct acl *print_acl_some(struct text *t, const struct acl *a, size_t bytes)
 {
-	const struct acl *a;
 	const struct acl_entry *e;
 
-	TAILQ_FOREACH (a, &c->acls, link) {
+	for (; a != NULL && t->len < bytes && !t->failed; a = TAILQ_NEXT(a, link)) {
 		// `access-list N` cannot hold sequence numbers: then the named form is used.
 		bool plain = default_numbering(a);
 		bool lines = a->numbered && plain && !TAILQ_EMPTY(&a->entries);
@@ -290,6 +289,7 @@ static void print_acls(struct text *t, const struct config *c)
 		}
 		text_put(t, "!\n");
 	}
+	return a;
 }
 
 static bool holds_secret(const char *line)
@@ -323,6 +323,13 @@ static void print_ignored(struct text *t, const struct config *c)
 	text_put(t, "!\n");
 }
 
+static void text_drop(struct text *t)
+{
+	secret_wipe(t->s, t->cap);
+	free(t->s);
+	t->s = NULL;
+}
+
 char *config_print(const struct config *c, bool with_secrets)
 {
 	struct text t = {.s = calloc(1, 4096), .cap = 4096, .secrets = with_secrets};
@@ -338,13 +345,101 @@ char *config_print(const struct config *c, bool with_secrets)
 	print_crypto(&t, c);
 	print_interfaces(&t, c);
 	print_routes(&t, c);
-	print_acls(&t, c);
+	(void)print_acl_some(&t, TAILQ_FIRST(&c->acls), SIZE_MAX);
 	print_ignored(&t, c);
 	text_put(&t, "end\n");
-	if (t.failed) {
-		secret_wipe(t.s, t.cap);
-		free(t.s);
-		return NULL;
+	if (t.failed)
+		text_drop(&t);
+	return t.s;
+}
+
+// ---- in parts ----------------------------------------------------------------------------------
+enum { PART_REST, PART_KEYS, PART_MAPS, PART_ACLS, PART_END };
+
+// Everything but the lists that may be long.
+static void part_rest(struct text *t, const struct config *c)
+{
+	struct config *rest = malloc(sizeof(*rest));
+
+	if (rest == NULL) {
+		t->failed = true;
+		return;
 	}
+	memcpy(rest, c, sizeof(*rest));
+	TAILQ_INIT(&rest->isakmp_keys);
+	TAILQ_INIT(&rest->crypto_maps);
+	TAILQ_INIT(&rest->acls);
+	char *text = config_print(rest, true);
+	if (text == NULL)
+		t->failed = true;
+	else
+		text_put(t, "%s", text);
+	if (text != NULL)
+		secret_wipe(text, strlen(text));
+	free(text);
+	secret_wipe(rest, sizeof(*rest));
+	free(rest);
+}
+
+static void part_maps(struct text *t, struct config_part *at, size_t bytes)
+{
+	const struct crypto_map *m = at->list;
+	const struct crypto_map_entry *e = at->item;
+
+	while (m != NULL && t->len < bytes && !t->failed) {
+		e = print_map_some(t, m, e, bytes);
+		if (e != NULL)
+			break;
+		m = TAILQ_NEXT(m, link);
+		e = m != NULL ? TAILQ_FIRST(&m->entries) : NULL;
+	}
+	at->list = m;
+	at->item = e;
+}
+
+static void part_next(struct text *t, const struct config *c, struct config_part *at, size_t bytes)
+{
+	const struct crypto_map *m = TAILQ_FIRST(&c->crypto_maps);
+	bool more;
+
+	switch (at->kind) {
+	case PART_REST:
+		part_rest(t, c);
+		at->item = TAILQ_FIRST(&c->isakmp_keys);
+		more = false;
+		break;
+	case PART_KEYS:
+		at->item = print_key_some(t, at->item, bytes);
+		more = at->item != NULL;
+		if (!more) {
+			at->list = m;
+			at->item = m != NULL ? TAILQ_FIRST(&m->entries) : NULL;
+		}
+		break;
+	case PART_MAPS:
+		part_maps(t, at, bytes);
+		more = at->list != NULL;
+		if (!more)
+			at->item = TAILQ_FIRST(&c->acls);
+		break;
+	default:
+		at->item = print_acl_some(t, at->item, bytes);
+		more = at->item != NULL;
+		break;
+	}
+	at->kind += !more;
+}
+
+char *config_print_part(const struct config *c, struct config_part *at, size_t bytes)
+{
+	struct text t = {.s = calloc(1, 4096), .cap = 4096, .secrets = true};
+
+	at->failed = t.s == NULL;
+	while (!at->failed && t.len == 0 && at->kind < PART_END) {
+		part_next(&t, c, at, bytes);
+		at->failed = t.failed;
+	}
+	if (t.s != NULL && (t.failed || t.len == 0))
+		text_drop(&t);
 	return t.s;
 }

@@ -31,12 +31,11 @@ static void print_policies(struct text *t, const struct config *c)
 	}
 }
 
-static void print_keys(struct text *t, const struct config *c)
+const struct isakmp_key *print_key_some(struct text *t, const struct isakmp_key *k, size_t bytes)
 {
-	const struct isakmp_key *k;
 	char key[300], addr[ADDR_STR_MAX], mask[ADDR_STR_MAX];
 
-	TAILQ_FOREACH (k, &c->isakmp_keys, link) {
+	for (; k != NULL && t->len < bytes && !t->failed; k = TAILQ_NEXT(k, link)) {
 		bool digit = strcmp(k->key, "0") == 0 || strcmp(k->key, "6") == 0;
 		text_put(t, "crypto isakmp key %s%s", digit && t->secrets ? "0 " : "",
 			 print_secret(t, k->key, key, sizeof(key)));
@@ -50,6 +49,7 @@ static void print_keys(struct text *t, const struct config *c)
 		text_put(t, "%s\n", k->no_xauth ? " no-xauth" : "");
 	}
 	secret_wipe(key, sizeof(key));
+	return k;
 }
 
 static void print_isakmp(struct text *t, const struct isakmp_config *i)
@@ -214,16 +214,22 @@ static void print_entry(struct text *t, const struct crypto_map_entry *e)
 	print_reverse_route(t, &e->reverse_route);
 }
 
-static void print_map(struct text *t, const struct crypto_map *m)
+static void print_map_head(struct text *t, const struct crypto_map *m)
 {
-	const struct crypto_map_entry *e;
-
 	if (m->local_interface[0] != '\0')
 		text_put(t, "crypto map %s local-address %s\n", m->name, m->local_interface);
 	if (m->ha_replay_in != 0)
 		text_put(t, "crypto map %s redundancy replay-interval in %u out %u\n", m->name,
 			 m->ha_replay_in, m->ha_replay_out);
-	TAILQ_FOREACH (e, &m->entries, link) {
+}
+
+const struct crypto_map_entry *print_map_some(struct text *t, const struct crypto_map *m,
+					      const struct crypto_map_entry *e, size_t bytes)
+{
+	if (e == TAILQ_FIRST(&m->entries))
+		print_map_head(t, m);
+	// at least one, or the head would come twice
+	for (bool full = false; e != NULL && !full; e = TAILQ_NEXT(e, link)) {
 		if (m->is_dynamic_template)
 			text_put(t, "crypto dynamic-map %s %u\n", m->name, e->seq);
 		else
@@ -231,8 +237,16 @@ static void print_map(struct text *t, const struct crypto_map *m)
 				 e->kind == MAP_IPSEC_MANUAL ? "ipsec-manual" : "ipsec-isakmp",
 				 e->dynamic_map[0] != '\0' ? " dynamic " : "", e->dynamic_map);
 		print_entry(t, e);
+		full = t->len >= bytes || t->failed;
 	}
-	text_put(t, "!\n");
+	if (e == NULL)
+		text_put(t, "!\n");
+	return e;
+}
+
+static void print_map(struct text *t, const struct crypto_map *m)
+{
+	(void)print_map_some(t, m, TAILQ_FIRST(&m->entries), SIZE_MAX);
 }
 
 void print_crypto(struct text *t, const struct config *c)
@@ -240,7 +254,7 @@ void print_crypto(struct text *t, const struct config *c)
 	const struct crypto_map *m;
 
 	print_policies(t, c);
-	print_keys(t, c);
+	(void)print_key_some(t, TAILQ_FIRST(&c->isakmp_keys), SIZE_MAX);
 	print_isakmp(t, &c->isakmp);
 	print_ipsec(t, &c->ipsec);
 	print_transform_sets(t, c);

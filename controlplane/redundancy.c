@@ -184,12 +184,19 @@ static void op_feed_done(void *ctx, unsigned group)
 	// nothing waits for it
 }
 
-static void op_need_config(void *ctx)
+void redundancy_config_tell(void)
 {
+	if (!redundancy_config_known())
+		return;  // it is told then
 	struct ha_word w = {.type = HA_CONFIG,
 			    .len = sizeof(redundancy.config),
 			    .payload = (const uint8_t *)&redundancy.config};
 	(void)redundancy_tell(&w);
+}
+
+static void op_need_config(void *ctx)
+{
+	redundancy_config_tell();
 }
 
 static enum ha_role_kind op_mirror_role(void *ctx, unsigned group)
@@ -407,19 +414,21 @@ int redundancy_apply(struct gateway *g, const struct config *c, struct err *err)
 		}
 	}
 	intervals_take(c);
-	secret_wipe(&redundancy.config, sizeof(redundancy.config));
-	redundancy_config_fill(c, &redundancy.config);
+	redundancy_config_take(c);
 	for (unsigned n = 1; n <= HA_GROUPS_MAX; n++)
 		redundancy.config.group_mask |= redundancy_get(n) ? 1u << n : 0;
 	redundancy.configured = count > 0;
 	work_wanted(count > 0);
 	if (!count) {
+		redundancy_config_drop();
 		redundancy_port_stop(g, true);
 		loop_timer_stop(&redundancy.tick);
 		return 0;
 	}
 	op_need_config(NULL);
 	int rc = redundancy_port_start(g, err);
+	if (rc)
+		redundancy_config_drop();
 	redundancy_rearm(g);
 	return rc;
 }
@@ -429,6 +438,7 @@ int redundancy_start(struct gateway *g, struct err *err)
 {
 	loop_timer_init(&redundancy.tick, g->loop, "redundancy", on_tick, g);
 	redundancy_hsrp_start();
+	redundancy_config_start(g);
 	return work_start(g, err);
 }
 
@@ -466,6 +476,7 @@ void redundancy_stop(struct gateway *g)
 			group_end(&redundancy.group[n]);
 	}
 	loop_timer_fini(&redundancy.tick);
+	redundancy_config_stop();
 	work_stop(g);
 	secret_wipe(&redundancy.config, sizeof(redundancy.config));
 }

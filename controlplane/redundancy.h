@@ -7,6 +7,7 @@
 #pragma once
 
 #include "agent.h"
+#include "cli.h"
 #include "gateway.h"
 #include "ha_sa.h"
 #include "ike_replica.h"
@@ -83,7 +84,15 @@ void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks,
 // The groups' names, sorted, by number: numbers depend on nothing but the set of names, so that
 // two boxes with one configuration agree.
 unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX]);
-void redundancy_config_fill(const struct config *c, struct ha_config *out);
+void redundancy_config_fill(const struct config *c, struct ha_config *out);  // but the digest
+void redundancy_config_start(struct gateway *g);
+void redundancy_config_stop(void);
+// Into redundancy.config. Its digest is that of before, until the new one is known: a hundred
+// thousand tunnels are read a few milliseconds at a time.
+void redundancy_config_take(const struct config *c);
+void redundancy_config_drop(void);  // c goes away
+bool redundancy_config_known(void);
+void redundancy_config_tell(void);  // redundancy.c: to the standby process
 
 // ---- redundancy_load.c --------------------------------------------------------------------------
 struct redundancy_load {  // packets/s, both directions, of groups that work here, and there
@@ -109,6 +118,15 @@ void redundancy_debug_word(const struct ha_word *w, bool out);
 // What both boxes must have alike, in sections; each is a bit of ha_role.digest_differs.
 #define REDUNDANCY_SECTIONS 8
 void redundancy_digest(const struct config *c, uint8_t out[32]);
+// The same in steps of a millisecond or so: false when it is done and `out` is set. The
+// configuration stays as it is meanwhile.
+struct redundancy_digest {
+	const struct config *config;
+	struct config_part at;
+	bool failed;
+	uint8_t sums[REDUNDANCY_SECTIONS][4], out[32];
+};
+bool redundancy_digest_step(struct redundancy_digest *d);
 const char *redundancy_section_name(unsigned section);
 // "access lists, crypto maps"; 256 bytes are enough.
 const char *redundancy_differing(unsigned differs, char *buf, size_t cap);

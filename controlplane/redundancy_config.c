@@ -8,6 +8,9 @@
 #include "redundancy.h"
 #include "secret.h"
 
+#define SLICE_US       2000  // of reading the configuration,
+#define SLICE_PAUSE_MS 1     // and then others have their turn
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(a, b);
@@ -82,8 +85,7 @@ void redundancy_config_fill(const struct config *c, struct ha_config *out)
 
 	memset(out, 0, sizeof(*out));
 	if (!a)
-		return;  // nobody to compare with: the digest takes the whole text
-	redundancy_digest(c, out->digest);
+		return;
 	out->up = a->no_shutdown;
 	out->transport = a->transport == IPC_TRANSPORT_KERNEL ? 1
 			 : a->transport == IPC_TRANSPORT_USER ? 2
@@ -105,6 +107,79 @@ void redundancy_config_fill(const struct config *c, struct ha_config *out)
 		out->secret_len = (uint16_t)(len < HA_PSK_MAX ? len : HA_PSK_MAX);
 		memcpy(out->secret, a->security_arg, out->secret_len);
 	}
+}
+
+// ---- the digest, in slices --------------------------------------------------------------------
+static struct {
+	struct redundancy_digest at;
+	struct loop_timer timer;
+	bool known;
+} digest;
+
+static void digest_known(const uint8_t value[32])
+{
+	memcpy(redundancy.config.digest, value, sizeof(redundancy.config.digest));
+	digest.known = true;
+}
+
+static bool digest_slice(void)
+{
+	uint64_t until = loop_clock_us() + SLICE_US;
+
+	while (redundancy_digest_step(&digest.at)) {
+		if (loop_clock_us() >= until)
+			return false;
+	}
+	digest_known(digest.at.out);
+	return true;
+}
+
+static void on_digest(void *ctx, uint64_t now_ms)
+{
+	if (!digest_slice())
+		loop_timer_start(&digest.timer, SLICE_PAUSE_MS);
+	else if (redundancy.groups)
+		redundancy_config_tell();
+}
+
+bool redundancy_config_known(void)
+{
+	return digest.known;
+}
+
+void redundancy_config_take(const struct config *c)
+{
+	static const uint8_t none[32];
+	uint8_t before[sizeof(redundancy.config.digest)];
+
+	memcpy(before, redundancy.config.digest, sizeof(before));
+	secret_wipe(&redundancy.config, sizeof(redundancy.config));
+	redundancy_config_fill(c, &redundancy.config);
+	memcpy(redundancy.config.digest, before, sizeof(before));
+	redundancy_config_drop();
+	if (!association_find(c)) {
+		digest_known(none);  // nobody to compare with
+		return;
+	}
+	digest.at = (struct redundancy_digest){.config = c};
+	if (!digest_slice())
+		loop_timer_start(&digest.timer, SLICE_PAUSE_MS);
+}
+
+void redundancy_config_drop(void)
+{
+	loop_timer_stop(&digest.timer);
+}
+
+void redundancy_config_start(struct gateway *g)
+{
+	loop_timer_init(&digest.timer, g->loop, "configuration digest", on_digest, g);
+}
+
+void redundancy_config_stop(void)
+{
+	loop_timer_fini(&digest.timer);
+	digest.known = false;
 }
 
 // ---- warnings ---------------------------------------------------------------------------------

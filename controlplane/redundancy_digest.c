@@ -20,6 +20,8 @@ static const char *const names[REDUNDANCY_SECTIONS] = {
 	"standby groups",
 	"other crypto and redundancy lines",
 };
+#define PART_BYTES 65536
+
 enum { POLICIES, KEYS, IPSEC, ACLS, MAPS, APPLIED, STANDBY, OTHER };
 
 const char *redundancy_section_name(unsigned section)
@@ -123,11 +125,9 @@ static bool interface_add(uint8_t out[REDUNDANCY_SECTIONS][4], const char *block
 	return ok;
 }
 
-void redundancy_digest(const struct config *c, uint8_t out[32])
+static bool text_add(uint8_t sums[REDUNDANCY_SECTIONS][4], const char *text)
 {
-	uint8_t sums[REDUNDANCY_SECTIONS][4] = {0};
-	char *text = config_print(c, true);
-	bool ok = text != NULL;
+	bool ok = true;
 
 	for (const char *line = text; ok && *line;) {
 		size_t len = block_length(line);
@@ -138,10 +138,31 @@ void redundancy_digest(const struct config *c, uint8_t out[32])
 			ok = interface_add(sums, line, len);
 		line += len;
 	}
-	memset(out, 0, 32);
-	if (ok)
-		memcpy(out, sums, sizeof(sums));
-	if (text)
+	return ok;
+}
+
+bool redundancy_digest_step(struct redundancy_digest *d)
+{
+	char *text = config_print_part(d->config, &d->at, PART_BYTES);
+
+	if (text) {
+		d->failed |= !text_add(d->sums, text);
 		secret_wipe(text, strlen(text));
-	free(text);
+		free(text);
+		return true;
+	}
+	d->failed |= d->at.failed;
+	memset(d->out, 0, sizeof(d->out));
+	if (!d->failed)
+		memcpy(d->out, d->sums, sizeof(d->sums));
+	return false;
+}
+
+void redundancy_digest(const struct config *c, uint8_t out[32])
+{
+	struct redundancy_digest d = {.config = c};
+
+	while (redundancy_digest_step(&d))
+		;
+	memcpy(out, d.out, sizeof(d.out));
 }

@@ -130,3 +130,13 @@ int config_load_file(struct config *into, const char *path, config_bad_fn bad, v
 // The exact inverse: prints the model; caller frees the string. Secrets are printed as configured
 // when with_secrets, else as `<hidden>`.
 char *config_print(const struct config *c, bool with_secrets);
+// The same lines with secrets, in parts of about `bytes`, each of whole blocks (a line and those
+// indented below it), in another order: first what is not one of many keys, crypto map entries or
+// access lists. `at` is zero at the start; the configuration stays as it is meanwhile. The caller
+// wipes and frees. NULL: that was all, or (at->failed) there is no memory.
+struct config_part {
+	unsigned kind;
+	bool failed;
+	const void *list, *item;  // the next
+};
+char *config_print_part(const struct config *c, struct config_part *at, size_t bytes);

@@ -79,6 +79,87 @@ static unsigned differing(const char *more)
 	return bits;
 }
 
+// ---- many tunnels: in parts
+// -----------------------------------------------------------------------
+#define MANY 2000
+
+static struct config *many(void)
+{
+	struct config *c = config_create();
+	size_t cap = (size_t)MANY * 512, at = 0;
+	char *text = malloc(cap);
+	unsigned errors = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		at += (size_t)snprintf(
+			text + at, cap - at,
+			"crypto isakmp key k%u address 10.1.%u.%u\n"
+			"ip access-list extended L%u\n permit ip host 1.1.%u.%u host "
+			"2.2.2.2\n"
+			"crypto map M %u ipsec-isakmp\n set peer 10.1.%u.%u\n"
+			" match address L%u\n",
+			i, i / 250, i % 250 + 1, i, i / 250, i % 250 + 1, i + 20, i / 250,
+			i % 250 + 1, i);
+	assert_int_equal(config_load_text(c, base, NULL, NULL, &errors), 0);
+	assert_int_equal(config_load_text(c, text, NULL, NULL, &errors), 0);
+	assert_int_equal(errors, 0);
+	free(text);
+	return c;
+}
+
+static uint64_t lines_sum(const char *text, unsigned *lines)
+{
+	uint64_t sum = 0;
+
+	for (const char *l = text; *l; l += strcspn(l, "\n") + 1) {
+		uint64_t h = 14695981039346656037ull;
+		if (*l == '!')
+			continue;
+		for (const char *p = l; *p != '\n'; p++)
+			h = (h ^ (uint8_t)*p) * 1099511628211ull;
+		sum += h;  // whatever their order
+		++*lines;
+	}
+	return sum;
+}
+
+static void test_parts(void **state)
+{
+	struct config *c = many();
+	struct config_part at = {0};
+	char *whole = config_print(c, true), *part;
+	unsigned lines = 0, in_parts = 0, parts = 0;
+	uint64_t sum = lines_sum(whole, &lines), sum_parts = 0;
+
+	// small ones, so that they end everywhere
+	while ((part = config_print_part(c, &at, 700))) {
+		assert_true(*part != ' ');  // whole blocks
+		sum_parts += lines_sum(part, &in_parts);
+		parts++;
+		free(part);
+	}
+	assert_false(at.failed);
+	assert_true(parts > MANY / 10);
+	assert_int_equal(in_parts, lines);
+	assert_true(sum == sum_parts);
+	free(whole);
+	// the digest takes its time, and sees every part
+	struct redundancy_digest d = {.config = c};
+	uint8_t out[32], other[32];
+	unsigned steps = 1;
+	while (redundancy_digest_step(&d))
+		steps++;
+	assert_true(steps > 3);
+	redundancy_digest(c, out);
+	assert_memory_equal(out, d.out, sizeof(out));
+	assert_int_equal(
+		config_load_text(c, "crypto map M 1999\n set pfs group14\n", NULL, NULL, &lines),
+		0);
+	redundancy_digest(c, other);
+	assert_memory_not_equal(out, other, sizeof(out));
+	config_destroy(c);
+}
+
 static void test_differences(void **state)
 {
 	static const struct {
@@ -258,9 +339,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_differences),
-		cmocka_unit_test(test_debug),
-		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_differences), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_debug),       cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_load),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
