@@ -31,7 +31,7 @@ static const char usage[] =
 	"usage: tandem-bench replication [options]\n"
 	"  --tunnels N   tunnels: an IKE SA and a pair of IPsec SAs each (100000)\n"
 	"  --seconds N   how long SAs change (5)\n"
-	"  --rounds N    turns with and without checkpoints (40)\n"
+	"  --rounds N    turns without, with, with, without checkpoints (40)\n"
 	"  --quiet       no traffic while the second gateway joins\n"
 	"  --power-off   the first box loses both its processes, not only the gateway's\n"
 	"  --keep        leave the logs (in /dev/shm)\n"
@@ -169,25 +169,27 @@ static void kill_box(unsigned box)
 }
 
 // ---- figures -----------------------------------------------------------------------------------
-static double least(const double *v, unsigned n)
+static int order(const void *a, const void *b)
 {
-	double best = 0;  // a window in which the worker had no turn at all is none
+	double x = *(const double *)a, y = *(const double *)b;
 
-	for (unsigned i = 0; i < n; i++)
-		best = v[i] > 0 && (best == 0 || v[i] < best) ? v[i] : best;
-	return best;
+	return (x > y) - (x < y);
 }
 
-// The best of each kind, and the median of the turns' own ratios.
-static void checkpoint_cost(const struct rep_figures *f, double *best, double *median)
+// Of the turns' own ratios: the quartiles.
+static void checkpoint_cost(const struct rep_figures *f, double cost[3])
 {
 	double ratio[REP_WINDOWS];
+	unsigned n = 0;
 
-	for (unsigned i = 0; i < f->windows; i++)
-		ratio[i] = f->cycles_off[i] > 0 ? f->cycles_on[i] / f->cycles_off[i] : 1;
-	bench_best = false;
-	*median = f->windows ? bench_median(ratio, f->windows) - 1 : 0;
-	*best = least(f->cycles_on, f->windows) / least(f->cycles_off, f->windows) - 1;
+	for (unsigned i = 0; i < f->windows; i++) {
+		// not one in which the worker had no turn at all
+		if (f->cycles_off[i] > 0 && f->cycles_on[i] > 0)
+			ratio[n++] = f->cycles_on[i] / f->cycles_off[i] - 1;
+	}
+	qsort(ratio, n, sizeof(ratio[0]), order);
+	for (unsigned q = 0; q < 3; q++)
+		cost[q] = n ? ratio[(q + 1) * n / 4] : 0;
 }
 
 static void longest_print(const char *what, const struct rep_figures *a,
@@ -200,7 +202,7 @@ static void longest_print(const char *what, const struct rep_figures *a,
 	fflush(stdout);
 }
 
-static void json_write(double best, double median)
+static void json_write(const double cost[3])
 {
 	const struct rep_figures *a = &s->box[0].f, *b = &s->box[1].f;
 	struct json *w = json_create();
@@ -217,8 +219,9 @@ static void json_write(double best, double median)
 	json_double(w, "join_installed_s", b->join_installed_s);
 	json_double(w, "changes_per_s", (double)a->changed / a->change_s);
 	json_double(w, "change_latency_ms", a->change_latency_ms);
-	json_double(w, "checkpoint_cost_best", best);
-	json_double(w, "checkpoint_cost_median", median);
+	json_double(w, "checkpoint_cost_lower", cost[0]);
+	json_double(w, "checkpoint_cost_median", cost[1]);
+	json_double(w, "checkpoint_cost_upper", cost[2]);
 	json_double(w, "checkpoints_per_s", a->checkpoints_per_s);
 	json_double(w, "flip_first_ms", b->flip_first_ms);
 	json_double(w, "flip_half_ms", b->flip_half_ms);
@@ -298,7 +301,7 @@ static int flipped(void)
 static int measure(void)
 {
 	const struct rep_figures *a = &s->box[0].f, *b = &s->box[1].f;
-	double best, median;
+	double cost[3];
 	int rc;
 
 	if ((rc = command(0, REP_FILL, 120)))
@@ -308,15 +311,16 @@ static int measure(void)
 	fflush(stdout);
 	if ((rc = joined()) || (rc = changed()) || (rc = command(0, REP_CHECKPOINTS, 120)))
 		return rc;
-	checkpoint_cost(a, &best, &median);
+	checkpoint_cost(a, cost);
 	printf("checkpoints: %.0f per second reach the agent, the worker's packets cost %+.1f %% "
-	       "(best of %u), %+.1f %% (median); %.2f Mpps\n",
-	       a->checkpoints_per_s, best * 100, a->windows, median * 100, a->mpps);
+	       "(median of %u turns; half of them between %+.1f and %+.1f %%); %.2f Mpps\n",
+	       a->checkpoints_per_s, cost[1] * 100, a->windows, cost[0] * 100, cost[2] * 100,
+	       a->mpps);
 	longest_print("checkpoints", a, b);
 	if ((rc = flipped()))
 		return rc;
 	if (json_file)
-		json_write(best, median);
+		json_write(cost);
 	bool whole = b->ike == s->tunnels && b->child == s->tunnels &&
 		     b->flip_sealed == s->tunnels && a->invariants + b->invariants == 0;
 	printf("%s\n", whole ? "all SAs arrived, all tunnels seal, no invariant broken"

@@ -47,7 +47,7 @@ struct rep_figures {
 	uint64_t changed;
 	double change_s, change_latency_ms;
 	double cycles_off[REP_WINDOWS], cycles_on[REP_WINDOWS];  // per packet
-	uint32_t windows;
+	uint32_t windows;  // turns without, with, with, without; means of the two of a kind
 	double mpps, checkpoints_per_s;
 	double flip_callback_ms, flip_first_ms, flip_half_ms, flip_last_ms, flip_granted_ms;
 	uint32_t flip_sealed;
@@ -106,8 +106,9 @@ int rep_traffic_peers(uint32_t i, uint32_t spi, struct err *err);  // the other 
 enum rep_mode { REP_MODE_OFF, REP_MODE_DECAP, REP_MODE_ENCAP };
 void rep_traffic_set(enum rep_mode mode);
 struct rep_load {
-	uint64_t packets, cycles;  // given to the pipeline, and its time
-	uint64_t sealed;           // tunnels of which an ESP packet has left
+	uint64_t packets;        // given to the pipeline
+	uint64_t timed, cycles;  // of those, and their time: bursts in which nobody broke in
+	uint64_t sealed;         // tunnels of which an ESP packet has left
 };
 void rep_traffic_load(struct rep_load *out);
 // Encapsulation: when packets of the first, the half, and all tunnels had left, seconds.

@@ -19,7 +19,8 @@
 #include "worker.h"
 
 #define BURST    32
-#define INNER    92  // bytes of the inner packet: 64 of payload
+#define BROKEN   100000  // cycles; a burst that took longer was interrupted
+#define INNER    92      // bytes of the inner packet: 64 of payload
 #define ESP_AT   (14 + 20)
 #define DST_AT   (14 + 16)
 #define PROTO_AT (14 + 9)
@@ -32,6 +33,7 @@ static struct {
 	enum rep_mode mode;  // control: wo, worker: ro
 	bool open;           // the worker: a burst of ours is in the pipeline
 	uint64_t begun;      // worker: when
+	uint16_t last;       // ... and how many
 	struct rep_load load;
 	double *sealed_at;  // by tunnel, 0 = not yet
 } t;
@@ -119,15 +121,18 @@ static uint16_t on_receive(uint16_t port, uint16_t queue, struct rte_mbuf **pkts
 	if (__atomic_load_n(&t.mode, __ATOMIC_RELAXED) != mine || max < BURST)
 		return n;
 	// the burst before went through between that call and this one
-	if (t.open)
-		__atomic_store_n(&t.load.cycles, t.load.cycles + rte_rdtsc() - t.begun,
-				 __ATOMIC_RELAXED);
+	uint64_t took = rte_rdtsc() - t.begun;
+	if (t.open && took < BROKEN) {
+		__atomic_store_n(&t.load.cycles, t.load.cycles + took, __ATOMIC_RELAXED);
+		__atomic_store_n(&t.load.timed, t.load.timed + t.last, __ATOMIC_RELAXED);
+	}
 	t.open = false;
 	if (rte_pktmbuf_alloc_bulk(worker_table[0]->pool, pkts, BURST))
 		return n;
 	n = mine == REP_MODE_DECAP ? esp_frames(pkts) : clear_frames(pkts);
 	__atomic_store_n(&t.load.packets, t.load.packets + n, __ATOMIC_RELAXED);
 	t.open = true;
+	t.last = n;
 	t.begun = rte_rdtsc();
 	return n;
 }
@@ -254,6 +259,7 @@ void rep_traffic_set(enum rep_mode mode)
 void rep_traffic_load(struct rep_load *out)
 {
 	out->packets = __atomic_load_n(&t.load.packets, __ATOMIC_RELAXED);
+	out->timed = __atomic_load_n(&t.load.timed, __ATOMIC_RELAXED);
 	out->cycles = __atomic_load_n(&t.load.cycles, __ATOMIC_RELAXED);
 	out->sealed = __atomic_load_n(&t.load.sealed, __ATOMIC_RELAXED);
 }

@@ -1,6 +1,7 @@
 // tandem-bench replication: what a gateway does when it is told to. Everything is in slices, as
 // what the daemon itself would do.
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,13 +205,14 @@ static double cycles_since(struct rep_load *before)
 	double packets, cycles;
 
 	rep_traffic_load(&now);
-	packets = (double)(now.packets - before->packets);
+	packets = (double)(now.timed - before->timed);
 	cycles = (double)(now.cycles - before->cycles);
 	*before = now;
 	return packets > 0 ? cycles / packets : 0;
 }
 
-// Windows in turns, without and with; between two of them the worker gets used to it.
+// Windows in turns: without, with, with, without, so that a drift of the machine falls on both;
+// between two of them the worker gets used to it.
 static bool checkpoints(bool begin)
 {
 	double now = rep_seconds();
@@ -219,6 +221,8 @@ static bool checkpoints(bool begin)
 	if (begin) {
 		rep_traffic_set(REP_MODE_DECAP);
 		longest_clear();
+		memset(f->cycles_on, 0, sizeof(f->cycles_on));
+		memset(f->cycles_off, 0, sizeof(f->cycles_off));
 		f->windows = 0;
 		me.step = 0;
 		me.at = now;
@@ -226,7 +230,8 @@ static bool checkpoints(bool begin)
 		rep_traffic_notes(false);
 	}
 	longest_note();
-	bool settling = me.step % 2 == 0, on = me.step / 2 % 2;
+	static const bool order[4] = {false, true, true, false};
+	bool settling = me.step % 2 == 0, on = order[me.step / 2 % 4];
 	if (now - me.at < (settling ? SETTLE_S : WINDOW_S))
 		return false;
 	double cycles = cycles_since(&me.load);
@@ -234,9 +239,10 @@ static bool checkpoints(bool begin)
 		f->checkpoints_per_s = (double)me.checkpoints / (now - me.at);
 	me.checkpoints = 0;
 	if (!settling) {
-		*(on ? &f->cycles_on[f->windows] : &f->cycles_off[f->windows]) = cycles;
-		f->windows += on;
-		rep_traffic_notes(!on);
+		*(on ? &f->cycles_on[f->windows] : &f->cycles_off[f->windows]) +=
+			cycles > 0 ? cycles / 2 : (double)NAN;
+		f->windows += me.step / 2 % 4 == 3;
+		rep_traffic_notes(order[(me.step / 2 + 1) % 4]);  // the same work each time
 	}
 	me.at = rep_seconds();
 	me.step++;
