@@ -13,7 +13,7 @@
 #define LIVELOCK_N  16
 
 // ---- saying ------------------------------------------------------------------------------------
-void say(struct pair *p, const char *fmt, ...)
+void event_say(struct pair *p, const char *fmt, ...)
 {
 	char text[160];
 	va_list ap;
@@ -26,10 +26,10 @@ void say(struct pair *p, const char *fmt, ...)
 	p->observe(p->observe_ctx, p->group, text);
 }
 
-void broken(struct pair *p, unsigned invariant, const char *text)
+void invariant_broken(struct pair *p, unsigned invariant, const char *text)
 {
 	if (p->count.invariant[invariant]++ < 8)
-		say(p, "I%u: %s", invariant, text);
+		event_say(p, "I%u: %s", invariant, text);
 }
 
 // ---- sessions (rule 14) ------------------------------------------------------------------------
@@ -63,7 +63,7 @@ void session_new(struct pair *p)
 		p->bumps = 0;
 	}
 	if (++p->bumps == LIVELOCK_N)
-		broken(p, 13, "sessions change without an end");
+		invariant_broken(p, 13, "sessions change without an end");
 }
 
 void session_take(struct pair *p, const struct pair_session *s)
@@ -229,10 +229,11 @@ static void version_tell(struct pair *p, uint8_t version)
 	if (version == 0 || version == p->peer.version)
 		return;
 	if (p->peer.version == 0)
-		say(p,
-		    "nothing is replicated: the other box speaks version %u of the protocol, this "
-		    "one version %u",
-		    version, PAIR_VERSION);
+		event_say(p,
+			  "nothing is replicated: the other box speaks version %u of the protocol, "
+			  "this "
+			  "one version %u",
+			  version, PAIR_VERSION);
 	p->peer.version = version;
 }
 
@@ -308,7 +309,7 @@ static void checks(struct pair *p)
 {
 	if (p->was_hot && role_of(p) == HA_ROLE_NONE) {
 		p->was_hot = false;
-		broken(p, 10, "what was held is gone");
+		invariant_broken(p, 10, "what was held is gone");
 	}
 }
 

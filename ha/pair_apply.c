@@ -10,7 +10,7 @@ static void upsert(struct pair *p, const struct pair_msg *m)
 
 	while (pair_msg_record(m, &it, &sa)) {
 		if (p->gone[sa.id % GONE_MAX] == sa.id)
-			broken(p, 15, "a deleted SA came back");
+			invariant_broken(p, 15, "a deleted SA came back");
 		if (p->sift)
 			(void)ids_add(&p->seen, sa.id, 0, 0);
 		int rc = record_put(p, &sa);
@@ -86,7 +86,7 @@ static void taint(struct pair *p, const struct pair_msg *m)
 	if (!(m->has & HAS(TLV_IDS))) {
 		while (mirror_next(p->m, p->group, &cursor, &sa))
 			mirror_set_taint(p->m, sa.id, m->kind);
-		tell_owed(p, OWED_TAINT);
+		word_owe(p, OWED_TAINT);
 		return;
 	}
 	while (pair_msg_item(m, &it, &item)) {
@@ -124,7 +124,7 @@ void record_receive(struct pair *p, const struct pair_msg *m)
 	}
 	if (m->lsn != p->applied + 1) {
 		p->count.rx_out_of_order++;
-		broken(p, 9, "a record is missing; the state is asked for anew");
+		invariant_broken(p, 9, "a record is missing; the state is asked for anew");
 		// nothing of this session can be trusted to be complete
 		word_set(p, MIRROR_FRESH_UNTIL, 0);
 		word_set(p, MIRROR_HOT, 0);

@@ -9,7 +9,7 @@
 static void refuse(struct pair *p, enum ha_refusal why)
 {
 	p->refusal = why;
-	tell_owed(p, OWED_REFUSED);
+	word_owe(p, OWED_REFUSED);
 }
 
 void claim_void(struct pair *p)
@@ -45,8 +45,8 @@ void taint_all(struct pair *p, const char *why)
 		mirror_set_taint(p->m, sa.id, true);
 	word_set(p, MIRROR_TAINT_ALL, 0);
 	p->count.tainted++;
-	say(p, "all SAs are to be renewed: %s", why);
-	tell_owed(p, OWED_TAINT);
+	event_say(p, "all SAs are to be renewed: %s", why);
+	word_owe(p, OWED_TAINT);
 	taint_send(p);
 }
 
@@ -79,7 +79,7 @@ static void found(struct pair *p)
 	word_set(p, MIRROR_ALONE, 1);
 	tenure_begin(p);
 	word_set(p, MIRROR_ROLE, HA_ROLE_ACTIVE);
-	say(p, "begins, active");
+	event_say(p, "begins, active");
 	p->hello_owed = p->link;
 	activate_begin(p);
 }
@@ -124,11 +124,11 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 			taint_send(p);
 	}
 	p->count.takeovers++;
-	say(p, "takes over%s",
-	    planned     ? ", handed over by the other box"
-	    : authority ? ", the other box has given way"
-	    : was_fresh ? ""
-			: " with a copy that may be old");
+	event_say(p, "takes over%s",
+		  planned     ? ", handed over by the other box"
+		  : authority ? ", the other box has given way"
+		  : was_fresh ? ""
+			      : " with a copy that may be old");
 	activate_begin(p);
 	p->activate_planned = planned;
 	if (!planned)
@@ -211,7 +211,7 @@ void claim_tick(struct pair *p)
 	claim_void(p);
 	if (role_of(p) != HA_ROLE_STANDBY)
 		return;
-	say(p, "the other box does not answer");
+	event_say(p, "the other box does not answer");
 	take_over(p, NULL);
 }
 
@@ -265,7 +265,7 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->snap = SNAP_NONE;
 	p->made = p->acked = p->applied = p->applied_told = 0;
 	if (p->working)
-		say(p, "the gateway process hangs");
+		event_say(p, "the gateway process hangs");
 	p->plan = PLAN_NONE;
 	p->working = p->activate = p->sweep = false;
 	p->owed &= ~(unsigned)OWED_ACTIVATE;
@@ -273,7 +273,7 @@ static void grant_dead(struct pair *p, const struct pair_msg *m)
 	p->handed_until = p->now + claim_us(p);
 	reset_begin(p);
 	gate_open_all(p);
-	say(p, "the other box takes over from the gateway process that is gone");
+	event_say(p, "the other box takes over from the gateway process that is gone");
 	grant_send(p);
 }
 
@@ -404,7 +404,7 @@ static void grant_part(struct pair *p, const struct pair_msg *m)
 		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
 			continue;
 		if (item.value > sa.ceiling + 1) {
-			broken(p, 4, "the next number is above the ceiling");
+			invariant_broken(p, 4, "the next number is above the ceiling");
 			continue;
 		}
 		struct ha_word w = {
@@ -412,7 +412,7 @@ static void grant_part(struct pair *p, const struct pair_msg *m)
 		mirror_set_edge(p->m, item.id, item.edge);
 		// lost: it goes on above the ceiling then
 		if (!p->owed)
-			(void)tell(p, &w);
+			(void)word_tell(p, &w);
 	}
 }
 

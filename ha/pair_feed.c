@@ -8,7 +8,7 @@
 
 #define DIRTY_MAX (1u << 20)  // more: everything is fed anew
 
-int tell(struct pair *p, struct ha_word *w)
+int word_tell(struct pair *p, struct ha_word *w)
 {
 	if (!p->gw)
 		return -ENOTCONN;
@@ -18,7 +18,7 @@ int tell(struct pair *p, struct ha_word *w)
 	return rc;
 }
 
-void tell_owed(struct pair *p, enum owed what)
+void word_owe(struct pair *p, enum owed what)
 {
 	if (!p->gw)
 		return;
@@ -46,7 +46,7 @@ static int merged_tell(struct pair *p, uint64_t id)
 		return 0;
 	struct ha_word set = {.type = HA_SET, .id = id, .a = sa.ceiling + 1, .b = sa.edge};
 	struct ha_word taint = {.type = HA_TAINT, .id = id, .a = sa.taint};
-	return tell(p, &set) == -EAGAIN || tell(p, &taint) == -EAGAIN ? -EAGAIN : 0;
+	return word_tell(p, &set) == -EAGAIN || word_tell(p, &taint) == -EAGAIN ? -EAGAIN : 0;
 }
 
 // To one that works, of what it does not take from a feed: SAs may have been tainted while it was
@@ -57,7 +57,7 @@ static int working_tell(struct pair *p, const struct ha_sa *sa)
 
 	if (p->retell)
 		return merged_tell(p, sa->id);
-	return p->working && sa->taint ? tell(p, &taint) : 0;
+	return p->working && sa->taint ? word_tell(p, &taint) : 0;
 }
 
 // 0, -EAGAIN.
@@ -71,7 +71,7 @@ static int record_tell(struct pair *p, uint64_t id)
 		w.type = HA_FEED;
 		w.id = 0;
 	}
-	return tell(p, &w);
+	return word_tell(p, &w);
 }
 
 void feed_record(struct pair *p, uint64_t id)
@@ -93,7 +93,7 @@ void feed_sets(struct pair *p, const struct ha_set *sets, unsigned n)
 
 	if (!p->gw || n == 0)
 		return;
-	if (ids_count(&p->dirty) == 0 && !p->owed && tell(p, &w) != -EAGAIN)
+	if (ids_count(&p->dirty) == 0 && !p->owed && word_tell(p, &w) != -EAGAIN)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		dirty(p, sets[i].id);
@@ -104,7 +104,7 @@ void feed_begin(struct pair *p)
 	p->feeding = p->gw;
 	p->feed_cursor = 0;
 	p->feed_end_owed = p->gw;
-	tell_owed(p, OWED_BEGIN);
+	word_owe(p, OWED_BEGIN);
 }
 
 // Its workers have stopped for good: for a take-over only what the mirror says counts (rule 10).
@@ -126,7 +126,7 @@ static int reset_slice(struct pair *p)
 	struct ha_word w = {.type = HA_SETS,
 			    .len = (uint32_t)(n * sizeof(sets[0])),
 			    .payload = (const uint8_t *)sets};
-	if (n && tell(p, &w) == -EAGAIN)
+	if (n && word_tell(p, &w) == -EAGAIN)
 		return -EAGAIN;
 	p->reset_cursor = cursor;
 	return n == HA_BATCH;
@@ -140,7 +140,7 @@ static int feed_slice(struct pair *p)
 	for (unsigned n = 0; n < SLICE; n++) {
 		if (!mirror_next(p->m, p->group, &cursor, &w.sa))
 			return 0;
-		if (tell(p, &w) == -EAGAIN || working_tell(p, &w.sa) == -EAGAIN)
+		if (word_tell(p, &w) == -EAGAIN || working_tell(p, &w.sa) == -EAGAIN)
 			return -EAGAIN;
 		p->feed_cursor = cursor;
 	}
@@ -183,7 +183,7 @@ static int owed_tell(struct pair *p, enum owed what)
 	case OWED_PREPARE: w.type = HA_PREPARE; break;
 	case OWED_YIELD: w.type = HA_YIELD; break;
 	}
-	return tell(p, &w);
+	return word_tell(p, &w);
 }
 
 static bool owed_pump(struct pair *p)
@@ -219,8 +219,8 @@ static void applied_tell(struct pair *p)
 	if (p->applied_seq == p->applied_seq_told)
 		return;
 	if (p->applied_seq > p->seq)
-		broken(p, 11, "more is released than was told");
-	if (tell(p, &w) != -EAGAIN)
+		invariant_broken(p, 11, "more is released than was told");
+	if (word_tell(p, &w) != -EAGAIN)
 		p->applied_seq_told = p->applied_seq;
 }
 
@@ -234,7 +234,7 @@ void activate_begin(struct pair *p)
 void activate_again(struct pair *p)
 {
 	p->raised = 0;
-	tell_owed(p, OWED_ACTIVATE);
+	word_owe(p, OWED_ACTIVATE);
 }
 
 static void activate_look(struct pair *p)
@@ -258,7 +258,7 @@ static void activate_look(struct pair *p)
 	word_set(p, MIRROR_NEXT_VOID, 0);
 	// it was fed ceilings that the sweep has not touched
 	p->raised = p->sweep && p->sweep_cursor == 0 ? raising(p) : 0;
-	tell_owed(p, OWED_ACTIVATE);
+	word_owe(p, OWED_ACTIVATE);
 	(void)owed_pump(p);
 	p->hello_owed = p->link;
 }
@@ -277,7 +277,7 @@ bool feed_pump(struct pair *p)
 	}
 	if (!p->feeding && p->feed_end_owed) {
 		struct ha_word w = {.type = HA_FEED_END};
-		if (tell(p, &w) == -EAGAIN)
+		if (word_tell(p, &w) == -EAGAIN)
 			return false;
 		p->feed_end_owed = p->retell = false;
 	}
@@ -345,7 +345,7 @@ void role_tell(struct pair *p)
 	if (p->told_ever && !changed && !counts)
 		return;
 	struct ha_word w = {.type = HA_ROLE, .len = sizeof(r), .payload = (const uint8_t *)&r};
-	p->told_late = tell(p, &w) == -EAGAIN;
+	p->told_late = word_tell(p, &w) == -EAGAIN;
 	if (p->told_late || !p->gw)
 		return;
 	p->told = r;

@@ -63,7 +63,7 @@ static void restart_check(struct pair *p, uint64_t life)
 		return;
 	}
 	if (restart < UINT8_MAX)
-		broken(p, 2, "the restart number was not raised");
+		invariant_broken(p, 2, "the restart number was not raised");
 	taint_all(p, "the restart number is used up");
 }
 
@@ -128,7 +128,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	// its standby process began to give way before it had heard of it
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE && p->yield) {
 		p->working = false;
-		tell_owed(p, OWED_YIELD);
+		word_owe(p, OWED_YIELD);
 		return;
 	}
 	if (w->b == HA_ROLE_ACTIVE && role == HA_ROLE_ACTIVE) {
@@ -147,7 +147,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	word_set(p, MIRROR_MERGED, 0);
 	// it works with SAs of a state that is gone (rule 5), or of one that counts no more
 	if (w->b != HA_ROLE_NONE && role == HA_ROLE_NONE)
-		tell_owed(p, OWED_CLEAR);
+		word_owe(p, OWED_CLEAR);
 	// one that has stopped by itself asks when HSRP wants it to work
 	if (role == HA_ROLE_ACTIVE && w->b == HA_ROLE_NONE && !p->yield)
 		reactivate(p);
@@ -173,7 +173,7 @@ void hello_word(struct pair *p, const struct ha_word *w)
 	if (h.other_active && p->claim && role_of(p) == HA_ROLE_STANDBY) {
 		claim_void(p);
 		p->refusal = HA_REFUSED_ACTIVE;
-		tell_owed(p, OWED_REFUSED);
+		word_owe(p, OWED_REFUSED);
 	}
 	if (anew && p->link)
 		p->hello_owed = true;
@@ -187,7 +187,7 @@ static void stopped_unasked(struct pair *p)
 		return;
 	p->working = false;
 	sweep_off(p);
-	say(p, "stopped: not active in HSRP");
+	event_say(p, "stopped: not active in HSRP");
 	p->hello_owed = p->link;
 	claim_acked(p);
 }

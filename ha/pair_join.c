@@ -72,8 +72,8 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 	struct pair_peer *q = &p->peer;
 
 	if (!q->known && m->release != PAIR_RELEASE)
-		say(p, "the other box speaks release %u of the protocol, this one release %u",
-		    m->release, PAIR_RELEASE);
+		event_say(p, "the other box speaks release %u of the protocol, this one release %u",
+			  m->release, PAIR_RELEASE);
 	q->known = true;
 	q->role = m->role <= HA_ROLE_ACTIVE ? m->role : HA_ROLE_NONE;
 	q->priority = m->priority;
@@ -87,7 +87,7 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 	bool both = q->role == HA_ROLE_ACTIVE && role_of(p) == HA_ROLE_ACTIVE;
 	if (both && !p->split) {
 		p->count.splits++;
-		say(p, "split brain: both boxes are active");
+		event_say(p, "split brain: both boxes are active");
 	}
 	p->split = both;
 	// it went on in another session than the one it was in with us. What it said before it came
@@ -135,7 +135,7 @@ int state_send(struct pair *p)
 	o.m.join[0] = (uint32_t)word_get(p, MIRROR_JOIN0);
 	o.m.join[1] = (uint32_t)word_get(p, MIRROR_JOIN1);
 	if (o.m.join[!slot] != told || told == 0)
-		broken(p, 3, "the join number is not in the mirror");
+		invariant_broken(p, 3, "the join number is not in the mirror");
 	o.m.role = (uint8_t)role_of(p);
 	if (o.m.role == HA_ROLE_ACTIVE)
 		o.m.fresh = lease_held(p) ? 0 : UINT64_MAX;
@@ -169,7 +169,7 @@ static void serve(struct pair *p, const struct pair_msg *m)
 	word_set(p, theirs, word_get(p, theirs) + 1);
 	if (m->role == HA_ROLE_ACTIVE) {
 		p->count.splits_healed++;
-		say(p, "split brain is over, the other box gives way");
+		event_say(p, "split brain is over, the other box gives way");
 	}
 	memcpy(p->state_nonce, m->nonce, sizeof(p->state_nonce));
 	p->in_session = true;
@@ -183,7 +183,7 @@ static void serve(struct pair *p, const struct pair_msg *m)
 	if (mine == HA_ROLE_ACTIVE)
 		sweep_begin(p, 0);
 	p->hello_owed = true;
-	say(p, "the other box joins");
+	event_say(p, "the other box joins");
 }
 
 void join_receive(struct pair *p, const struct pair_msg *m)
@@ -228,7 +228,7 @@ static void forget(struct pair *p)
 	word_set(p, MIRROR_LEASE_SENT, sent);
 	word_set(p, MIRROR_TERM_US, term);
 	ids_clear(&p->dirty);
-	tell_owed(p, OWED_CLEAR);
+	word_owe(p, OWED_CLEAR);
 }
 
 static void life_take(struct pair *p, const struct pair_msg *m)
@@ -236,7 +236,7 @@ static void life_take(struct pair *p, const struct pair_msg *m)
 	uint64_t ours = word_get(p, m->slot ? MIRROR_JOIN1 : MIRROR_JOIN0);
 
 	if (role_of(p) != HA_ROLE_NONE && m->join[m->slot] <= ours)
-		broken(p, 2, "a join number came twice");
+		invariant_broken(p, 2, "a join number came twice");
 	word_set(p, MIRROR_SLOT, m->slot);
 	word_set(p, MIRROR_JOIN0, m->join[0]);
 	word_set(p, MIRROR_JOIN1, m->join[1]);
@@ -283,7 +283,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	p->peer.role = m->role;
 	ids_clear(&p->seen);
 	if (p->refetch && same) {
-		tell_owed(p, OWED_AGAIN);
+		word_owe(p, OWED_AGAIN);
 		feed_begin(p);
 	}
 	p->refetch = false;
@@ -294,7 +294,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	p->fresh_to =
 		term == 0 || m->fresh == 0 ? 0 : p->join_at + (m->fresh < term ? m->fresh : term);
 	p->hello_owed = true;
-	say(p, "joins");
+	event_say(p, "joins");
 }
 
 static void hot(struct pair *p)
@@ -306,7 +306,7 @@ static void hot(struct pair *p)
 		word_set(p, MIRROR_FRESH_UNTIL, p->fresh_to);
 	p->was_hot = true;
 	p->ping_at = 0;
-	say(p, "holds everything");
+	event_say(p, "holds everything");
 }
 
 void join_end(struct pair *p)

@@ -143,11 +143,11 @@ void lease_receive(struct pair *p, const struct pair_msg *m)
 	if (role_of(p) != HA_ROLE_STANDBY || !word_get(p, MIRROR_HOT) || term_us(p) == 0)
 		return;
 	if (m->lsn != p->applied || m->stamp > p->now) {
-		broken(p, 9, "a lease stands for records that did not come");
+		invariant_broken(p, 9, "a lease stands for records that did not come");
 		return;
 	}
 	if (m->sum[0] != p->records || m->sum[1] > p->ceilings) {
-		broken(p, 5, "ceilings are not those of the active box");
+		invariant_broken(p, 5, "ceilings are not those of the active box");
 		return;
 	}
 	p->count.leases++;
@@ -161,12 +161,12 @@ void go_alone(struct pair *p)
 	bool empty = p->link && p->peer.known && p->peer.role == HA_ROLE_NONE;
 
 	if (!lease_over(p) && !empty)
-		broken(p, 6, "going on alone while a lease may run");
+		invariant_broken(p, 6, "going on alone while a lease may run");
 	session_leave(p);
 	session_new(p);
 	word_set(p, MIRROR_ALONE, 1);
 	p->count.alone++;
-	say(p, "goes on alone%s", empty ? ": the other box holds no copy" : "");
+	event_say(p, "goes on alone%s", empty ? ": the other box holds no copy" : "");
 	gate_open_all(p);
 	sweep_begin(p, 0);
 	p->hello_owed = p->link;

@@ -37,7 +37,7 @@ void plan_prepare(struct pair *p)
 {
 	if (!possible(p))
 		return;
-	say(p, "hands over to the other box");
+	event_say(p, "hands over to the other box");
 	offer(p);
 }
 
@@ -59,7 +59,7 @@ void switch_word(struct pair *p, const struct ha_word *w)
 		return;
 	}
 	p->refusal = role_of(p) == HA_ROLE_ACTIVE ? HA_REFUSED_ACTIVE : HA_REFUSED_JOINING;
-	tell_owed(p, OWED_REFUSED);
+	word_owe(p, OWED_REFUSED);
 }
 
 void switch_receive(struct pair *p, const struct pair_msg *m)
@@ -77,7 +77,7 @@ void offer_receive(struct pair *p, const struct pair_msg *m)
 	term_learn(p, m);
 	lease_note(p);
 	p->offered = true;
-	tell_owed(p, OWED_FORGET);
+	word_owe(p, OWED_FORGET);
 }
 
 void plan_acked(struct pair *p)
@@ -85,7 +85,7 @@ void plan_acked(struct pair *p)
 	if (p->plan != PLAN_OFFERED || p->acked < p->plan_lsn)
 		return;
 	p->plan = PLAN_STOPPING;
-	tell_owed(p, OWED_PREPARE);
+	word_owe(p, OWED_PREPARE);
 }
 
 int plan_next(struct pair *p, const struct ha_word *w)
@@ -176,7 +176,7 @@ static void grant(struct pair *p)
 	gate_open_all(p);
 	p->count.grants++;
 	p->grant_owed = true;
-	say(p, "handed over, standby");
+	event_say(p, "handed over, standby");
 	(void)grant_pump(p);
 }
 
@@ -208,13 +208,13 @@ void plan_off(struct pair *p, const char *why)
 		return;
 	p->plan = PLAN_NONE;
 	nexts_free(p);
-	say(p, "the switchover is off: %s", why);
+	event_say(p, "the switchover is off: %s", why);
 	if (role_of(p) != HA_ROLE_ACTIVE || was == PLAN_OFFERED || !p->gw)
 		return;
 	p->owed &= ~(unsigned)OWED_PREPARE;
 	if (was == PLAN_STOPPED)
 		p->working = true;
-	tell_owed(p, OWED_RESUME);
+	word_owe(p, OWED_RESUME);
 }
 
 void plan_tick(struct pair *p)

@@ -193,8 +193,8 @@ static inline uint64_t raising(const struct pair *p)
 }
 
 // ---- pair.c -----------------------------------------------------------------------------------
-void say(struct pair *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void broken(struct pair *p, unsigned invariant, const char *text);
+void event_say(struct pair *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void invariant_broken(struct pair *p, unsigned invariant, const char *text);
 struct pair_session session_of(const struct pair *p);
 bool session_is(const struct pair *p, const struct pair_session *s);
 void session_new(struct pair *p);  // rule 14: highest counter seen + 1, own slot
@@ -315,8 +315,8 @@ void snapshot_begin(struct pair *p);
 bool snapshot_pump(struct pair *p);
 
 // ---- pair_feed.c ------------------------------------------------------------------------------
-int tell(struct pair *p, struct ha_word *w);
-void tell_owed(struct pair *p, enum owed what);
+int word_tell(struct pair *p, struct ha_word *w);
+void word_owe(struct pair *p, enum owed what);
 void feed_record(struct pair *p, uint64_t id);
 void feed_delete(struct pair *p, uint64_t id);
 void feed_sets(struct pair *p, const struct ha_set *sets, unsigned n);

@@ -9,7 +9,7 @@ static void limit_tell(struct pair *p, uint64_t id, uint64_t lim)
 {
 	struct ha_word w = {.type = HA_LIMIT, .id = id, .a = lim, .b = p->begun};
 
-	(void)tell(p, &w);  // lost: the gateway process asks again
+	(void)word_tell(p, &w);  // lost: the gateway process asks again
 }
 
 static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned n)
@@ -20,7 +20,7 @@ static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned 
 			    .payload = (const uint8_t *)limits};
 
 	if (n)
-		(void)tell(p, &w);
+		(void)word_tell(p, &w);
 }
 
 // Must a limit wait for the other box?
@@ -83,7 +83,8 @@ void ack_receive(struct pair *p, const struct pair_msg *m)
 		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
 			continue;
 		if (item.value > sa.ceiling) {
-			broken(p, 4, "a ceiling was acknowledged that was never asked for");
+			invariant_broken(p, 4,
+					 "a ceiling was acknowledged that was never asked for");
 			continue;
 		}
 		limits[n++] = (struct ha_limit){.id = item.id, .lim = item.value};
@@ -186,7 +187,7 @@ static int sweep_batch(struct pair *p)
 				    .len = (uint32_t)(n * sizeof(limits[0])),
 				    .payload = (const uint8_t *)limits};
 		// it knows already how far they may go: it need not be told twice
-		if (tell(p, &w) == -EAGAIN && !raising(p))
+		if (word_tell(p, &w) == -EAGAIN && !raising(p))
 			return -EAGAIN;
 	}
 	p->sweep_cursor = cursor;

@@ -34,10 +34,10 @@ void record_refused(struct pair *p, int rc)
 	p->refused_at = p->now;
 	mirror_count(p->m, p->group, &c);
 	if (rc == -ENOSPC)
-		say(p, "the SA mirror is full (%ju of %ju MiB): new SAs are not replicated",
-		    (uintmax_t)(c.bytes_used >> 20), (uintmax_t)(c.bytes_max >> 20));
+		event_say(p, "the SA mirror is full (%ju of %ju MiB): new SAs are not replicated",
+			  (uintmax_t)(c.bytes_used >> 20), (uintmax_t)(c.bytes_max >> 20));
 	else
-		say(p, "an SA cannot be kept in the mirror: %s", strerror(-rc));
+		event_say(p, "an SA cannot be kept in the mirror: %s", strerror(-rc));
 }
 
 int record_del(struct pair *p, uint64_t id)
@@ -126,7 +126,7 @@ void applied_receive(struct pair *p, const struct pair_msg *m)
 		p->acked = m->lsn;
 	if (p->snap == SNAP_SENT && !p->peer_hot && p->acked >= p->snap_end) {
 		p->peer_hot = true;
-		say(p, "the other box holds everything");
+		event_say(p, "the other box holds everything");
 	}
 	gate_acked(p);
 	plan_acked(p);

@@ -20,7 +20,7 @@ bool peer_beats(const struct pair *p)
 
 void yield_begin(struct pair *p)
 {
-	say(p, "split brain: gives way to the other box");
+	event_say(p, "split brain: gives way to the other box");
 	plan_off(p, "the other box is active too");
 	// no process of before is there that could still tell its edges
 	if (!p->gw)
@@ -29,7 +29,7 @@ void yield_begin(struct pair *p)
 	p->activate = false;
 	p->confirm_until = 0;
 	if (p->working)
-		tell_owed(p, OWED_YIELD);
+		word_owe(p, OWED_YIELD);
 	else
 		yield_stopped(p);
 }
@@ -52,7 +52,7 @@ void yield_off(struct pair *p, bool taint)
 	p->wait = false;
 	if (role_of(p) != HA_ROLE_ACTIVE)
 		return;
-	say(p, "goes on, the other box is not active any more");
+	event_say(p, "goes on, the other box is not active any more");
 	if (taint)
 		taint_all(p, "the other box has had our counters");
 	word_set(p, MIRROR_YIELD, 0);
@@ -60,7 +60,7 @@ void yield_off(struct pair *p, bool taint)
 		return;
 	if (p->working) {
 		p->owed &= ~(unsigned)OWED_YIELD;
-		tell_owed(p, OWED_RESUME);
+		word_owe(p, OWED_RESUME);
 		return;
 	}
 	reactivate(p);
