@@ -92,7 +92,9 @@ static void op_activate(void *ctx, unsigned group)
 	work_begin(group);
 	work_role_changed();  // before the virtual addresses come: they bring packets
 	r->claiming = false;
-	standby_reclaim(first ? NULL : r->name);
+	standby_reclaim(r->name);
+	if (first)
+		standby_reclaim(NULL);
 	standby_handed(first ? NULL : r->name);
 	standby_claimed(r->name, true);
 	others_hold();
@@ -175,7 +177,9 @@ static void op_resign(void *ctx, unsigned group)
 	r->yielding = false;
 	// Only what an operator gave away stays away; a stronger box preempts as ever.
 	if (!r->forced)
-		standby_reclaim(last ? NULL : r->name);
+		standby_reclaim(r->name);
+	if (!r->forced && last)
+		standby_reclaim(NULL);
 	r->forced = false;
 }
 

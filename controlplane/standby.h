@@ -103,7 +103,7 @@ void standby_claimed(const char *name, bool granted);
 // that router is lost or standby_reclaim(). False: none of the groups is active, or one that is
 // knows no standby router; then nothing happens. (A member that knows none stays, though.)
 bool standby_yield(const char *name);
-void standby_reclaim(const char *name);
+void standby_reclaim(const char *name);  // without a name: all groups that are not gated
 // This box has the role still, its process began again (hsrp_group_resume()).
 void standby_resume(const char *name);
 // This box works: members that have known no active router for a hold time become active here.

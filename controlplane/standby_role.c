@@ -162,7 +162,7 @@ void standby_reclaim(const char *name)
 
 	TAILQ_FOREACH (s, &standby_all, link) {
 		struct hsrp_actions a = {0};
-		if (!is_asked(s, name))
+		if (!is_asked(s, name) || (!name && s->gated))
 			continue;
 		hsrp_group_reclaim(s->group, standby_now(), &a);
 		standby_act(&gateway, s, &a);

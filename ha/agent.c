@@ -64,7 +64,9 @@ static int owed_tell(struct agent *a, unsigned what)
 	case AGENT_OWES_CLAIM: w.type = HA_CLAIM; break;
 	case AGENT_OWES_SWITCH:
 		w.type = HA_SWITCH;
-		w.a = a->stopping == STOPPING_LOST;
+		w.a = a->stopping == STOPPING_LOST ? HA_SWITCH_LOST
+		      : a->switch_take             ? HA_SWITCH_TAKE
+						   : HA_SWITCH_EITHER;
 		break;
 	default:
 		w.type = HA_STOPPED;

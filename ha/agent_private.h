@@ -42,6 +42,7 @@ struct agent {
 	bool blocked;  // the ring is full
 	uint64_t ask_at;
 	bool attached, ever, working, claiming;
+	bool switch_take;  // the HA_SWITCH that is owed asks for the role
 	struct ha_role role;
 	struct ha_hello hello;
 	bool hello_known;

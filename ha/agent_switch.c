@@ -230,7 +230,9 @@ int agent_switch(struct agent *a, uint64_t now)
 	if (!a->role.hot || (a->role.mine == HA_ROLE_STANDBY && !a->role.fresh) ||
 	    a->role.mine == HA_ROLE_NONE)
 		return -EAGAIN;
-	if (a->role.mine != HA_ROLE_ACTIVE)
+	// the role may have come before the word is read: then nothing is to be given back
+	a->switch_take = a->role.mine != HA_ROLE_ACTIVE;
+	if (a->switch_take)
 		a->claiming = true;  // HA_REFUSED is an answer to it too
 	a->owed |= AGENT_OWES_SWITCH;
 	(void)agent_writable(a, now);

@@ -47,12 +47,13 @@ void switch_word(struct pair *p, const struct ha_word *w)
 	uint8_t nonce[16] = {0};
 
 	if (role_of(p) == HA_ROLE_ACTIVE) {
-		if (p->plan != PLAN_NONE)
+		// it wanted the role, which has come meanwhile: HA_ACTIVATE says so
+		if (p->plan != PLAN_NONE || w->a == HA_SWITCH_TAKE)
 			return;
 		plan_prepare(p);
 		if (p->plan != PLAN_NONE)
 			return;
-	} else if (w->a) {
+	} else if (w->a == HA_SWITCH_LOST) {
 		return;  // the role has gone already
 	} else if (role_of(p) == HA_ROLE_STANDBY && p->in_session && word_get(p, MIRROR_HOT) &&
 		   simple_send(p, PAIR_SWITCH, nonce, 0) == 0) {

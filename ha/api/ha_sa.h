@@ -49,7 +49,7 @@ enum ha_word_type {
 	HA_CHECKPOINT,  // id, a = edge
 	HA_CLAIM,       // group: HSRP wants the active role; answer HA_ACTIVATE or HA_REFUSED
 	HA_SWITCH,      // group: operator or priority wants the roles exchanged (either box);
-			// a = 1: only if this box has the role to give (HSRP took it)
+			// a = enum ha_switch
 	HA_STOPPED,     // group: workers have stopped and are drained, checkpoints are sent;
 			// answers HA_PREPARE and HA_YIELD. Before it one HA_NEXT per sending SA.
 			// b = as the last HA_ACTIVATE or HA_RESUME said: it may cross the next one;
@@ -127,6 +127,11 @@ struct ha_role {
 	uint32_t peer_applied_lag;     // records not yet acknowledged
 };
 
+enum ha_switch {
+	HA_SWITCH_EITHER,  // as the role is when the word is read
+	HA_SWITCH_LOST,    // only if this box has the role to give: HSRP took it
+	HA_SWITCH_TAKE     // only if the other box has it
+};
 #define HA_LOAD_UNKNOWN UINT32_MAX
 
 // What HSRP knows of one group. Times in ms.

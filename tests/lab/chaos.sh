@@ -28,7 +28,7 @@ while getopts m:n:s: o; do
 	esac
 done
 shift $((OPTIND - 1))
-EVENTS=("$@")
+EVENTS=("$@") GIVEN="$*"
 [ $# -gt 0 ] || EVENTS=(kill freeze poweroff cut-outside cut-inside cut-replication planned crash standby standby-freeze
 	kill-idle freeze-idle poweroff-idle standby-idle standby-freeze-idle hellos split stale config rekey
 	clear-standby clear-active)
@@ -39,14 +39,14 @@ verdict() { # at the end, whatever it is
 	if [ $rc -eq 0 ]; then
 		echo "chaos: GOOD, $COUNT events, seed $SEED"
 	else
-		echo "chaos: BAD in event $COUNT, $WHAT; again: $(basename "$0") -s $SEED -n $COUNT ${*@Q}"
+		echo "chaos: BAD in event $COUNT, $WHAT; again: $(basename "$0") -s $SEED -n $COUNT $GIVEN"
 	fi
 	[ -z "${CHAOS_LOGS:-}" ] || { mkdir -p "$CHAOS_LOGS" && cp "$TMP"/*.log "$LABRUN/ss-spk/charon.log" "$CHAOS_LOGS/"; }
 	set +e
 	(exit $rc) # for cleanup
 	cleanup
 }
-trap 'verdict "${EVENTS[@]}"' EXIT
+trap verdict EXIT
 echo "seed $SEED"
 
 # ---- the watcher -----------------------------------------------------------------------------------

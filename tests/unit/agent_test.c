@@ -322,6 +322,7 @@ static void hands_over(void **state)
 	b->there[1] = true;
 	assert_int_equal(agent_switch(b->a, b->now), 0);
 	assert_int_equal(b->told_of[HA_SWITCH], 1);
+	assert_int_equal(b->told[HA_SWITCH].a, HA_SWITCH_EITHER);
 	word(b, HA_PREPARE, 0, 0);
 	assert_int_equal(b->deactivated, 1);
 	assert_int_equal(b->told_of[HA_STOPPED], 0);

@@ -259,6 +259,23 @@ static void attached_and_gone(void **state)
 	assert_true(mirror_get(b->m, 5, &sa) && sa.taint);
 }
 
+// A wish for the role that has crossed the grant: it is not given back.
+static void wished_for_and_come(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, false);
+	acknowledge(b);
+	word(b, HA_SWITCH, 0, HA_SWITCH_TAKE, 0);
+	assert_int_equal(b->sent_of[PAIR_OFFER], 0);
+	assert_int_equal(b->told_of[HA_REFUSED], 0);
+	word(b, HA_SWITCH, 0, HA_SWITCH_EITHER, 0);
+	assert_int_equal(b->sent_of[PAIR_OFFER], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +287,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(accepted_without_the_role, setup, teardown),
 		cmocka_unit_test_setup_teardown(attached_and_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(wished_for_and_come, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
