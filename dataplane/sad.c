@@ -60,8 +60,11 @@ static int slot_open(struct slot *s)
 		s->ring = NULL;
 		return -ENOMEM;
 	}
+	// One call for all: a call for each keeps the control thread for 100 ms, in the first
+	// negotiation of a box that has taken over, and the other box takes it for one that hangs.
+	rand_bytes(s->index, SA_MAX * sizeof(*s->index));
 	for (uint32_t i = 0; i < SA_MAX; i++)
-		s->index[i] = (struct index){.gen = (uint16_t)(rand_u32() & GEN_MASK), .pooled = 1};
+		s->index[i] = (struct index){.gen = s->index[i].gen & GEN_MASK, .pooled = 1};
 	__atomic_store_n(&s->entry, entry, __ATOMIC_RELEASE);
 	return 0;
 }
