@@ -411,7 +411,7 @@ static void grant_part(struct pair *p, const struct pair_msg *m)
 			.type = HA_NEXT, .id = item.id, .a = item.value, .b = item.edge};
 		mirror_set_edge(p->m, item.id, item.edge);
 		// lost: it goes on above the ceiling then
-		if (!p->owed)
+		if (!p->owed && !p->told_late)
 			(void)word_tell(p, &w);
 	}
 }

@@ -76,7 +76,8 @@ static int record_tell(struct pair *p, uint64_t id)
 
 void feed_record(struct pair *p, uint64_t id)
 {
-	if (p->gw && (ids_count(&p->dirty) || p->owed || record_tell(p, id) == -EAGAIN))
+	if (p->gw &&
+	    (p->told_late || ids_count(&p->dirty) || p->owed || record_tell(p, id) == -EAGAIN))
 		dirty(p, id);
 }
 
@@ -93,7 +94,7 @@ void feed_sets(struct pair *p, const struct ha_set *sets, unsigned n)
 
 	if (!p->gw || n == 0)
 		return;
-	if (ids_count(&p->dirty) == 0 && !p->owed && word_tell(p, &w) != -EAGAIN)
+	if (!p->told_late && ids_count(&p->dirty) == 0 && !p->owed && word_tell(p, &w) != -EAGAIN)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		dirty(p, sets[i].id);
@@ -267,7 +268,8 @@ bool feed_pump(struct pair *p)
 {
 	int more = 0;
 
-	if (!p->gw || !owed_pump(p) || !dirty_pump(p))
+	// nothing passes a late HA_ROLE: one that still works does not take numbers
+	if (!p->gw || p->told_late || !owed_pump(p) || !dirty_pump(p))
 		return false;
 	if (p->feeding) {
 		more = feed_slice(p);
@@ -342,8 +344,10 @@ void role_tell(struct pair *p)
 	same.peer_applied_lag = p->told.peer_applied_lag;
 	bool changed = memcmp(&same, &p->told, sizeof(same)) != 0;
 	bool counts = p->now >= p->report_at && memcmp(&r, &p->told, sizeof(r)) != 0;
-	if (p->told_ever && !changed && !counts)
+	if (p->told_ever && !changed && !counts) {
+		p->told_late = false;  // it is again as was told
 		return;
+	}
 	struct ha_word w = {.type = HA_ROLE, .len = sizeof(r), .payload = (const uint8_t *)&r};
 	p->told_late = word_tell(p, &w) == -EAGAIN;
 	if (p->told_late || !p->gw)

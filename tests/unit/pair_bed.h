@@ -16,6 +16,7 @@ struct bed {
 	struct mirror *m;
 	struct pair *p;
 	uint64_t now;
+	bool full;             // the ring to the gateway process
 	struct pair_msg sent;  // last of each kind would be too many: the last one
 	uint8_t bytes[PAIR_MESSAGE_MAX];
 	unsigned sent_of[PAIR_TYPES], told_of[128];
@@ -36,6 +37,8 @@ static inline int op_tell(void *ctx, const struct ha_word *w)
 {
 	struct bed *b = ctx;
 
+	if (b->full)
+		return -EAGAIN;
 	b->told[w->type] = *w;
 	b->told_of[w->type]++;
 	return 0;

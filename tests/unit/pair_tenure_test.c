@@ -227,6 +227,30 @@ static void accepted_without_the_role(void **state)
 	assert_int_equal(b->told_of[HA_SETS], sets + 1);
 }
 
+// Numbers do not pass a role that found the ring full: the gateway process would not take them.
+static void role_goes_first(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .session = {99, 4},
+			      .role = HA_ROLE_STANDBY};
+
+	standby(b, 100);
+	pair_link(b->p, true, b->now);
+	unsigned sets = b->told_of[HA_SETS], fed = b->told_of[HA_FEED], role = b->told_of[HA_ROLE];
+	b->full = true;
+	message(b, &hi);
+	b->full = false;
+	word(b, HA_CHECKPOINT, 7, 50, 0);
+	assert_int_equal(b->told_of[HA_ROLE], role);
+	assert_int_equal(b->told_of[HA_SETS], sets);
+	(void)pair_writable(b->p, b->now);
+	assert_int_equal(b->told_of[HA_ROLE], role + 1);
+	assert_int_equal(b->told_of[HA_FEED], fed + 1);
+	assert_int_equal(b->told[HA_FEED].sa.edge, 50);
+}
+
 static void broken_note(void *ctx, unsigned group, const char *text)
 {
 	*(bool *)ctx |= strncmp(text, "I2", 2) == 0;
@@ -286,6 +310,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(accepted_without_the_role, setup, teardown),
+		cmocka_unit_test_setup_teardown(role_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(attached_and_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(wished_for_and_come, setup, teardown),
 	};
