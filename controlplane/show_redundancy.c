@@ -118,7 +118,8 @@ static void load_text(struct cli *cli)
 	redundancy_load_get(&n);
 	if (n.other_pps)
 		cli_printf(cli,
-			   "Load: %u packets/s here, both ways, busiest worker %u %%; %u at the other box; "
+			   "Load: %u packets/s here, both ways, busiest worker %u %%; %u at the "
+			   "other box; "
 			   "together about %u %% of this box (plan for at most 70)\n",
 			   n.here_pps, n.busy_percent, n.other_pps, n.together_percent);
 }

@@ -108,8 +108,8 @@ struct worker {
 		handoff_out_packets, busy_cycles, total_cycles;
 	uint64_t invariant_i1, invariant_i4;
 	uint64_t group_sent[DP_GROUPS];  // packets sealed
-	bool cycles_on;  // c: wo, w: ro (relaxed)
-	bool stop;       // c: wo, w: ro (relaxed)
+	bool cycles_on;                  // c: wo, w: ro (relaxed)
+	bool stop;                       // c: wo, w: ro (relaxed)
 };
 
 // Frees the packet and counts why. The only way for a packet to end besides tx and the rings.

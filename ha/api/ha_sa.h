@@ -121,8 +121,8 @@ struct ha_role {
 	uint8_t digest_differs;  // bit i: bytes 4 i to 4 i + 3 of the configurations' digests
 	uint8_t peer_release_differs, claiming;
 	uint32_t join[2];
-	uint32_t peer_load;            // packets/s of the group at the other box, while it is active
-	uint64_t lineage, session;     // session: counter << 1 | assigner's slot
+	uint32_t peer_load;         // packets/s of the group at the other box, while it is active
+	uint64_t lineage, session;  // session: counter << 1 | assigner's slot
 	uint32_t ike, child, tainted;  // SAs in the mirror
 	uint32_t peer_applied_lag;     // records not yet acknowledged
 };

@@ -1,8 +1,15 @@
-// One agent: what it tells and asks for is counted. After the headers of cmocka.
+// One agent: what it tells and asks for is counted.
 #pragma once
 
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "agent.h"
 

@@ -1,9 +1,16 @@
 // One pair on plain memory: what it sends and tells is counted. For tests of the rules that one box
-// keeps by itself. After the headers of cmocka.
+// keeps by itself.
 #pragma once
 
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "mirror.h"
 #include "pair.h"
