@@ -160,7 +160,6 @@ split_learning() {
 	for p in a b; do ns_ip "$1" link set "${1:0:1}$p" type bridge_slave learning "$2"; done
 	ns_ip "$1" link set br0 type bridge fdb_flush
 }
-both_active() { pair_is a Active && pair_is b Active; }
 
 # ---- timers -------------------------------------------------------------------------------------
 # pair_timers "TIMERS" NODE...: of all groups of both boxes in that order, by command and for the next start: the box
