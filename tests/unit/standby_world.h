@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "hsrp_frame.h"
+#include "rri.h"
 #include "standby.h"
 
 #define PORT 7
