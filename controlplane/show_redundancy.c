@@ -345,7 +345,6 @@ static const char *const help[][2] = {
 	{"inter-device", "The scheme and the other box"},
 	{"history", "What happened, oldest first"},
 	{"force-switchover", "Hands the active role to the other box without losing a packet"},
-	{"force-switchover NAME", "Of this redundancy group only"},
 	{NULL, NULL},
 };
 

@@ -164,6 +164,10 @@ struct ip_addr tunnel_virtual_address(const struct config *c, const char *name)
 {
 	return addr_none();
 }
+bool rri_advertised(const struct config *c, const struct ip_addr *addr)
+{
+	return false;
+}
 int crypto_role_apply(struct gateway *g, struct err *err)
 {
 	return 0;
