@@ -12,6 +12,19 @@ static bool is_between(const struct ike_sa *sa, const struct ip_addr *local,
 	return addr_equal(&sa->local, local) && addr_equal(&sa->remote, remote);
 }
 
+bool ike_sa_other(const struct ike_sa *sa)
+{
+	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
+
+	for (; n; n = ike_table_next(n)) {
+		const struct ike_sa *other = n->owner;
+
+		if (other != sa && other->established && is_between(other, &sa->local, &sa->remote))
+			return true;
+	}
+	return false;
+}
+
 // Child SAs on this IKE SA; before_ms: only those that were up then.
 static void children_delete(const struct ike_sa *sa, const char *reason, uint64_t before_ms,
 			    bool peer_failed)

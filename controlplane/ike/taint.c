@@ -1,6 +1,6 @@
 // SAs whose counters may be old (ha-protocol rule 12): held in the data plane at once, and replaced
 // a few at a time while their group works. A tainted IKE SA serves nothing new; the next one with
-// that peer says INITIAL_CONTACT, and what is tainted goes when it is up. Where we may not call the
+// that peer replaces it, and what is tainted goes when it is up. Where we may not call the
 // peer (dynamic maps), a Delete asks it to.
 
 #include "ike/child_sa.h"

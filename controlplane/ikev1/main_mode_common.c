@@ -197,8 +197,10 @@ static void put_notifies(struct ikev1_build *b, struct ike_sa *sa)
 	wbuf_init(&w, spi, sizeof(spi));
 	wbuf_put_u64(&w, sa->icookie);
 	wbuf_put_u64(&w, sa->rcookie);
-	// RFC 2407 4.6.3.3: only when nothing with this peer is known here.
-	if (!ike_sa_usable(sa->ike, &sa->local, &sa->remote) && !child_sa_any(sa))
+	// RFC 2407 4.6.3.3: only when nothing with this peer is known here. An IKE SA that may not
+	// be used (tainted, superseded) counts: the peer may be making a child SA with it just now,
+	// and would forget that too, without a word.
+	if (!ike_sa_other(sa) && !child_sa_any(sa))
 		ikev1_build_notify(b, PROTO_ISAKMP, ISAKMP_N_INITIAL_CONTACT, spi, sizeof(spi),
 				   NULL, 0);
 	if (!sa->initiator && v->offered_life_s > sa->suite.lifetime_s) {

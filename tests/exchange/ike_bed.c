@@ -247,8 +247,10 @@ static void on_notice(void *ctx, const struct ike_notice *n)
 	e->down += n->type == IKE_SA_DOWN;
 	e->child_up += n->type == IKE_CHILD_UP;
 	e->child_down += n->type == IKE_CHILD_DOWN;
-	if (n->reason)
+	if (n->reason) {
 		e->last_reason = n->reason;
+		e->forgotten += strcmp(n->reason, "peer restarted") == 0;
+	}
 }
 
 // ---- life --------------------------------------------------------------------------------------

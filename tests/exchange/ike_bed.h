@@ -45,6 +45,7 @@ struct bed_end {
 	size_t sent_bytes, received_bytes;
 	bool dead;  // its network cable is out
 	const char *last_reason;
+	unsigned forgotten;  // SAs ended by the other end's INITIAL-CONTACT
 	bool refuse_install;
 	// Stateful switchover (ike_pair_bed.h): one of two boxes with the same address.
 	uint16_t group;

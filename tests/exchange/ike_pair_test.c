@@ -333,6 +333,27 @@ static void test_taint(void **state)
 	pair_free(p);
 }
 
+// The peer makes a child SA with the tainted IKE SA while that is being replaced: it must not hear
+// INITIAL-CONTACT, or it forgets that child SA while we keep it.
+static void test_taint_is_no_first_contact(void **state)
+{
+	for (unsigned at = 0; at < 120; at += 2) {
+		struct pair *p = pair_new(60 + at, NULL);
+
+		up(p);
+		pair_kill(p);
+		ike_taint(p->standby->ike, PAIR_GROUP, 0, true);
+		pair_takeover(p);
+		bed_run(&p->bed, at);
+		(void)ike_clear_sa(p->bed.b.ike, NULL, NULL);
+		(void)ike_initiate(p->bed.b.ike, 1);
+		assert_true(pair_up(p, 10000));
+		assert_int_equal(p->bed.b.forgotten, 0);
+		assert_int_equal(pair_run(p, 60000, 100), 0);
+		pair_free(p);
+	}
+}
+
 // Our message of a half-done quick mode comes again, bit by bit, from the other box.
 static struct {
 	uint8_t bytes[4096];
@@ -475,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_stop_and_go_on),
 		cmocka_unit_test(test_planned),
 		cmocka_unit_test(test_taint),
+		cmocka_unit_test(test_taint_is_no_first_contact),
 		cmocka_unit_test(test_same_bits),
 		cmocka_unit_test(test_replay_after_takeover),
 		cmocka_unit_test(test_bad_records),
