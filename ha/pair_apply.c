@@ -6,7 +6,7 @@
 static void upsert(struct pair *p, const struct pair_msg *m)
 {
 	struct rbuf it = m->body;
-	struct ha_sa sa;
+	struct ha_sa sa, now;
 
 	while (pair_msg_record(m, &it, &sa)) {
 		if (p->gone[sa.id % GONE_MAX] == sa.id)
@@ -18,6 +18,7 @@ static void upsert(struct pair *p, const struct pair_msg *m)
 			record_refused(p, rc);
 			continue;
 		}
+		p->above |= mirror_get(p->m, sa.id, &now) && now.ceiling > sa.ceiling;
 		feed_record(p, sa.id);
 	}
 }

@@ -131,8 +131,11 @@ void take_over(struct pair *p, const struct pair_msg *grant)
 			      : " with a copy that may be old");
 	activate_begin(p);
 	p->activate_planned = planned;
-	if (!planned)
-		sweep_begin(p, RAISE_STEP);
+	if (!planned || p->above)
+		sweep_begin(p, planned ? 0 : RAISE_STEP);
+	// the other box gets no lease before it has been told those that it does not know
+	p->sweep_late = p->sweep_again = p->above;
+	p->above = false;
 	p->hello_owed = p->link;
 	gate_note(p, 0);
 }

@@ -279,7 +279,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	p->session_at = p->now;
 	p->snap = SNAP_NONE;
 	p->applied = p->applied_told = 0;
-	p->was_hot = p->sweep = p->activate = p->working = false;
+	p->was_hot = p->sweep = p->activate = p->working = p->above = false;
 	p->peer.role = m->role;
 	ids_clear(&p->seen);
 	if (p->refetch && same) {

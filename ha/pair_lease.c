@@ -162,6 +162,7 @@ void go_alone(struct pair *p)
 
 	if (!lease_over(p) && !empty)
 		invariant_broken(p, 6, "going on alone while a lease may run");
+	plan_off(p, "the other box does not answer");
 	session_leave(p);
 	session_new(p);
 	word_set(p, MIRROR_ALONE, 1);

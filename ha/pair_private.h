@@ -88,6 +88,7 @@ struct pair {
 	bool refetch;  // the operator wants all copies anew: with the next STATE
 	uint8_t join_nonce[16];
 	uint64_t join_at, fresh_to;
+	bool above;       // ceilings of before are above those of the other box
 	struct ids seen;  // identities of the snapshot that comes in
 	bool sift;        // records of before are to go unless seen
 	uint64_t sift_cursor;

@@ -163,7 +163,7 @@ static int sweep_batch(struct pair *p)
 		list_open(p, &o, &mark);
 	while (n < pair_sweep_size && mirror_next(p->m, p->group, &cursor, &sa)) {
 		// one that is tainted meanwhile may have used what it was given
-		if ((sa.taint && !raising(p)) || sa.kind != HA_CHILD_SA)
+		if ((sa.taint && !raising(p) && !p->sweep_again) || sa.kind != HA_CHILD_SA)
 			continue;
 		uint64_t r = sa.ceiling + p->sweep_step;
 		record_ceiling(p, sa.id, r);

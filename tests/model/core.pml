@@ -29,6 +29,9 @@
 #ifndef NPLAN
 #define NPLAN 0         /* planned switchovers */
 #endif
+#ifndef NRESYNC
+#define NRESYNC 0       /* HA_RESYNC: a standby fetches everything anew */
+#endif
 #ifndef NHANG
 #define NHANG 0         /* gateway processes that hang (SIGSTOP) and wake up later */
 #endif
@@ -62,18 +65,22 @@
 #define NOTAINT
 #endif
 
-#define NONE 0
-#define STANDBY 1
-#define ACTIVE  2
-#define JOIN 1
-#define STATE 2
-#define RAISE 3
-#define ACK 4
-#define CKPT 5
-#define CLAIM 6
-#define GRANT 7
-#define DENY 8
-#define OFFER 9
+/* as in ha/pair_msg.h and ha/api/ha_sa.h; run.sh compares */
+#define HA_ROLE_NONE 0
+#define HA_ROLE_STANDBY 1
+#define HA_ROLE_ACTIVE 2
+#define NONE HA_ROLE_NONE
+#define STANDBY HA_ROLE_STANDBY
+#define ACTIVE HA_ROLE_ACTIVE
+#define PAIR_JOIN 2
+#define PAIR_STATE 3
+#define PAIR_RAISE 9
+#define PAIR_ACK 10
+#define PAIR_CKPT 11
+#define PAIR_CLAIM 14
+#define PAIR_GRANT 15
+#define PAIR_DENY 16
+#define PAIR_OFFER 18
 
 typedef Box {
   /* box */      bit up; bit had; bit tk; byte rq;  /* ghosts: had = holds state since its last crash; tk = other took over while this gateway process was down */
@@ -82,6 +89,9 @@ typedef Box {
                  byte key; byte R; byte ck;
   bit kn;        /* a lease of the other one may run: one was sent, or it said so (OFFER, STATE, GRANT) */
   bit offd;        /* a planned switchover was offered */
+#ifdef PIECES
+  bit sv; byte sq; /* it serves a JOIN, SNAP_END has not been sent; state_nonce */
+#endif
   bit st;        /* it has stopped unasked (HA_STOPPED): role as after a crash, life goes on */
   /* process */  bit gw; bit claim; byte nxt; byte lim; byte ctr; byte edge;
 #if NHANG > 0
@@ -95,7 +105,7 @@ Box B[2];
 chan c[2] = [2] of { byte, short, byte, byte, byte, byte, byte, byte, byte, bit };
 bit rup = 1, hup = 1;
 bit epi;                         /* ghost: a split brain is going on (both boxes were live on one key and neither has given way yet) */
-byte nbox = NBOX, nproc = NPROC, nr = NR, nh = NH, nloss = NLOSS, nreord = NREORD, nplan = NPLAN, nexp = NEXP, nhang = NHANG, nstop = NSTOP;
+byte nbox = NBOX, nproc = NPROC, nr = NR, nh = NH, nloss = NLOSS, nreord = NREORD, nplan = NPLAN, nexp = NEXP, nhang = NHANG, nstop = NSTOP, nresync = NRESYNC;
 byte nsend = NSEND, naccept = NACCEPT, nrek = NREK;
 byte keyctr = 0;
 /* watch: one earlier packet, chosen non-deterministically */
@@ -124,7 +134,7 @@ inline put(to, T, N, K, FL, J, OJ, RR, NX, CK, TA) {
   if :: rup && B[to].up && len(c[to]) < 2 -> c[to]!T,N,K,FL,J,OJ,RR,NX,CK,TA  :: else fi }
 inline flush(to) { do :: (len(c[to]) > 0) -> c[to]?m.t,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint :: else -> break od; zm() }
 /* a grant is good for less than the hold time, so none is still under way when the granter itself takes over */
-inline voidgrant(to) { do :: len(c[to]) > 0 && c[to]??[GRANT,_,_,_,_,_,_,_,_,_] -> c[to]??GRANT,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint :: else -> break od; zm() }
+inline voidgrant(to) { do :: len(c[to]) > 0 && c[to]??[PAIR_GRANT,_,_,_,_,_,_,_,_,_] -> c[to]??PAIR_GRANT,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint :: else -> break od; zm() }
 inline zm() { m.t=0; m.n=0; m.key=0; m.fl=0; m.join=0; m.oj=0; m.R=0; m.nx=0; m.ck=0; m.taint=0 }
 /* what it begins anew comes behind the word that its role had gone */
 #if NHANG > 0
@@ -139,7 +149,7 @@ inline zhang(b) { skip }
 #endif
 inline zvol(b) { B[b].gw=0; B[b].claim=0; B[b].nxt=0; B[b].lim=0; B[b].ctr=0; B[b].edge=0; B[b].offd=0; B[b].st=0; zhang(b) }
 inline zmir(b) { B[b].role=NONE; B[b].wait=0; B[b].fresh=0; B[b].prot=0; B[b].taint=0; B[b].n=0; B[b].slot=0;
-  B[b].j[0]=0; B[b].j[1]=0; B[b].rst=0; B[b].key=0; B[b].R=0; B[b].ck=0; B[b].kn=0 }
+  B[b].j[0]=0; B[b].j[1]=0; B[b].rst=0; B[b].key=0; B[b].R=0; B[b].ck=0; B[b].kn=0; svend(b) }
 /* session number: lineage*64 + counter*2 + assigner, so that no two boxes or lineages ever make the same one */
 #ifdef M_BARETERM
 #define BUMP(b) B[b].n++
@@ -172,6 +182,14 @@ inline chk_c() { assert(TERM(B[0].n) < NMAX && TERM(B[1].n) < NMAX);  assert(!(B
 /* more than X packets without a checkpoint arriving means more than a lease has gone by */
 #define INBOUND(b) (!B[1-b].fresh || B[b].edge < X + (B[1-b].key==B[b].key -> B[1-b].ck : 0))
 #endif
+/* rule 7, MIRROR_RAISING: right after a take-over no lease runs at the other box. The mirror is enough, and the first
+ * lease stays behind every RAISE. A grant waits for them too: the model's GRANT says R */
+#define UNBOUND(b) (!B[b].kn)
+#ifdef M_EARLYLEASE
+#define RAISED(b) 1
+#else
+#define RAISED(b) (B[b].R >= B[1-b].lim)
+#endif
 #ifdef M_TAINTLOST
 #define TAINTCOPY(b) skip
 #else
@@ -202,11 +220,11 @@ inline a_sendn(b) { d_step {          /* not remembered */
 inline a_raise(b) { d_step {
   LIVE(b) && !HUNG(b) && !B[b].taint && B[b].nxt > B[b].lim && B[b].R == B[b].lim && B[b].R + STEP <= MAXSEQ && nsend > 0 && ROOM(1-b) ->
   B[b].R = B[b].R + STEP;                                        /* mirror first */
-  if :: B[b].prot -> put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0)
-     :: else -> B[b].lim = B[b].R fi } }
+  if :: B[b].prot -> put(1-b, PAIR_RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) :: else fi;
+  if :: !B[b].prot || UNBOUND(b) -> B[b].lim = B[b].R :: else fi } }
 inline a_reraise(b) { d_step {
-  LIVE(b) && B[b].prot && (B[b].R > B[b].lim || B[1-b].key != B[b].key) && rup && B[1-b].up && B[1-b].role==STANDBY && B[1-b].n==B[b].n && (len(c[0]) == 0) && (len(c[1]) == 0) ->
-  put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) } }
+  LIVE(b) && B[b].prot && (B[b].R > B[b].lim || B[1-b].R < B[b].R || B[1-b].key != B[b].key) && rup && B[1-b].up && B[1-b].role==STANDBY && B[1-b].n==B[b].n && (len(c[0]) == 0) && (len(c[1]) == 0) ->
+  put(1-b, PAIR_RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) } }
 inline a_goalone(b) { d_step {        /* standby's lease is over for certain (Ta > Ts), or it is known to hold nothing */
   LIVE(b) && B[b].prot && (!rup || !B[1-b].up || (!B[1-b].wait && !(B[1-b].role==STANDBY && B[1-b].n==B[b].n))) && LEASEOVER(b) -> B[b].prot=0; B[b].kn=0; BUMP(b);
   if :: B[b].R > B[b].lim -> B[b].lim=B[b].R :: else fi;
@@ -220,27 +238,44 @@ inline a_expire(b) { d_step {         /* lease over at standby b: a partition ma
   if :: rup && B[1-b].up && INSESS -> nexp-- :: else fi;
   B[b].fresh=0 } }
 inline a_renew(b) { d_step {          /* lease renewed in the session */
-  rup && B[b].up && B[b].role==STANDBY && !B[b].fresh && B[1-b].role==ACTIVE && INSESS && B[1-b].prot &&
-  B[b].key==B[1-b].key && B[b].ck==B[1-b].ck -> B[b].fresh=1; B[1-b].kn=1; TAINTCOPY(b)     /* the lease travels behind all records and checkpoints */ } }
+  rup && B[b].up && B[b].role==STANDBY && !B[b].wait && !B[b].fresh && B[1-b].role==ACTIVE && INSESS && B[1-b].prot &&
+  B[b].key==B[1-b].key && B[b].ck==B[1-b].ck && RAISED(b) -> B[b].fresh=1; B[1-b].kn=1; TAINTCOPY(b)     /* the lease travels behind all records and checkpoints */ } }
 inline a_accept(b) { d_step {         /* inbound packet edge+1, new or replayed */
   LIVE(b) && !HUNG(b) && !B[b].taint && naccept > 0 && B[b].edge < B[b].ck + X && INBOUND(b)
   -> naccept--; B[b].edge++; if :: B[b].edge > hi[B[b].key] -> hi[B[b].key]=B[b].edge :: else fi } }
 inline a_ckpt(b) { d_step {
   LIVE(b) && !HUNG(b) && B[b].edge > B[b].ck && ROOM(1-b) -> B[b].ck=B[b].edge;
-  if :: B[b].prot -> put(1-b, CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) :: else fi } }
+  if :: B[b].prot -> put(1-b, PAIR_CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) :: else fi } }
 inline a_reckpt(b) { d_step {
   LIVE(b) && B[b].prot && rup && INSESS && B[1-b].role==STANDBY && B[1-b].key==B[b].key && B[1-b].ck < B[b].ck && (len(c[0]) == 0) && (len(c[1]) == 0) ->
-  put(1-b, CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) } }
+  put(1-b, PAIR_CKPT, B[b].n, B[b].key, 0,0,0,0,0, B[b].ck, 0) } }
 inline a_rekey(b) { d_step {
   LIVE(b) && !HUNG(b) && keyctr < MAXKEY && (B[b].taint || nrek > 0) && ROOM(1-b) -> if :: !B[b].taint -> nrek-- :: else fi; newkey(b);
-  B[b].R=STEP; if :: B[b].prot -> put(1-b, RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) :: else -> B[b].lim=STEP fi } }
+  B[b].R=STEP; if :: B[b].prot -> put(1-b, PAIR_RAISE, B[b].n, B[b].key, 0,0,0, B[b].R, 0, B[b].ck, 0) :: else -> B[b].lim=STEP fi } }
 
+/* STATE, the snapshot and SNAP_END in one */
+inline state_put(b, nonce) {
+  put(1-b, PAIR_STATE, B[b].n, B[b].key, (1-B[b].slot)*4 + (B[b].role==ACTIVE || B[b].fresh), B[b].j[1-B[b].slot], B[b].j[B[b].slot],
+      B[b].R, nonce, B[b].ck, B[b].taint) }
+#ifdef PIECES
+#define STATEPROT 0
+#define SERVES(b) B[b].sv
+/* the end of a snapshot: alone until then */
+inline a_snapend(b) { d_step { B[b].up && B[b].sv && len(c[1-b]) < 2 -> B[b].sv=0; B[b].kn=1; if :: B[b].role==ACTIVE -> B[b].prot=1 :: else fi;
+  state_put(b, B[b].sq); B[b].sq=0 } }
+inline svend(b) { B[b].sv=0; B[b].sq=0 }
+#else
+#define STATEPROT 1
+#define SERVES(b) 0
+inline svend(b) { skip }
+#endif
 /* join and yield */
 inline a_jreq(b) { d_step {
   rup && B[b].up && B[1-b].up && !B[b].wait && !B[b].claim && (len(c[1-b]) < 2) && !B[1-b].wait && !B[1-b].claim &&
   ( (B[b].role==NONE && B[1-b].role!=NONE)
- || (B[b].role==STANDBY && B[1-b].role==ACTIVE && B[b].n != B[1-b].n)
+ || (B[b].role==STANDBY && B[1-b].role==ACTIVE && (B[b].n != B[1-b].n || (nresync > 0 && !B[b].kn)))      /* !kn: nothing is offered to it */
  || (B[b].role==ACTIVE  && B[1-b].role==ACTIVE && BEATS(1-b,b) && !HUNG(b)) ) ->
+  if :: B[b].role==STANDBY && B[b].n == B[1-b].n -> nresync-- :: else fi;
   B[b].wait=1;                      /* an active box is frozen from here */
 #ifndef M_FRESHJOIN
   B[b].fresh=0;                     /* what a joiner holds does not count until the new state is there (pair_join.c) */
@@ -249,32 +284,32 @@ inline a_jreq(b) { d_step {
 #ifndef M_NONONCE
   B[b].rq=(B[b].rq+1)%4;
 #endif
-  put(1-b, JOIN, B[b].n, B[b].key, B[b].role,0,0, B[b].R, B[b].rq, B[b].ck, B[b].taint)
+  put(1-b, PAIR_JOIN, B[b].n, B[b].key, B[b].role,0,0, B[b].R, B[b].rq, B[b].ck, B[b].taint)
 #ifdef M_DISCARD
   ; B[b].role=NONE; B[b].key=0; chk_c()
 #endif
   } }
 inline a_rejreq(b) { d_step {         /* lost or refused: try again */
-  rup && B[b].up && B[1-b].up && B[b].wait && (len(c[0]) == 0) && (len(c[1]) == 0) -> unfreeze(b); split_note() } }
+  rup && B[b].up && B[1-b].up && B[b].wait && !SERVES(1-b) && (len(c[0]) == 0) && (len(c[1]) == 0) -> unfreeze(b); split_note() } }
 inline a_takeover(b) { d_step {
   B[b].up && RUNS(b) && B[b].role==STANDBY && !B[b].wait && !VIS(1-b) && (!rup || !B[1-b].up || B[1-b].role==NONE) ->
-  voidgrant(1-b); B[b].claim=0; B[b].role=ACTIVE; BUMP(b); B[b].prot=1;
+  voidgrant(1-b); svend(b); B[b].claim=0; B[b].role=ACTIVE; BUMP(b); B[b].prot=1;
 #ifndef NOTAINT
   if :: !B[b].fresh -> B[b].taint=1 :: else fi;
 #endif
-  B[b].fresh=0; load(b); if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
+  B[b].fresh=0; B[1-b].kn=0; load(b); if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
 inline a_claim(b) { d_step {          /* the other's standby process can be asked: ask first */
   B[b].up && RUNS(b) && B[b].role==STANDBY && !B[b].wait && !B[b].claim && !VIS(1-b) && rup && B[1-b].up && B[1-b].role!=NONE && (len(c[1-b]) < 2) &&
   !(B[1-b].role==ACTIVE && ((WORK(1-b) && !HUNG(1-b)) || B[1-b].n != B[b].n || B[1-b].key != B[b].key)) && !(B[1-b].role==STANDBY && B[1-b].fresh && !B[b].fresh) &&
   !B[1-b].claim ->
-  B[b].claim=1; B[b].rq=(B[b].rq+1)%4; put(1-b, CLAIM, B[b].n, B[b].key, B[b].fresh, 0,B[b].rq,0,0,0,0) } }
+  B[b].claim=1; B[b].rq=(B[b].rq+1)%4; put(1-b, PAIR_CLAIM, B[b].n, B[b].key, B[b].fresh, 0,B[b].rq,0,0,0,0) } }
 inline a_reclaim(b) { d_step {
   B[b].claim && rup && B[1-b].up && (len(c[0]) == 0) && (len(c[1]) == 0) -> B[b].claim=0 } }
 inline a_unclaim(b) { d_step { B[b].claim && VIS(1-b) && (len(c[0]) == 0) && (len(c[1]) == 0) -> B[b].claim=0 } }
 #define CANPLAN(b) (LIVE(b) && !HUNG(b) && rup && hup && B[1-b].gw && INSESS && B[1-b].role==STANDBY && B[1-b].fresh && B[0].key==B[1].key)
 inline a_offer(b) { d_step {          /* from its sending on the sender may be fresh; the other one will not go alone */
   CANPLAN(b) && nplan > 0 && !B[b].offd && (len(c[1-b]) < 2) ->
-  nplan--; B[b].offd=1; put(1-b, OFFER, B[b].n, 0,0,0,0,0,0,0,0) } }
+  nplan--; B[b].offd=1; put(1-b, PAIR_OFFER, B[b].n, 0,0,0,0,0,0,0,0) } }
 inline a_planoff(b) { d_step { B[b].offd && (!(LIVE(b) && rup && INSESS) || ((len(c[0]) == 0) && (len(c[1]) == 0) && !B[1-b].kn)) -> B[b].offd=0 } }
 #ifdef M_NOOFFER
 #define OFFERED(b) 1
@@ -289,8 +324,8 @@ inline a_planned(b) { d_step {
 #else
   B[b].fresh=1;
 #endif
-  B[b].role=STANDBY; B[b].kn=0;
-  put(1-b, GRANT, B[b].n, B[b].key, 2,m.join,0, B[b].R, q, B[b].ck, B[b].taint); m.join=0;  q=0;
+  B[b].role=STANDBY;
+  put(1-b, PAIR_GRANT, B[b].n, B[b].key, 2,m.join,0, B[b].R, q, B[b].ck, B[b].taint); m.join=0;  q=0;
   B[b].nxt=0; B[b].lim=0; B[b].edge=0; q=0 } }
 inline a_found(b) { d_step {
   B[b].up && RUNS(b) && B[b].role==NONE && !B[b].wait && !VIS(1-b) && !(rup && B[1-b].up && B[1-b].role!=NONE) && keyctr < MAXKEY+2 ->
@@ -306,7 +341,7 @@ inline a_recv(b) { d_step {
   B[b].up && (len(c[b]) > 0) && ROOM(1-b) ->
   c[b]?m.t,m.n,m.key,m.fl,m.join,m.oj,m.R,m.nx,m.ck,m.taint;
   if
-  :: m.t==JOIN ->
+  :: m.t==PAIR_JOIN ->
      if :: B[b].role!=NONE && !B[b].wait && !B[b].claim && rup &&
            ( m.fl==NONE || (m.fl==STANDBY && B[b].role==ACTIVE) ||
              (m.fl==ACTIVE && B[b].role==ACTIVE && (TERM(B[b].n) > TERM(m.n) || (TERM(B[b].n) == TERM(m.n) && b==0))) ) ->
@@ -315,8 +350,13 @@ inline a_recv(b) { d_step {
         /* standby process of a dead gateway: its copy may be older than a take-over that the newcomer has forgotten */
         if :: B[b].role==ACTIVE && !WORK(b) && B[b].prot && B[b].tk -> B[b].taint=1 :: else fi;
 #endif
-        B[b].kn=1; B[b].offd=0;            /* SNAP_END counts as a lease */
-        if :: B[b].role==ACTIVE -> B[b].prot=1; if :: WORK(b) && B[b].edge > B[b].ck -> B[b].ck=B[b].edge :: else fi :: else fi;
+        B[b].offd=0;
+#ifdef PIECES
+        B[b].sv=1; B[b].sq=m.nx; if :: B[b].role==ACTIVE -> B[b].kn=0 :: else -> B[b].kn=1 fi;     /* the joiner holds nothing that counts */
+#else
+        B[b].kn=1;                         /* SNAP_END counts as a lease */
+#endif
+        if :: B[b].role==ACTIVE -> B[b].prot=STATEPROT; if :: WORK(b) && B[b].edge > B[b].ck -> B[b].ck=B[b].edge :: else fi :: else fi;
         if :: m.fl==ACTIVE && wkey==m.key -> wsplit=0 :: else fi; if :: m.fl==ACTIVE -> epi=0 :: else fi;  /* ghost: the split brain is over, from here on reuse counts again */
 #ifndef M_NOMERGE
         if :: m.fl==ACTIVE && m.key==B[b].key ->                   /* counters of the yielding box: take the maximum */
@@ -332,13 +372,16 @@ inline a_recv(b) { d_step {
 #else
         B[b].j[1-B[b].slot]++;                                   /* durable before it is told */
 #endif
-        put(1-b, STATE, B[b].n, B[b].key, (1-B[b].slot)*4 + (B[b].role==ACTIVE || B[b].fresh), B[b].j[1-B[b].slot], B[b].j[B[b].slot],
-            B[b].R, m.nx, B[b].ck, B[b].taint)
+#ifdef PIECES
+        if :: B[b].role==ACTIVE && B[b].R > B[b].lim && WORK(b) -> B[b].lim=B[b].R :: else fi
+#else
+        state_put(b, m.nx)
+#endif
 #ifdef M_NUMLOST
         ; B[b].j[1-B[b].slot]--                                  /* number handed out but not kept by the holder */
 #endif
         :: else fi
-  :: m.t==STATE ->
+  :: m.t==PAIR_STATE ->
      if :: B[b].wait && m.nx==B[b].rq ->
         B[b].wait=0; epi=0; B[b].n=m.n; B[b].role=STANDBY; B[b].fresh=m.fl%4; if :: hi[m.key] > m.ck + X -> B[b].fresh=0 :: else fi;   /* older than a lease */
          B[b].prot=0; B[b].claim=0; B[b].st=0; B[b].offd=0; B[b].kn=(B[1-b].role!=ACTIVE);
@@ -358,37 +401,41 @@ inline a_recv(b) { d_step {
 #endif
         B[b].ctr=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0
         :: else fi
-  :: m.t==OFFER ->
+  :: m.t==PAIR_OFFER ->
      if :: B[b].role==STANDBY && B[b].n==m.n && !B[b].wait -> B[b].kn=1 :: else fi
-  :: m.t==RAISE ->
+  :: m.t==PAIR_RAISE ->
      if :: B[b].role==STANDBY && B[b].n==m.n && !B[b].wait ->
-        if :: m.key > B[b].key -> B[b].key=m.key; B[b].R=m.R; B[b].ck=m.ck; B[b].taint=0; B[b].ctr=0; if :: hi[m.key] > m.ck + X -> B[b].fresh=0 :: else fi
+        if :: m.key > B[b].key ->
+#if NHANG > 0
+              if :: B[b].zo && B[b].zsame -> B[b].zc=B[b].ctr; B[b].zsame=0 :: else fi;    /* it counts on for the key before */
+#endif
+              B[b].key=m.key; B[b].R=m.R; B[b].ck=m.ck; B[b].taint=0; B[b].ctr=0; if :: hi[m.key] > m.ck + X -> B[b].fresh=0 :: else fi
            :: m.key == B[b].key && m.R > B[b].R -> B[b].R=m.R
            :: else fi;
-        if :: m.key == B[b].key -> put(1-b, ACK, B[b].n, B[b].key, 0,0,0, m.R, 0,0,0) :: else fi
+        if :: m.key == B[b].key -> put(1-b, PAIR_ACK, B[b].n, B[b].key, 0,0,0, m.R, 0,0,0) :: else fi
         :: else fi
-  :: m.t==ACK ->
+  :: m.t==PAIR_ACK ->
      if :: B[b].role==ACTIVE && WORK(b) && B[b].prot && B[b].n==m.n && B[b].key==m.key && m.R > B[b].lim && m.R <= B[b].R -> B[b].lim=m.R :: else fi
-  :: m.t==CKPT ->
+  :: m.t==PAIR_CKPT ->
      if :: B[b].role==STANDBY && B[b].n==m.n && B[b].key==m.key && m.ck > B[b].ck -> B[b].ck=m.ck :: else fi
-  :: m.t==CLAIM ->
+  :: m.t==PAIR_CLAIM ->
      if
      :: B[b].role==ACTIVE && (!WORK(b) || HUNG(b)) && B[b].n==m.n && B[b].key==m.key && !B[b].wait ->
 #if NHANG > 0
         /* a hung gateway gives way; when it wakes up it may send up to its limit before it hears of it */
         if :: WORK(b) -> B[b].zo=1; B[b].zsame=1; B[b].zn=B[b].nxt; B[b].zl=B[b].lim; B[b].zs=B[b].slot; B[b].zj=B[b].j[B[b].slot]; B[b].zr=B[b].rst; B[b].zk=B[b].key :: else fi;
 #endif
-        B[b].st=0; B[b].offd=0; B[b].kn=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0;
+        B[b].st=0; B[b].offd=0; B[b].nxt=0; B[b].lim=0; B[b].edge=0;
         BUMP(b); B[b].role=STANDBY; B[b].fresh=0; B[b].prot=0;       /* not fresh: the claim may be old, wait for the first renewal */
-        put(1-b, GRANT, B[b].n, B[b].key, 2,0,m.oj, B[b].R, B[b].R+1, B[b].ck, B[b].taint)
+        put(1-b, PAIR_GRANT, B[b].n, B[b].key, 2,0,m.oj, B[b].R, B[b].R+1, B[b].ck, B[b].taint)
      :: B[b].role==STANDBY && !B[b].wait && !(B[b].fresh && !m.fl) && !(B[b].claim && B[b].fresh==m.fl && b==0) ->
         B[b].claim=0; q=0; if :: B[b].n == m.n -> BUMP(b); q=B[b].n :: else fi;   /* only inside one session does the granter stay in it */
-        put(1-b, GRANT, q, B[b].key, B[b].fresh,0,m.oj, B[b].R, 0, B[b].ck, B[b].taint); q=0
-     :: else -> put(1-b, DENY, 0,0,0,0,m.oj,0,0,0,0)
+        put(1-b, PAIR_GRANT, q, B[b].key, B[b].fresh,0,m.oj, B[b].R, 0, B[b].ck, B[b].taint); q=0
+     :: else -> put(1-b, PAIR_DENY, 0,0,0,0,m.oj,0,0,0,0)
      fi
-  :: m.t==GRANT ->
+  :: m.t==PAIR_GRANT ->
      if :: B[b].role==STANDBY && (m.n > B[b].n || m.n==0) && !B[b].wait && B[b].gw && !VIS(1-b) && ((B[b].claim && m.oj==B[b].rq && (m.n==0 || m.n/64==B[b].n/64)) || (m.join == B[b].n && m.fl==2 && PLANGOOD(b))) && (m.fl<2 || m.key==B[b].key) ->
-        B[b].claim=0; B[b].role=ACTIVE; if :: m.n==0 -> BUMP(b) :: else -> B[b].n=m.n fi; B[b].prot=1;
+        svend(b); B[b].claim=0; B[b].role=ACTIVE; if :: m.n==0 -> BUMP(b) :: else -> B[b].n=m.n fi; B[b].prot=1;
         load(b);
         if :: m.fl==2 -> B[b].R=m.R; B[b].nxt=m.nx; B[b].lim=m.R; B[b].ck=m.ck; B[b].edge=m.ck; B[b].taint=m.taint
            :: else ->
@@ -398,14 +445,15 @@ inline a_recv(b) { d_step {
               skip            /* a standby grants without a list: a fresh claimant has every limit that was used, a stale one is tainted */
         fi;
         if :: m.fl<2 || m.join!=0 -> B[b].kn=1 :: else fi;     /* the granter may be fresh */
+        B[1-b].kn=0;                /* the lease that it gave ends here: this one is no standby */
         B[b].fresh=0; if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b)
         :: else fi
-  :: m.t==DENY -> if :: m.oj==B[b].rq -> B[b].claim=0 :: else fi
+  :: m.t==PAIR_DENY -> if :: m.oj==B[b].rq -> B[b].claim=0 :: else fi
   fi;
   zm(); chk_c() } }
 
 /* faults */
-inline a_boxcrash(b) { d_step { nbox > 0 && B[b].up -> nbox--; B[b].up=0; B[b].had=0; B[b].tk=0; zvol(b); zmir(b); flush(b); unfreeze(1-b); epi=0 } }
+inline a_boxcrash(b) { d_step { nbox > 0 && B[b].up -> nbox--; svend(1-b); B[b].up=0; B[b].had=0; B[b].tk=0; zvol(b); zmir(b); flush(b); unfreeze(1-b); epi=0 } }
 inline a_reboot(b)   { d_step { !B[b].up -> B[b].up=1; B[b].gw=1 } }
 inline a_proccrash(b){ d_step { nproc > 0 && B[b].up && B[b].gw -> nproc--; zvol(b)
 #ifdef M_DISKMIRROR
@@ -447,7 +495,7 @@ inline a_zsend(b) { d_step {          /* the last packets of one that gave way w
 inline a_zhears(b) { d_step {
   B[b].zo && !B[b].hung -> zend(b) } }
 #endif
-inline a_rdown() { d_step { nr > 0 && rup -> nr--; rup=0; unfreeze(0); unfreeze(1); split_note() } }
+inline a_rdown() { d_step { nr > 0 && rup -> nr--; rup=0; svend(0); svend(1); unfreeze(0); unfreeze(1); split_note() } }
 inline a_rheal() { d_step { !rup -> rup=1 } }
 inline a_hdown() { d_step { nh > 0 && hup -> nh--; hup=0 } }
 inline a_hheal() { d_step { !hup -> hup=1 } }
@@ -472,6 +520,9 @@ active proctype sys() {
 #endif
   BOTH(a_rekey) BOTH(a_jreq) BOTH(a_rejreq) BOTH(a_takeover) BOTH(a_claim) BOTH(a_reclaim) BOTH(a_unclaim) BOTH(a_offer) BOTH(a_planoff) BOTH(a_planned) BOTH(a_found)
   BOTH(a_recv) BOTH(a_boxcrash) BOTH(a_reboot) BOTH(a_proccrash) BOTH(a_procstart) BOTH(a_lose) BOTH(a_reord)
+#ifdef PIECES
+  BOTH(a_snapend)
+#endif
 #if NSTOP > 0
   BOTH(a_stop) BOTH(a_resume)
 #endif

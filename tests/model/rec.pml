@@ -10,9 +10,10 @@
 #ifndef NREORD
 #define NREORD 2
 #endif
-#define UPSERT 1
-#define DELETE_ 2
-#define SNAP_END 3
+/* as in ha/pair_msg.h; run.sh compares */
+#define PAIR_SNAP_END 4
+#define PAIR_UPSERT 5
+#define PAIR_DELETE 6
 bit peer[N];                    /* peer holds it as established */
 bit gone[N];                    /* peer has been told that it is deleted */
 bit mk[N], dl[N];               /* request of the peer under way: create, delete (retransmitted until answered) */
@@ -38,8 +39,8 @@ active proctype sys() {
   :: d_step { !over && peer[1] && !dl[1] -> dl[1]=1 }
   /* A executes the request: table, record, and the reply only when acknowledged (if a standby is in the session) */
 #define CREATE(i) d_step { CAN && mk[i] && !everA[i] -> everA[i]=1; ta[i]=1; \
-     if :: joined -> lsn++; c!lsn,UPSERT,i; pendc[i]=lsn :: else -> pendc[i]=0 fi }
-#define DELETE(i) d_step { CAN && dl[i] && ta[i] -> ta[i]=0; if :: joined -> lsn++; c!lsn,DELETE_,i; pendd[i]=lsn :: else -> pendd[i]=0 fi }
+     if :: joined -> lsn++; c!lsn,PAIR_UPSERT,i; pendc[i]=lsn :: else -> pendc[i]=0 fi }
+#define DELETE(i) d_step { CAN && dl[i] && ta[i] -> ta[i]=0; if :: joined -> lsn++; c!lsn,PAIR_DELETE,i; pendd[i]=lsn :: else -> pendd[i]=0 fi }
   :: CREATE(0) :: CREATE(1) :: DELETE(0) :: DELETE(1)
 #ifdef M_REPLYFIRST
 #define OKL(l) 1
@@ -55,21 +56,21 @@ active proctype sys() {
   :: d_step { up && !joined && !over -> joined=1; cur=0; img[0]=ta[0]; img[1]=ta[1] }
   :: d_step { CAN && joined && !snapdone && cur < N ->
 #ifdef M_SNAPONCE
-     if :: img[cur] -> lsn++; c!lsn,UPSERT,cur :: else fi;
+     if :: img[cur] -> lsn++; c!lsn,PAIR_UPSERT,cur :: else fi;
 #else
-     if :: ta[cur] -> lsn++; c!lsn,UPSERT,cur :: else fi;
+     if :: ta[cur] -> lsn++; c!lsn,PAIR_UPSERT,cur :: else fi;
 #endif
      cur++ }
-  :: d_step { CAN && joined && !snapdone && cur == N -> snapdone=1; lsn++; c!lsn,SNAP_END,0 }
+  :: d_step { CAN && joined && !snapdone && cur == N -> snapdone=1; lsn++; c!lsn,PAIR_SNAP_END,0 }
   /* link */
   :: d_step { len(c) >= 2 && nreord > 0 -> nreord--; c?x,y,z; c!x,y,z; x=0; y=0; z=0 }
   /* B applies in LSN order; out of order waits (rotated back) */
 #ifdef M_NOLSN
-  :: d_step { len(c) > 0 && !over && len(ak) < 2 -> c?x,y,z; if :: y==UPSERT -> tb[z]=1 :: y==DELETE_ -> tb[z]=0 :: else -> hot=1 fi;
+  :: d_step { len(c) > 0 && !over && len(ak) < 2 -> c?x,y,z; if :: y==PAIR_UPSERT -> tb[z]=1 :: y==PAIR_DELETE -> tb[z]=0 :: else -> hot=1 fi;
        if :: x > applied -> applied=x :: else fi; ak!applied; x=0; y=0; z=0 }
 #else
   :: d_step { len(c) > 0 && !over && len(ak) < 2 && c??[eval(applied+1),_,_] -> c??eval(applied+1),y,z;
-       if :: y==UPSERT -> tb[z]=1 :: y==DELETE_ -> tb[z]=0 :: else -> hot=1 fi; applied++; ak!applied; y=0; z=0 }
+       if :: y==PAIR_UPSERT -> tb[z]=1 :: y==PAIR_DELETE -> tb[z]=0 :: else -> hot=1 fi; applied++; ak!applied; y=0; z=0 }
 #endif
 #ifdef M_HOTEARLY
   :: d_step { joined && !hot && !over -> hot=1 }

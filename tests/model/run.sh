@@ -1,10 +1,12 @@
 #!/bin/bash
 # The models of the fail-over protocol under spin: exhaustive runs that must find nothing, and
-# mutations (a rule left out) that must be caught.
-#   run.sh [short|long|mutations|NAME]...   short is what `make test` runs
-# A failure leaves its trail; tr.py condenses it.
+# mutations (a rule left out) that must be caught. Their constants must be those of the code.
+#   run.sh [short|long|mutations|names|NAME]...   short is what `make test` runs
+# A failure leaves its trail; tr.py condenses it. MODEL_MB, MODEL_SECONDS limit a run, MODEL_BITS is
+# the size of its hash table, MODEL_OPT the compiler's (27 and -O2 for the long ones).
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/tandem-model.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 failed=0 ran=0
@@ -33,6 +35,7 @@ configs() {
 		short hang core ok -DNBOX=0 -DNPROC=0 -DNR=1 -DNH=0 -DNHANG=1 -DNEXP=0 -DNSEND=2
 		short stop core ok -DNBOX=0 -DNPROC=0 -DNR=1 -DNH=1 -DNSTOP=1 -DNEXP=0 -DNSEND=2
 		mutations nooffer core caught -DM_NOOFFER -DNOLIVE -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNPLAN=1 -DNEXP=0 -DNSEND=4
+		mutations earlylease core caught -DM_EARLYLEASE -DNOLIVE -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNSEND=4
 		long hang-box core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNHANG=1 -DNEXP=0 -DNSEND=3
 		long hang-stop core ok -DNBOX=0 -DNPROC=1 -DNR=1 -DNH=1 -DNHANG=1 -DNSTOP=1 -DNEXP=0 -DNSEND=2
 		long R1 core ok -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=1 -DNEXP=0 -DNSEND=4
@@ -41,31 +44,79 @@ configs() {
 		long R5 core ok -DNBOX=0 -DNPROC=2 -DNR=1 -DNH=1 -DNEXP=0 -DNSEND=4
 		long planned-box core ok -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNPLAN=1 -DNEXP=0 -DNSEND=2
 		long edges core ok -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNACCEPT=4 -DNSEND=0
+		short ring-sleep ring ok -DNPLAN=0 -DNSCRASH=0 -DDN=1
+		short ring-plan ring ok -DNHANG=0 -DNPLAN=2 -DNBACK=2 -DNOFF=1 -DNSCRASH=0
+		short ring-split ring ok -DNHANG=0 -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNTAKE=1
+		short ring-make ring ok -DNMAKE=1 -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNLOST=1
+		short ring-resync ring ok -DNHANG=0 -DNPLAN=1 -DNBACK=0 -DNSCRASH=0 -DNRESYNC=1
+		short ring-passrole ring caught -DM_PASSROLE -DNPLAN=0 -DNSCRASH=0 -DDN=1 -DNBACK=0
+		short ring-feedstop ring caught -DM_FEEDSTOP -DNMAKE=1 -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNLOST=1
+		mutations ring-forget ring caught -DM_FORGET -DNHANG=0 -DNPLAN=1 -DNBACK=2 -DNOFF=1 -DNSCRASH=0
+		mutations ring-stoppedany ring caught -DM_STOPPEDANY -DNHANG=0 -DNPLAN=2 -DNBACK=0 -DNOFF=1 -DNSCRASH=0
+		mutations ring-againkept ring caught -DM_AGAINKEPT -DNHANG=0 -DNPLAN=1 -DNBACK=0 -DNSCRASH=0 -DNRESYNC=1
+		mutations ring-yieldclean ring caught -DM_YIELDCLEAN -DNHANG=0 -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNTAKE=1
+		mutations ring-limitany ring caught -DM_LIMITANY -DNPLAN=0 -DNSCRASH=0 -DDN=1 -DNSEND=4 -DNRAISE=2
+		mutations ring-noretell ring caught -DM_NORETELL -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNSEND=3
+		mutations ring-tenure ring caught -DM_NOTENURE -DM_NOTBEHIND -DNPLAN=0 -DNSEND=4 -DNRAISE=2 -DUP=1 -DDN=2
+		mutations ring-nextvoid ring caught -DM_NEXTVOID -DNHANG=0 -DNSCRASH=0 -DNBACK=0 -DNPLAN=0 -DNSPLIT=1 -DNLOST=1 -DNRAISE=0 -DNSEND=3
+		mutations ring-noreset ring caught -DM_NORESET -DNHANG=0 -DNPLAN=1 -DNBACK=0 -DNSCRASH=0 -DNSEND=1
+		mutations ring-nosettle ring caught -DM_NOSETTLE -DATONCE -DNSCRASH=0 -DNTAKE=1 -DNBACK=0 -DNHANG=1 -DNPLAN=0 -DNCRASH=1 -DNRAISE=0 -DNCLAIM=1
+		mutations ring-raisegrant ring caught -DM_RAISEGRANT -DATONCE -DNSCRASH=0 -DNTAKE=1 -DNBACK=0 -DNHANG=2 -DNPLAN=0 -DNRAISE=0 -DNSEND=3 -DNCLAIM=1
+		short ring-void ring ok -DNHANG=0 -DNSCRASH=0 -DNBACK=0 -DNPLAN=0 -DNSPLIT=1 -DNLOST=1 -DNRAISE=0 -DNSEND=3
+		long ring-atonce ring ok -DATONCE -DNSCRASH=0 -DNTAKE=1 -DNBACK=0 -DNHANG=2 -DNPLAN=0 -DNRAISE=0 -DNSEND=3 -DNCLAIM=1 -DNCRASH=1
+		mutations ring-attachbusy ring caught -DM_ATTACHBUSY -DNMAKE=1 -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNLOST=1
+		long ring-crash ring ok -DNPLAN=0
+		long ring-limits ring ok -DNPLAN=0 -DNSCRASH=0 -DDN=1 -DNSEND=4 -DNRAISE=2
+		long ring-tenures ring ok -DNPLAN=0 -DNSEND=4 -DNRAISE=2 -DUP=1 -DDN=2
+		long ring-merges ring ok -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNSEND=3
+		long ring-plan-crash ring ok -DNHANG=0 -DNPLAN=1 -DNBACK=1 -DNOFF=1
+		long ring-split-crash ring ok -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNLOST=1
+		short resync core ok -DPIECES -DNRESYNC=1 -DNBOX=1 -DNPROC=0 -DNR=0 -DNH=0 -DNEXP=0 -DNSEND=3
+		mutations freshjoin core caught -DM_FRESHJOIN -DNOLIVE -DPIECES -DNRESYNC=1 -DNBOX=1 -DNPROC=0 -DNR=1 -DNH=0 -DNEXP=0 -DNSEND=4
+		long resync-long core ok -DPIECES -DNRESYNC=1 -DNBOX=1 -DNPROC=1 -DNR=1 -DNH=0 -DNEXP=0 -DNSEND=3
 	END
 }
 
+# Every message, word, bit and step that a model names has the number that the code gives it.
+names() {
+	{
+		printf '#include "agent_private.h"\n#include "pair_private.h"\n'
+		sed -nE 's/^#define ((PAIR|HA|STOPPING|AGENT_OWES|OWED|PLAN|YIELD)_[A-Z_]+) ([0-9]+)$/_Static_assert(\1 == \3, "\1");/p' \
+			"$here"/*.pml
+	} >"$dir/names.c"
+	local n
+	n=$(grep -c _Static_assert "$dir/names.c")
+	if ! gcc -std=gnu2x -fsyntax-only -I"$root/ha" -I"$root/ha/api" -I"$root/lib" "$dir/names.c" 2>"$dir/names.log" || [ "$n" -lt 50 ]; then
+		cat "$dir/names.log"
+		echo "names: the models name what the code does not have, or numbers differ ($n compared)"
+		return 1
+	fi
+	echo "names: $n constants are those of the code"
+}
+
 one() { # NAME MODEL EXPECT FLAGS...
-	local name=$1 model=$2 expect=$3 begin=$SECONDS errors states search=-DNOFAIR
+	local name=$1 model=$2 expect=$3 begin=$SECONDS errors states depth search=-DNOFAIR
 	shift 3
 	[ "$expect" = ok ] || search=-DBFS # the shortest counter-example
 	mkdir -p "$dir/$name" && cd "$dir/$name" || return 1
 	cp "$here/$model.pml" m.pml
 	if ! spin -a "$@" m.pml >spin.log 2>&1 ||
-		! gcc -O1 -w -DSAFETY -DNOREDUCE -DHC4 -DVECTORSZ=2048 -DMEMLIM="${MODEL_MB:-2000}" $search -o pan pan.c 2>cc.log; then
+		! gcc "${MODEL_OPT:--O0}" -w -DSAFETY -DNOREDUCE -DHC4 -DVECTORSZ=2048 -DMEMLIM="${MODEL_MB:-2000}" $search -o pan pan.c 2>cc.log; then
 		cat spin.log cc.log 2>/dev/null
 		return 1
 	fi
-	timeout "${MODEL_SECONDS:-100}" ./pan -m20000 >pan.log 2>&1
+	timeout "${MODEL_SECONDS:-100}" ./pan -m20000 -w"${MODEL_BITS:-22}" >pan.log 2>&1
 	errors=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' pan.log)
 	states=$(sed -n 's/ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log | head -n 1)
-	echo "$name: ${errors:-?} errors, ${states:-?} states, $((SECONDS - begin)) s"
+	depth=$(sed -n 's/.*depth reached \([0-9]*\).*/\1/p' pan.log | head -n 1)
+	echo "$name: ${errors:-?} errors, ${states:-?} states, depth ${depth:-?}, $((SECONDS - begin)) s"
 	if [ -z "$errors" ] || { [ "$expect" = ok ] && [ "$errors" = 0 ] && grep -q 'Search not completed' pan.log; }; then
 		echo "$name: the search did not come to its end"
 		return 1
 	fi
 	if [ "$expect" = ok ] && [ "$errors" != 0 ]; then
 		spin -t -p -g "$@" m.pml >"$here/trail.$name" 2>/dev/null
-		echo "$name: fails; python3 tests/model/tr.py tests/model/trail.$name"
+		echo "$name: fails; python3 tests/model/tr.py tests/model/trail.$name tests/model/$model.pml"
 		return 1
 	fi
 	[ "$expect" = ok ] || [ "$errors" != 0 ] || {
@@ -79,6 +130,12 @@ command -v spin >/dev/null || {
 	exit 77
 }
 [ $# -gt 0 ] || set -- short
+for want; do
+	if [ "$want" = short ] || [ "$want" = names ]; then
+		ran=$((ran + 1))
+		names || failed=$((failed + 1))
+	fi
+done
 while read -r set name model expect flags; do
 	for want; do
 		if [ "$want" = "$set" ] || [ "$want" = "$name" ]; then

@@ -1,36 +1,60 @@
 #!/usr/bin/env python3
-"""Condenses a trail of spin -t -p -g to one line per action: name(box), and the variables that changed.
+"""Condenses a trail of spin -t -p -g to one line per action: its name, the box, and the variables that changed.
 
-    tr.py TRAIL [core.pml]
+    tr.py TRAIL [MODEL.pml]       without MODEL: core.pml beside this file
 """
-import re, sys
-src=open(sys.argv[2] if len(sys.argv)>2 else 'core.pml').read().splitlines()
-inl={}; cur=None; guard=set()
-for i,l in enumerate(src,1):
-    m=re.match(r'inline (\w+)\(',l)
-    if m: cur=m.group(1)
-    if re.match(r'(active )?proctype',l): cur='init'
-    inl[i]=cur
-st={}; name=None; ch=[]; step=None; box='';T={'1':'JOIN','2':'STATE','3':'RAISE','4':'ACK','5':'CKPT','6':'CLAIM','7':'GRANT','8':'DENY','9':'OFFER'}
+import os
+import re
+import sys
+
+model = sys.argv[2] if len(sys.argv) > 2 else os.path.join(os.path.dirname(os.path.abspath(__file__)), 'core.pml')
+inline, current, words = {}, None, {}
+for number, line in enumerate(open(model).read().splitlines(), 1):
+    m = re.match(r'inline (\w+)\(', line) or re.match(r'(?:active )?proctype (\w+)', line)
+    if m:
+        current = m.group(1)
+    inline[number] = current
+    m = re.match(r'#define ((?:PAIR|HA)_[A-Z_]+) (\d+)\b', line)
+    if m and not m.group(1).startswith('HA_ROLE_'):
+        words[m.group(2)] = m.group(1)
+
+state, step, name, box, changed = {}, None, None, '', []
+
+
 def flush():
-    if name: print('%4s %-10s %s'%(step,name+(('('+'AB'[int(box)]+')') if box!='' else ''),' '.join(ch)))
-for l in open(sys.argv[1]):
-    m=re.match(r'\s*(\d+):\s+proc\s+0 \(\S+\) \S+?:(\d+) \(state \d+\)\s*(\[(.*)\])?',l)
+    if name:
+        print('%4s %-14s %s' % (step, name + ('(%s)' % 'AB'[int(box)] if box else ''), ' '.join(changed)))
+
+
+for line in open(sys.argv[1]):
+    m = re.match(r'\s*(\d+):\s+proc\s+0 \(\S+\) \S+?:(\d+) \(state \d+\)\s*(\[(.*)\])?', line)
     if m:
-        s,ln,t=m.group(1),int(m.group(2)),m.group(4) or ''
-        a=inl.get(ln)
-        if s!=step:
-            flush(); step=s; ch=[]; name=None; box=''
-        if name is None and a and a.startswith('a_'):
-            name=a[2:]; b=re.search(r'B\[(\d)\]',t); box=b.group(1) if b else ''
-        m2=re.search(r'c\[\(?1?-?(\d)\)?\]!([\dA-Z]+)',t)
-        if '!' in t and m2 : ch.append('send:'+T.get(m2.group(2),m2.group(2)))
-        if 'assert' in t and False: ch.append(t)
+        text = m.group(4) or ''
+        if m.group(1) != step:
+            flush()
+            step, name, box, changed = m.group(1), None, '', []
+        action = inline.get(int(m.group(2)))
+        if name is None and action and re.match(r'[agso]_', action):
+            name = action
+            b = re.search(r'B\[(\d)\]', text)
+            box = b.group(1) if b else ''
+        m = re.search(r'(\w+)(?:\[[^]]*\])?!(\d+)', text)
+        if m:
+            changed.append('%s!%s' % (m.group(1), words.get(m.group(2), m.group(2))))
         continue
-    m=re.match(r'\s+(B\[\d\]\.\S+|rup|hup|wkey|wseq|ws|wj|wr|wc|m\.t) = (\d+)',l)
-    if m:
-        k=m.group(1).replace('B[0].','A.').replace('B[1].','B.'); v=m.group(2)
-        if k=='m.t':
-            if v!='0': ch.append('got:'+T.get(v,v))
-        elif st.get(k)!=v: ch.append(k+'='+v); st[k]=v
+    m = re.match(r'\s+(?:queue \d+ \((\w+)(?:\[\d\])?\):|(\S+) = (\S+))', line)
+    if not m or m.group(1):
+        continue
+    key, value = m.group(2), m.group(3)
+    for array, short in ('B[0].', 'A.'), ('B[1].', 'B.'), ('mirror[0].', 'M.'), ('pair[0].', 'P.'), ('agent[0].', 'G.'):
+        key = key.replace(array, short)
+    if key in ('m.t', 't'):
+        if value not in ('0', state.get(key)):
+            changed.append('?' + words.get(value, value))
+        state[key] = value
+    elif re.match(r'm\.|[abi]$|q$', key):
+        continue
+    elif state.get(key) != value:
+        changed.append('%s=%s' % (key, value))
+        state[key] = value
 flush()

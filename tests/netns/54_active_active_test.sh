@@ -48,11 +48,11 @@ topology() {
 	ns_ip spk2 route add default via 6.6.26.1
 }
 group() { # group NUMBER ADDRESS NAME PRIORITY TRACK: lines of a standby group
-	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 100 msec 400" "$1" "name $3" \
+	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 50 msec 150" "$1" "name $3" \
 		"$1" "priority $4" "$1" preempt "$1" "track $5 decrement 30"
 }
 inside() { # inside NUMBER ADDRESS NAME LEADER: lines of a group that follows
-	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 100 msec 400" "$1" "name $3" "$1" "follow $4"
+	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 50 msec 150" "$1" "name $3" "$1" "follow $4"
 }
 config() { # config NODE
 	local o=10 own=10.0.0.1 peer=10.0.0.2 one=110 two=100
