@@ -60,7 +60,7 @@ struct agent {
 	struct ids edges;   // a = edge; the ring was full
 	// What this process has had and given up in the present life (rule 6): never to send again
 	// in it.
-	struct ids removed;
+	struct ids removed;  // a = mirror_life() then, 0 = not known
 	uint64_t life[3];
 	bool feeding, feed_known;  // known: at times by a process that knew better
 	struct ids fed;            // while everything is fed: the others go at its end

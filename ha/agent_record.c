@@ -120,11 +120,16 @@ bool record_pump(struct agent *a)
 	return false;
 }
 
+static uint64_t life_now(const struct agent *a)
+{
+	return a->ops.mirror_life ? a->ops.mirror_life(a->ops.ctx, a->group) : 0;
+}
+
 static void removed_note(struct agent *a, uint64_t id)
 {
 	if (ids_count(&a->removed) >= REMOVED_MAX)
 		ids_pop(&a->removed);
-	(void)ids_add(&a->removed, id, 0, 0);
+	(void)ids_add(&a->removed, id, life_now(a), 0);
 }
 
 static uint64_t change(struct agent *a, uint64_t id, bool gone)
@@ -223,7 +228,17 @@ void record_life(struct agent *a)
 	if (memcmp(life, a->life, sizeof(life)) == 0)
 		return;
 	memcpy(a->life, life, sizeof(life));
-	ids_clear(&a->removed);
+	// The mirror had the new life before this word of it came: what was given up since then was
+	// perhaps used in it. Without a mirror nobody knows.
+	uint64_t now = life_now(a);
+	struct ids old = a->removed;
+	struct ids_item item;
+	a->removed = (struct ids){0};
+	for (; ids_first(&old, &item); ids_pop(&old)) {
+		if (now && (item.a == now || item.a == 0))
+			(void)ids_add(&a->removed, item.id, item.a, 0);
+	}
+	ids_clear(&old);
 }
 
 static void remove_but(struct agent *a, const struct ids *keep)

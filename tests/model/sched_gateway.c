@@ -235,7 +235,9 @@ static uint64_t op_mirror_tenure(void *ctx, unsigned group)
 
 static uint64_t op_mirror_life(void *ctx, unsigned group)
 {
-	return mirror_life(((struct box *)ctx)->mirror, group);
+	const struct box *b = ctx;
+
+	return b->mirror ? mirror_life(b->mirror, group) : 0;
 }
 
 static const struct agent_ops agent_ops = {

@@ -24,7 +24,7 @@ struct bed {
 	uint16_t order[64];
 	unsigned orders;
 	enum ha_role_kind role;  // what the mirror says
-	uint64_t tenure;
+	uint64_t tenure, life;
 };
 
 static inline int op_tell(void *ctx, const struct ha_word *w)
@@ -119,6 +119,11 @@ static inline uint64_t op_mirror_tenure(void *ctx, unsigned group)
 	return ((struct bed *)ctx)->tenure;
 }
 
+static inline uint64_t op_mirror_life(void *ctx, unsigned group)
+{
+	return ((struct bed *)ctx)->life;
+}
+
 static inline int setup(void **state)
 {
 	struct bed *b = calloc(1, sizeof(*b));
@@ -139,7 +144,8 @@ static inline int setup(void **state)
 				.claimed = op_claimed,
 				.resign = op_resign,
 				.mirror_role = op_mirror_role,
-				.mirror_tenure = op_mirror_tenure};
+				.mirror_tenure = op_mirror_tenure,
+				.mirror_life = op_mirror_life};
 
 	b->role = HA_ROLE_ACTIVE;
 

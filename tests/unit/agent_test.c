@@ -235,6 +235,30 @@ static void fetches_anew(void **state)
 	assert_int_equal(agent_resync(b->a, b->now), -EPERM);
 }
 
+// It works, and has not heard yet that the mirror has a new life: what it gives up has perhaps been
+// used in it. When it is fed again, it must not send.
+static void given_up_in_the_new_life(void **state)
+{
+	struct bed *b = *state;
+	struct ha_word feed = {.type = HA_FEED, .group = 1, .sa = {.group = 1}};
+
+	b->life = 1;
+	work(b);
+	(void)agent_delete(b->a, 4);
+	b->life = 2;
+	(void)agent_delete(b->a, 5);
+	struct ha_role r = {.mine = HA_ROLE_STANDBY, .join = {2, 1}};
+	struct ha_word w = {
+		.type = HA_ROLE, .group = 1, .len = sizeof(r), .payload = (const uint8_t *)&r};
+	agent_word(b->a, &w, b->now);
+	feed.sa.id = 4;
+	agent_word(b->a, &feed, b->now);
+	assert_int_equal(b->tainted, 0);
+	feed.sa.id = 5;
+	agent_word(b->a, &feed, b->now);
+	assert_int_equal(b->tainted, 1);
+}
+
 static void full_ring(void **state)
 {
 	struct bed *b = *state;
@@ -365,6 +389,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(loses_role_unheard, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(given_up_in_the_new_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(raises, setup, teardown),

@@ -101,6 +101,29 @@ static void exact_numbers_go_over(void **state)
 	assert_int_equal(b->sent_of[PAIR_GRANT], 2);  // numbers, then the role
 }
 
+// The lease runs out while its workers stop: it goes on alone, and gives the role to nobody.
+static void goes_alone_meanwhile(void **state)
+{
+	struct bed *b = *state;
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, false);
+	acknowledge(b);
+	word(b, HA_SWITCH, 0, 0, 0);
+	acknowledge(b);
+	assert_int_equal(b->told_of[HA_PREPARE], 1);
+	b->now += 300 * MS;  // Ta is 288 ms
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ALONE), 1);
+	assert_int_equal(b->told_of[HA_RESUME], 1);
+	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
+	pair_tick(b->p, b->now);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 0);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+}
+
 // The gateway process may say where it stopped before it had heard of the merge: the other box had
 // gone beyond that. What it has accepted counts.
 static void numbers_of_before_a_merge(void **state)
@@ -211,6 +234,73 @@ static void another_time(void **state)
 	assert_int_equal(b->told[HA_ACTIVATE].id, get(b, MIRROR_TENURE));
 }
 
+// It had raised SA 7 in vain before it joined, and keeps the ceiling: when the role is handed over
+// to it, the other box hears of that before it gets a lease.
+static void ceilings_of_before(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .session = {99, 4},
+			      .role = HA_ROLE_ACTIVE};
+	struct pair_msg st = {.type = PAIR_STATE,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_SLOT) |
+				     HAS(TLV_JOINS) | HAS(TLV_ROLE) | HAS(TLV_FRESH) | HAS(TLV_LSN),
+			      .slot = 1,
+			      .role = HA_ROLE_ACTIVE,
+			      .session = {99, 6},
+			      .join = {1, 2},
+			      .lsn = 1};
+	struct pair_msg up = {.type = PAIR_UPSERT,
+			      .group = 1,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			      .session = {99, 6},
+			      .lsn = 1};
+	struct pair_msg end = {.type = PAIR_SNAP_END,
+			       .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			       .session = {99, 6},
+			       .lsn = 2};
+	struct pair_msg grant = {.type = PAIR_GRANT,
+				 .has = HAS(TLV_SESSION) | HAS(TLV_ENDS) | HAS(TLV_KIND) |
+					HAS(TLV_MORE),
+				 .kind = GRANT_PLANNED,
+				 .ends = {99, 6},
+				 .session = {99, 8}};
+	struct pair_msg ping = {.type = PAIR_PING,
+				.has = HAS(TLV_SESSION) | HAS(TLV_STAMP) | HAS(TLV_TERM),
+				.session = {99, 8},
+				.stamp = 5,
+				.term = 230 * MS};
+	const struct ha_sa sa = {.id = 7, .group = 1, .kind = HA_CHILD_SA, .ceiling = 500};
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	standby(b, 1000);
+	pair_link(b->p, true, b->now);
+	message(b, &hi);
+	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
+	message(b, &st);
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, &up);
+	pair_msg_put_record(&w, &sa);
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+	message(b, &end);
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_HOT), 1);
+	mirror_word_set(b->m, 1, MIRROR_FRESH_UNTIL, b->now + 100 * MS);
+	b->full = true;
+	message(b, &grant);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	message(b, &ping);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 0);
+	b->full = false;
+	(void)pair_writable(b->p, b->now);
+	pair_tick(b->p, b->now);
+	assert_int_equal(b->sent_of[PAIR_RAISE], 1);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 1);
+}
+
 // What it accepted before it heard that the role is away, this box knows.
 static void accepted_without_the_role(void **state)
 {
@@ -304,11 +394,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(exact_numbers_go_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_alone_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_of_before_a_merge, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_since_it_began_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_in_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(ceilings_of_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(accepted_without_the_role, setup, teardown),
 		cmocka_unit_test_setup_teardown(role_goes_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(attached_and_gone, setup, teardown),
