@@ -158,12 +158,14 @@ static void box_start(struct pair *p, struct bed_end *e)
 	ike_replicate(e->ike, &ops);
 }
 
-void pair_start(struct pair *p, uint64_t seed, const struct bed_params *params)
+struct pair *pair_new(uint64_t seed, const struct bed_params *params)
 {
 	static const struct bed_params none;
+	struct pair *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
 	struct bed *bed = &p->bed;
 
-	memset(p, 0, sizeof(*p));
 	bed_init(bed, seed, params);
 	params = params ? params : &none;
 	struct bed_end *s = &bed->second;
@@ -185,9 +187,10 @@ void pair_start(struct pair *p, uint64_t seed, const struct bed_params *params)
 	box_start(p, &bed->a);
 	box_start(p, s);
 	ike_group_activate(bed->a.ike, PAIR_GROUP);
+	return p;
 }
 
-void pair_fini(struct pair *p)
+void pair_free(struct pair *p)
 {
 	for (struct bed_end *e = &p->bed.a;; e = &p->bed.second) {
 		e->before_send = NULL;
@@ -197,6 +200,7 @@ void pair_fini(struct pair *p)
 			break;
 	}
 	bed_fini(&p->bed);
+	free(p);
 }
 
 void pair_kill(struct pair *p)

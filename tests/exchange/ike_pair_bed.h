@@ -23,8 +23,8 @@ struct pair {
 	bool late;  // the mirror knows ceilings, the other box's engine not yet
 };
 
-void pair_start(struct pair *p, uint64_t seed, const struct bed_params *params);
-void pair_fini(struct pair *p);
+struct pair *pair_new(uint64_t seed, const struct bed_params *params);
+void pair_free(struct pair *p);
 void pair_kill(struct pair *p);      // the working box, without a word
 void pair_takeover(struct pair *p);  // the other one goes to work
 void pair_join(struct pair *p);      // a fresh box in the place of the dead one

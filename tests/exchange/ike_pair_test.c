@@ -14,21 +14,6 @@
 #include "ike_pair_bed.h"
 #include "log.h"
 
-static struct pair *pair_new(uint64_t seed, const struct bed_params *params)
-{
-	struct pair *p = calloc(1, sizeof(*p));
-
-	assert_non_null(p);
-	pair_start(p, seed, params);
-	return p;
-}
-
-static void pair_free(struct pair *p)
-{
-	pair_fini(p);
-	free(p);
-}
-
 static void up(struct pair *p)
 {
 	assert_int_equal(ike_initiate(p->active->ike, 1), 0);
@@ -301,59 +286,6 @@ static void test_planned(void **state)
 	pair_free(p);
 }
 
-static void test_taint(void **state)
-{
-	struct pair *p = pair_new(7, NULL);
-	unsigned lost;
-
-	up(p);
-	pair_kill(p);
-	ike_taint(p->standby->ike, PAIR_GROUP, 0, true);
-	pair_takeover(p);
-	uint32_t out = p->active->bound[1];
-	assert_int_equal(p->active->sas[out - 1].p.state, DP_SA_STANDBY);
-	uint64_t sent = p->active->sas[out - 1].stats.packets;
-	lost = pair_run(p, 3000, 5);
-	assert_true(lost > 0 && lost < 200);  // until replaced
-	assert_int_equal(
-		p->active->sas[out - 1].alive ? p->active->sas[out - 1].stats.packets : sent, sent);
-	assert_int_equal(pair_run(p, 120000, 50), 0);
-	assert_int_equal(bed_child_count(p->active, false), 1);
-	assert_int_equal(bed_child_count(&p->bed.b, false), 1);
-	assert_int_equal(bed_ike_count(&p->bed.b, true), 1);
-	struct ike_replica_counts n;
-	ike_replica_count(p->active->ike, PAIR_GROUP, &n);
-	assert_int_equal(n.tainted, 0);
-	// a taint that ends by itself (rule 16)
-	pair_join(p);
-	pair_taint(p, true);
-	assert_false(pair_ping(p));
-	pair_taint(p, false);
-	assert_true(pair_ping(p));
-	pair_free(p);
-}
-
-// The peer makes a child SA with the tainted IKE SA while that is being replaced: it must not hear
-// INITIAL-CONTACT, or it forgets that child SA while we keep it.
-static void test_taint_is_no_first_contact(void **state)
-{
-	for (unsigned at = 0; at < 120; at += 2) {
-		struct pair *p = pair_new(60 + at, NULL);
-
-		up(p);
-		pair_kill(p);
-		ike_taint(p->standby->ike, PAIR_GROUP, 0, true);
-		pair_takeover(p);
-		bed_run(&p->bed, at);
-		(void)ike_clear_sa(p->bed.b.ike, NULL, NULL);
-		(void)ike_initiate(p->bed.b.ike, 1);
-		assert_true(pair_up(p, 10000));
-		assert_int_equal(p->bed.b.forgotten, 0);
-		assert_int_equal(pair_run(p, 60000, 100), 0);
-		pair_free(p);
-	}
-}
-
 // Our message of a half-done quick mode comes again, bit by bit, from the other box.
 static struct {
 	uint8_t bytes[4096];
@@ -495,8 +427,6 @@ int main(void)
 		cmocka_unit_test(test_killed_in_phase_1),
 		cmocka_unit_test(test_stop_and_go_on),
 		cmocka_unit_test(test_planned),
-		cmocka_unit_test(test_taint),
-		cmocka_unit_test(test_taint_is_no_first_contact),
 		cmocka_unit_test(test_same_bits),
 		cmocka_unit_test(test_replay_after_takeover),
 		cmocka_unit_test(test_bad_records),
