@@ -188,7 +188,7 @@ inline chk_c() { assert(TERM(B[0].n) < NMAX && TERM(B[1].n) < NMAX);  assert(!(B
 #ifdef M_EARLYLEASE
 #define RAISED(b) 1
 #else
-#define RAISED(b) (B[b].R >= B[1-b].lim)
+#define RAISED(b) (B[b].R >= B[1-b].R)
 #endif
 #ifdef M_TAINTLOST
 #define TAINTCOPY(b) skip
