@@ -40,8 +40,8 @@ void pair_mute_look(struct pair *p)
 
 	if (!p->mute_from || role_of(p) != HA_ROLE_ACTIVE)
 		return;
-	// without this process it stamps nothing
-	if (p->mute_gone || sent == 0 || sent > p->mute_from + term_us(p))
+	// without this process it stamps nothing; it may have run until its next hello
+	if (p->mute_gone || sent == 0 || sent + hello_us(p) > p->mute_from + term_us(p))
 		taint_all(p, "checkpoints of the gateway process are missing");
 	p->mute_from = 0;
 	p->mute_gone = false;

@@ -70,7 +70,7 @@ struct box {
 	bool lost_owed;  // its standby process has not noticed the end of the gateway process
 	// what was accepted until then has reached the mirror; edges that the gateway process must
 	// have when it begins, and that were told to the other box when this one gave way
-	uint64_t told_at, due[SAS], listed[SAS];
+	uint64_t told_at, ran_at, due[SAS], listed[SAS];
 	bool forgot[SAS];  // deleted before its standby process began
 };
 
@@ -206,7 +206,7 @@ bool diverged(const struct box *b);
 
 // sched_edges.c
 void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared);
-void edges_taken(struct box *b, bool handed);
+void edges_taken(struct box *b, bool handed, bool given);
 void edges_stopped(struct box *b);
 void edges_died(struct box *b);
 void edges_begin(struct box *b);

@@ -61,7 +61,7 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	if (strcmp(text, "the other box holds everything") == 0)
 		check_served(b);
 	if (strncmp(text, "takes over", 10) == 0)
-		edges_taken(b, strstr(text, "handed over"));
+		edges_taken(b, strstr(text, "handed over"), strstr(text, "has given way"));
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))
 		b->stale = true;
 	if (text[0] == 'I' && text[1] >= '0' && text[1] <= '9')

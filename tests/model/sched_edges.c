@@ -93,15 +93,18 @@ void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared)
 	edges_add(&world.peer[sa].edges[own ? b->n : COMMON], seq, world.now);
 }
 
-// The mirror's role has become active. `handed`: by the other gateway process, which had stopped.
-void edges_taken(struct box *b, bool handed)
+// The mirror's role has become active. `handed`: by the other gateway process, which had stopped;
+// `given`: by the other standby process, for one that is gone or hangs, and may not have told what
+// it accepted in a lease's time before it ran last.
+void edges_taken(struct box *b, bool handed, bool given)
 {
 	const struct box *o = &world.box[!b->n];
+	uint64_t last = given ? o->ran_at : world.now;
 	uint64_t since = o->up ? o->boot_at : UINT64_MAX;
 
 	for (unsigned sa = 0; sa < world.sas; sa++) {
 		struct edges *e = world.peer[sa].edges;
-		uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+		uint64_t then = last > LEASE_US ? last - LEASE_US : 0;
 		uint64_t due = edges_until(&e[COMMON], handed ? world.now : then);
 		uint64_t own = edges_until(&e[b->n], then);
 		bool counts;
@@ -123,10 +126,11 @@ void edges_stopped(struct box *b)
 		b->due[sa] = b->sa[sa].there ? b->sa[sa].edge : 0;
 }
 
-// Its gateway process has died, with what it had not told: at most of the time of a lease.
+// Its gateway process has died, with what it had not told: at most of the time of a lease, before
+// it ran last.
 void edges_died(struct box *b)
 {
-	uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+	uint64_t then = b->ran_at > LEASE_US ? b->ran_at - LEASE_US : 0;
 
 	if (b->told_at > then + 2 * TICK_US)
 		then = b->told_at - 2 * TICK_US;

@@ -450,6 +450,7 @@ void gateway_step(struct box *b)
 		free(m);
 	}
 	check_quiet(b);
+	b->ran_at = world.now;
 	hsrp_step(b);
 	work_step(b);
 	if (agent_due(b->agent) <= world.now)
