@@ -143,8 +143,9 @@ byte t, a, b, i;
 
 #define BUSY (G.stopping == STOPPING_TOLD -> (G.owed & AGENT_OWES_STOPPED) != 0 : G.working || G.stopping != STOPPING_NO)
 #define ROOM (len(dn) < DN)
-/* the words of a merge have not reached the gateway process yet */
-#define LAG (P.dirty || P.feeding || P.feed_end || !P.up || !P.gw || !conn || (G.owed & AGENT_OWES_ATTACH) || dn??[HA_SET,_,_,_])
+/* the words of a merge have not reached the gateway process yet, or it has lost and does not know, or its workers drain */
+#define LAG (P.dirty || P.feeding || P.feed_end || !P.up || !P.gw || !conn || (G.owed & AGENT_OWES_ATTACH) || dn??[HA_SET,_,_,_] || \
+  (G.runs && (!G.working || P.yield || M.role == HA_ROLE_STANDBY)))
 #define MAX(x,y) ((x) > (y) -> (x) : (y))
 inline z() { t=0; a=0; b=0; i=0 }
 
@@ -167,7 +168,12 @@ inline feed_record() { if :: !P.gw -> skip
 inline feed_sets() { if :: !P.gw -> skip
   :: P.gw && conn && !LATE && !P.dirty && !P.owed && ROOM -> dn!HA_SETS,M.R+1,0,0
   :: else -> P.dirty=conn fi }
-inline limit_tell(x) { if :: P.gw && conn && ROOM -> dn!HA_LIMIT,x,P.begun,0 :: else fi }   /* lost: asked again */
+#ifdef M_LIMITIDLE
+#define LIMITS 1
+#else
+#define LIMITS P.working        /* before HA_ACTIVATE the count is that of the beginning before */
+#endif
+inline limit_tell(x) { if :: P.gw && conn && ROOM && LIMITS -> dn!HA_LIMIT,x,P.begun,0 :: else fi }   /* lost: asked again */
 inline activate_begin() { P.activate=1; P.planned=0; P.working=0 }
 inline reset_begin() {
 #ifndef M_NORESET

@@ -55,6 +55,7 @@ configs() {
 		mutations ring-stoppedany ring caught -DM_STOPPEDANY -DNHANG=0 -DNPLAN=2 -DNBACK=0 -DNOFF=1 -DNSCRASH=0
 		mutations ring-againkept ring caught -DM_AGAINKEPT -DNHANG=0 -DNPLAN=1 -DNBACK=0 -DNSCRASH=0 -DNRESYNC=1
 		mutations ring-yieldclean ring caught -DM_YIELDCLEAN -DNHANG=0 -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNTAKE=1
+		mutations ring-limitidle ring caught -DM_LIMITIDLE -DNPLAN=0 -DNSCRASH=0 -DDN=1 -DNSEND=4 -DNRAISE=2
 		mutations ring-limitany ring caught -DM_LIMITANY -DNPLAN=0 -DNSCRASH=0 -DDN=1 -DNSEND=4 -DNRAISE=2
 		mutations ring-noretell ring caught -DM_NORETELL -DNHANG=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNSEND=3
 		mutations ring-tenure ring caught -DM_NOTENURE -DM_NOTBEHIND -DNPLAN=0 -DNSEND=4 -DNRAISE=2 -DUP=1 -DDN=2
