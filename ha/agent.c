@@ -85,8 +85,10 @@ static bool owed_pump(struct agent *a)
 		if (owed_tell(a, bit))
 			return false;
 		a->owed &= ~bit;
-		if (bit == AGENT_OWES_ATTACH)
+		if (bit == AGENT_OWES_ATTACH) {
 			a->ever = true;
+			a->attach_busy = agent_busy(a);
+		}
 	}
 	return true;
 }
@@ -198,6 +200,9 @@ void agent_word(struct agent *a, const struct ha_word *w, uint64_t now)
 	case HA_FEED_DELETE:
 		if (w->id == 0 && w->a == 1 && agent_busy(a) && w->b != a->tenure)
 			switch_behind(a);
+		// the role was away since: then the mirror knows better
+		if (w->id == 0 && w->a == 1 && w->b != a->tenure)
+			a->attach_busy = false;
 		if (w->id == 0)
 			record_feed_all(a, w->a == 1);
 		else if (!a->working)

@@ -64,6 +64,7 @@ struct agent {
 	uint64_t life[3];
 	bool feeding, feed_known;  // known: at times by a process that knew better
 	struct ids fed;            // while everything is fed: the others go at its end
+	bool attach_busy;          // HA_ATTACH was told by a process that knew better; until a feed
 
 	// agent_switch.c
 	enum stopping stopping;

@@ -256,7 +256,10 @@ void record_feed_all(struct agent *a, bool keep_fed)
 {
 	ids_clear(&a->fed);
 	a->feeding = keep_fed;
-	a->feed_known = agent_busy(a);
+	// The answer to HA_ATTACH may be read when it has stopped. The mirror that was fed has not
+	// what it told behind HA_ATTACH.
+	a->feed_known = agent_busy(a) || (keep_fed && a->attach_busy);
+	a->attach_busy &= !keep_fed;
 	if (!keep_fed)
 		remove_but(a, NULL);
 }

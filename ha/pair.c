@@ -272,19 +272,17 @@ static void leave(struct pair *p)
 		(void)hello_send(p);
 }
 
-int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
+static int word_take(struct pair *p, const struct ha_word *w)
 {
 	int rc = 0;
 
-	pair_awake(p, now);
-	if (p->left)
-		return 0;
 	if (w->type >= HA_UPSERT && w->type <= HA_CHECKPOINT && w->type != HA_RAISE_ALL)
 		return park_word(p, w);
 	if (w->type == HA_FLUSH)
 		return park_word(p, w);
-	if (p->parked)
-		return -EAGAIN;  // in order behind them
+	// in order behind them, but what says nothing of records does not keep checkpoints back
+	if (p->parked && w->type != HA_HELLO && w->type != HA_SWITCH)
+		return -EAGAIN;
 	switch (w->type) {
 	case HA_ATTACH: attach_word(p, w); break;
 	case HA_HELLO: hello_word(p, w); break;
@@ -301,6 +299,16 @@ int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
 	default: break;
 	}
 	(void)pair_pump(p);
+	return rc;
+}
+
+int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
+{
+	pair_awake(p, now);
+	if (p->left)
+		return 0;
+	int rc = word_take(p, w);
+	pair_stuck_note(p, rc == -EAGAIN);
 	return rc;
 }
 

@@ -33,6 +33,24 @@ void pair_awake(struct pair *p, uint64_t now)
 	}
 }
 
+// The first word in the ring cannot be taken: checkpoints behind it wait.
+void pair_stuck_note(struct pair *p, bool stuck)
+{
+	if (stuck) {
+		p->stuck_at = p->stuck_at ? p->stuck_at : p->now;
+		return;
+	}
+	if (pair_stuck(p))
+		p->lease_hold = p->now + DRAIN_US;
+	p->stuck_at = 0;
+}
+
+// For longer than a nap that costs no lease.
+bool pair_stuck(const struct pair *p)
+{
+	return p->stuck_at && p->now > p->stuck_at + DOZE_US;
+}
+
 // The gateway process has died, or the other box asks in its place.
 void pair_mute_look(struct pair *p)
 {
@@ -211,6 +229,7 @@ void pair_gateway_lost(struct pair *p, uint64_t now)
 	pair_awake(p, now);
 	pair_mute_look(p);
 	p->unattached = false;
+	p->stuck_at = 0;
 	p->gw = p->working = p->activate = false;
 	p->confirm_until = 0;
 	p->feeding = p->feed_end_owed = p->resetting = false;

@@ -123,6 +123,7 @@ struct pair {
 	uint64_t mute_from, mute_to;
 	bool mute_gone;
 	uint32_t peer_load;   // as the last lease said
+	uint64_t stuck_at;    // since then the first word of its ring cannot be taken, 0 = it can
 	uint64_t lease_hold;  // until then the ring may hold what a lease must not pass
 	bool unattached;      // since this process began: the gateway process may work nevertheless
 	uint64_t begun;       // HA_ACTIVATE and HA_RESUME of this attachment
@@ -335,5 +336,7 @@ void hello_word(struct pair *p, const struct ha_word *w);
 void stopped_word(struct pair *p, const struct ha_word *w);
 void pair_awake(struct pair *p, uint64_t now);
 void pair_mute_look(struct pair *p);
+void pair_stuck_note(struct pair *p, bool stuck);
+bool pair_stuck(const struct pair *p);
 void reactivate(struct pair *p);
 void confirm_look(struct pair *p);  // rule 11: may it go on without taint?

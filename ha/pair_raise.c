@@ -9,7 +9,10 @@ static void limit_tell(struct pair *p, uint64_t id, uint64_t lim)
 {
 	struct ha_word w = {.type = HA_LIMIT, .id = id, .a = lim, .b = p->begun};
 
-	(void)word_tell(p, &w);  // lost: the gateway process asks again
+	// One that was not told to begin may be at work with old numbers: the words that end that
+	// may be unread. Not told, or lost: the gateway process asks again.
+	if (p->working)
+		(void)word_tell(p, &w);
 }
 
 static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned n)
@@ -19,7 +22,7 @@ static void limits_tell(struct pair *p, const struct ha_limit *limits, unsigned 
 			    .len = (uint32_t)(n * sizeof(*limits)),
 			    .payload = (const uint8_t *)limits};
 
-	if (n)
+	if (n && p->working)
 		(void)word_tell(p, &w);
 }
 
@@ -181,7 +184,7 @@ static int sweep_batch(struct pair *p)
 		if (rc)
 			return rc;
 	}
-	if (!bound(p)) {
+	if (!bound(p) && p->working) {
 		struct ha_word w = {.type = HA_LIMITS,
 				    .b = p->begun,
 				    .len = (uint32_t)(n * sizeof(limits[0])),

@@ -200,6 +200,28 @@ static void stops_while_it_is_fed(void **state)
 	assert_true(b->there[5]);
 }
 
+// The same, but it has said so before the feed begins: it was fed from before it told what it has.
+static void stops_before_it_is_fed(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	agent_attach(b->a, false, b->now);
+	agent_attach(b->a, true, b->now);
+	b->there[6] = true;
+	(void)agent_upsert(b->a, 6);
+	word(b, HA_PREPARE, 0, 0);
+	agent_stopped(b->a, b->now);
+	(void)agent_writable(b->a, b->now);
+	assert_int_equal(b->told_of[HA_STOPPED], 1);
+	word(b, HA_FEED_DELETE, 0, 1);
+	word(b, HA_FEED_END, 0, 0);
+	assert_true(b->there[6]);
+	word(b, HA_FEED_DELETE, 0, 1);  // of a later one it is missing
+	word(b, HA_FEED_END, 0, 0);
+	assert_false(b->there[6]);
+}
+
 // The copies of a standby box, dropped by the operator: not tainted when they come again in a new
 // life, but so when one comes twice in the same.
 static void fetches_anew(void **state)
@@ -388,6 +410,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(activated_while_it_stops, setup, teardown),
 		cmocka_unit_test_setup_teardown(loses_role_unheard, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
+		cmocka_unit_test_setup_teardown(stops_before_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(given_up_in_the_new_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),

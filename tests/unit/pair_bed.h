@@ -23,7 +23,7 @@ struct bed {
 	struct mirror *m;
 	struct pair *p;
 	uint64_t now;
-	bool full;             // the ring to the gateway process
+	bool full, blocked;    // the ring to the gateway process; the link
 	struct pair_msg sent;  // last of each kind would be too many: the last one
 	uint8_t bytes[PAIR_MESSAGE_MAX];
 	unsigned sent_of[PAIR_TYPES], told_of[128];
@@ -34,6 +34,8 @@ static inline int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_
 {
 	struct bed *b = ctx;
 
+	if (b->blocked)
+		return -EAGAIN;
 	memcpy(b->bytes, bytes, len);
 	assert_int_equal(pair_msg_decode(b->bytes, len, &b->sent), 0);
 	b->sent_of[b->sent.type]++;
