@@ -17,16 +17,15 @@ static struct pair_record real[2];  // IKE SA, child SA
 
 static void real_make(void)
 {
-	static struct pair p;
+	struct pair *p = pair_new(1, NULL);
 	unsigned n = 0;
 
-	pair_start(&p, 1, NULL);
-	ike_initiate(p.active->ike, 1);
-	bed_run(&p.bed, 500);
+	ike_initiate(p->active->ike, 1);
+	bed_run(&p->bed, 500);
 	for (unsigned i = 0; i < PAIR_RECORDS && n < 2; i++)
-		if (p.mirror[i].sa.id)
-			real[n++] = p.mirror[i];
-	pair_fini(&p);
+		if (p->mirror[i].sa.id)
+			real[n++] = p->mirror[i];
+	pair_free(p);
 	if (n < 2)
 		abort();
 }
@@ -77,7 +76,6 @@ static void record_make(struct rbuf *b, uint8_t op, struct ha_sa *sa, uint8_t **
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static bool ready;
-	static struct pair p;
 	struct err err;
 	struct rbuf b;
 	struct ha_sa sa;
@@ -90,22 +88,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	rbuf_init(&b, data, len);
 	if (len > HA_PAYLOAD_MAX || rbuf_get_u8(&b, &op) < 0)
 		return 0;
-	pair_start(&p, 2, NULL);
+	struct pair *p = pair_new(2, NULL);
 	record_make(&b, op, &sa, &mem);
-	struct ike *ike = p.standby->ike;
+	struct ike *ike = p->standby->ike;
 
 	if (ike_replica_check(&sa) == 0 && ike_replica_install(ike, &sa, &err) == 0) {
-		bed_run(&p.bed, 1000);
-		if (p.standby->sent)
+		bed_run(&p->bed, 1000);
+		if (p->standby->sent)
 			abort();
 		(void)ike_replica_install(ike, &sa, &err);  // once more: a change
-		p.standby->before_send = NULL;
+		p->standby->before_send = NULL;
 		ike_replicate(ike, NULL);
 		ike_group_activate(ike, PAIR_GROUP);
-		bed_run(&p.bed, op & 8 ? 100 : 40000);
+		bed_run(&p->bed, op & 8 ? 100 : 40000);
 		ike_replica_remove(ike, sa.id);
 	}
 	free(mem);
-	pair_fini(&p);
+	pair_free(p);
 	return 0;
 }

@@ -121,7 +121,7 @@ static void fault_begin(struct plan *f)
 		link_break(40000);
 		if (f->what == LINK)
 			break;
-		// fall through
+		__attribute__((fallthrough));
 	case HELLOS:
 		trace("hellos lost");
 		world.hears[0] = f->what == HELLOS && f->box == 0;

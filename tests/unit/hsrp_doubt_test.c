@@ -280,15 +280,19 @@ static void test_gate_denied(void **state)
 // What was denied is granted later: at once, as long as nobody was heard meanwhile.
 static void test_gate_late(void **state)
 {
-	uint8_t b[HSRP_WIRE_MAX];
-
 	gate_lose();
-	int n = stored(0, HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 105, b);
 	DO(1, hsrp_group_claimed(bed.r[1].g, false, bed.now, &out));
 	bed_run(&bed, 100);
 	DO(1, hsrp_group_claimed(bed.r[1].g, true, bed.now, &out));
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+}
+
+static void test_gate_late_and_heard(void **state)
+{
+	uint8_t b[HSRP_WIRE_MAX];
+
 	gate_lose();
+	int n = stored(0, HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 105, b);
 	DO(1, hsrp_group_claimed(bed.r[1].g, false, bed.now, &out));
 	(void)bed_inject(&bed, 1, addr_from_v4(0x0a000001), 1, b, (size_t)n);
 	DO(1, hsrp_group_claimed(bed.r[1].g, true, bed.now, &out));
@@ -410,11 +414,14 @@ int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_replays),   T(test_believed),     T(test_sleeper),
-		T(test_resume),    T(test_moment),       T(test_answers),
-		T(test_early),     T(test_gate_lost),    T(test_gate_denied),
-		T(test_gate_back), T(test_gate_late),    T(test_gate_resign),
-		T(test_handed),    T(test_gate_preempt), T(test_gave_away_and_lost),
+		T(test_replays),      T(test_believed),
+		T(test_sleeper),      T(test_resume),
+		T(test_moment),       T(test_answers),
+		T(test_early),        T(test_gate_lost),
+		T(test_gate_denied),  T(test_gate_back),
+		T(test_gate_late),    T(test_gate_late_and_heard),
+		T(test_gate_resign),  T(test_handed),
+		T(test_gate_preempt), T(test_gave_away_and_lost),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

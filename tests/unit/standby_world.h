@@ -31,7 +31,7 @@ static struct if_state port_state = {.port = PORT, .kernel_if = "gi0-1"};
 static bool line_up = true;
 static struct config *config;
 
-static void event(const char *fmt, ...)
+static __attribute__((format(printf, 1, 2))) void event(const char *fmt, ...)
 {
 	size_t at = strlen(events);
 	va_list ap;

@@ -20,7 +20,7 @@ static char journal[4096];
 static bool link_up[3];  // what is asked: interfaces Gi0/0..Gi0/2
 static bool route_up;
 
-static void note(const char *fmt, ...)
+static __attribute__((format(printf, 1, 2))) void note(const char *fmt, ...)
 {
 	size_t at = strlen(journal);
 	va_list ap;
