@@ -297,7 +297,7 @@ inline a_takeover(b) { d_step {
 #ifndef NOTAINT
   if :: !B[b].fresh -> B[b].taint=1 :: else fi;
 #endif
-  B[b].fresh=0; B[1-b].kn=0; load(b); if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
+  B[b].fresh=0; if :: B[1-b].role!=ACTIVE -> B[1-b].kn=0 :: else fi; load(b); if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b) } }
 inline a_claim(b) { d_step {          /* the other's standby process can be asked: ask first */
   B[b].up && RUNS(b) && B[b].role==STANDBY && !B[b].wait && !B[b].claim && !VIS(1-b) && rup && B[1-b].up && B[1-b].role!=NONE && (len(c[1-b]) < 2) &&
   !(B[1-b].role==ACTIVE && ((WORK(1-b) && !HUNG(1-b)) || B[1-b].n != B[b].n || B[1-b].key != B[b].key)) && !(B[1-b].role==STANDBY && B[1-b].fresh && !B[b].fresh) &&
@@ -445,7 +445,7 @@ inline a_recv(b) { d_step {
               skip            /* a standby grants without a list: a fresh claimant has every limit that was used, a stale one is tainted */
         fi;
         if :: m.fl<2 || m.join!=0 -> B[b].kn=1 :: else fi;     /* the granter may be fresh */
-        B[1-b].kn=0;                /* the lease that it gave ends here: this one is no standby */
+        if :: B[1-b].role!=ACTIVE -> B[1-b].kn=0 :: else fi;       /* the lease that it gave ends here: this one is no standby */
         B[b].fresh=0; if :: B[1-b].up && !WORK(1-b) && B[1-b].role==ACTIVE -> B[1-b].tk=1 :: else fi; split_note(); chk_e(b)
         :: else fi
   :: m.t==PAIR_DENY -> if :: m.oj==B[b].rq -> B[b].claim=0 :: else fi
