@@ -77,11 +77,20 @@ static int owed_tell(struct agent *a, unsigned what)
 	return agent_tell(a, &w);
 }
 
+// A claim may be answered at once, with the numbers of the mirror: those that have not been told go
+// first.
+static bool claim_waits(const struct agent *a)
+{
+	return ids_count(&a->dirty) || ids_count(&a->edges);
+}
+
 static bool owed_pump(struct agent *a)
 {
 	for (unsigned bit = 1; bit <= AGENT_OWES_SWITCH; bit <<= 1) {
 		if (!(a->owed & bit))
 			continue;
+		if (bit == AGENT_OWES_CLAIM && claim_waits(a))
+			break;
 		if (owed_tell(a, bit))
 			return false;
 		a->owed &= ~bit;
@@ -99,6 +108,8 @@ static bool pump_all(struct agent *a)
 		return false;
 	if (record_pump(a))
 		return true;
+	if ((a->owed & AGENT_OWES_CLAIM) && !claim_waits(a) && !owed_pump(a))
+		return false;
 	if (ids_count(&a->dirty) || ids_count(&a->edges) || switch_pump(a))
 		return true;
 	if ((a->owed & AGENT_OWES_STOPPED) && owed_tell(a, AGENT_OWES_STOPPED) == 0)

@@ -304,6 +304,29 @@ static void full_ring(void **state)
 	assert_int_equal(agent_seq(b->a), seq);
 }
 
+// A claim is answered with what the mirror has: what it has not yet been told goes before it.
+static void claims_behind_its_records(void **state)
+{
+	struct bed *b = *state;
+
+	work(b);
+	b->full = true;
+	agent_checkpoint(b->a, 1, 77);
+	b->there[1] = true;
+	(void)agent_upsert(b->a, 1);
+	agent_claim(b->a, b->now);
+	b->full = false;
+	b->orders = 0;
+	while (agent_writable(b->a, b->now))
+		;
+	assert_int_equal(b->orders, 3);
+	assert_int_equal(b->order[0], HA_UPSERT);
+	assert_int_equal(b->order[1], HA_CHECKPOINT);
+	assert_int_equal(b->order[2], HA_CLAIM);
+	agent_claim(b->a, b->now);  // nothing waits
+	assert_int_equal(b->told_of[HA_CLAIM], 2);
+}
+
 // The standby process is gone and comes back: everything anew, and nobody's gate opens before.
 static void told_anew(void **state)
 {
@@ -414,6 +437,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(given_up_in_the_new_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_ring, setup, teardown),
+		cmocka_unit_test_setup_teardown(claims_behind_its_records, setup, teardown),
 		cmocka_unit_test_setup_teardown(told_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(raises, setup, teardown),
 		cmocka_unit_test_setup_teardown(hands_over, setup, teardown),
