@@ -34,8 +34,8 @@ threads() {
 waits() { # NODE COMM TID, what it has waited for a processor so far (ns)
 	threads | while read -r n comm t; do echo "$n $comm $t $(awk '{ print $2 }' "/proc/$t/schedstat")"; done
 }
-link_ups() { cli "$1" "show ipc" | sed -n 's/.*Established \([0-9]*\) times.*/\1/p'; }
-claims() { cli "$1" "show redundancy counters" | sed -n 's/.* claims \([0-9]*\),.*/\1/p'; }
+link_ups() { clij "$1" "show ipc" .established; }
+claims() { clij "$1" "show redundancy counters" '[.groups[].claims] | add'; }
 
 [ -z "$PLAIN" ] || { echo 0 >/proc/$$/autogroup; } 2>/dev/null || true
 PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"

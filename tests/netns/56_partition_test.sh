@@ -16,7 +16,7 @@ RUNS=${RUNS:-1} PPS=${PPS:-500} ROWS=$TMP/rows
 
 # ---- faults --------------------------------------------------------------------------------------
 # denied: claims of the other box that ACT refused, told once a second
-denied() { cli "$ACT" "show redundancy counters" | sed -n 's/.* denials \([0-9]*\),.*/\1/p'; }
+denied() { clij "$ACT" "show redundancy counters" '.groups[0].denials'; }
 more_denied() { [ "$(denied)" -gt "$1" ]; }
 
 # fault_is WHAT: does it, and returns when the boxes have felt it; fault_ends WHAT
