@@ -180,6 +180,8 @@ int dp_sa_set_next(uint32_t handle, uint64_t next)
 		return -EINVAL;
 	}
 	sa->seq = sa->rate_seq = next - 1;
+	// whoever was told of this limit before has perhaps forgotten it with the role
+	sa->lim_low_at = sa->lim_reached_at = UINT64_MAX;
 	sa->start = dp_group_resting(sa->conf.group) ? next - 1 : SA_NO_START;
 	return 0;
 }

@@ -199,6 +199,29 @@ static void numbers_of_resting_sas(void **state)
 	pair_del();
 }
 
+// The limit came near just before the role went away: nobody has raised it since, so it is told
+// anew.
+static void a_limit_is_told_again(void **state)
+{
+	(void)state;
+	pair_make(DP_SA_ACTIVE);
+	assert_int_equal(dp_sa_set_next(out_h, 101), 0);
+	assert_int_equal(dp_sa_set_edge(in_h, 100), 0);
+	assert_int_equal(dp_sa_set_lim(out_h, 110), 0);
+	assert_int_equal(dp_sa_set_margin(out_h, 20), 0);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	assert_true(through());
+	assert_true(through());
+	assert_int_equal(bed_events_of(DP_EVENT_LIM_LOW), 1);
+	dp_group_set(GROUP, DP_SA_STANDBY);
+	rcu_poll();
+	assert_int_equal(dp_sa_set_next(out_h, 104), 0);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	assert_true(through());
+	assert_int_equal(bed_events_of(DP_EVENT_LIM_LOW), 2);
+	pair_del();
+}
+
 // A take-over: each SA has more than it was told itself, from where it was put while it rested.
 static void a_group_is_raised(void **state)
 {
@@ -386,7 +409,7 @@ int main(void)
 		cmocka_unit_test(one_byte_turns_a_group), cmocka_unit_test(stop_waits_for_workers),
 		cmocka_unit_test(numbers_of_resting_sas), cmocka_unit_test(a_working_sa_advances),
 		cmocka_unit_test(a_group_is_raised),      cmocka_unit_test(edges_are_told),
-		cmocka_unit_test(spis_of_the_other_box),
+		cmocka_unit_test(spis_of_the_other_box),  cmocka_unit_test(a_limit_is_told_again),
 	};
 	int rc;
 
