@@ -74,6 +74,15 @@ static void acknowledge(struct bed *b)
 	message(b, &m);
 }
 
+// Active with SA 5, and the other box has joined; gives_way: it was active too.
+static void together(struct bed *b, bool gives_way)
+{
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	join(b, gives_way);
+}
+
 // A planned switchover, in which the gateway process says that SA 5 goes on from 1000.
 static void hand_over(struct bed *b)
 {
@@ -92,10 +101,7 @@ static void exact_numbers_go_over(void **state)
 {
 	struct bed *b = *state;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, false);
+	together(b, false);
 	assert_int_equal(get(b, MIRROR_NEXT_VOID), 0);
 	hand_over(b);
 	assert_int_equal(b->sent_of[PAIR_GRANT], 2);  // numbers, then the role
@@ -106,10 +112,7 @@ static void goes_alone_meanwhile(void **state)
 {
 	struct bed *b = *state;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, false);
+	together(b, false);
 	acknowledge(b);
 	word(b, HA_SWITCH, 0, 0, 0);
 	acknowledge(b);
@@ -131,10 +134,7 @@ static void numbers_of_before_a_merge(void **state)
 	struct bed *b = *state;
 	struct ha_sa sa;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, true);
+	together(b, true);
 	assert_true(mirror_get(b->m, 5, &sa));
 	assert_int_equal(sa.ceiling, 200000);
 	assert_int_equal(sa.edge, 40);
@@ -150,10 +150,7 @@ static void numbers_since_it_began_anew(void **state)
 {
 	struct bed *b = *state;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, true);
+	together(b, true);
 	acknowledge(b);
 	mirror_word_set(b->m, 1, MIRROR_HELLO_SENT, b->now);
 	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
@@ -349,10 +346,7 @@ static void words_behind_records(void **state)
 	struct ha_word claim = {.type = HA_CLAIM, .group = 1};
 	struct ha_sa sa;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, false);
+	together(b, false);
 	acknowledge(b);
 	struct pair_msg ping = {.type = PAIR_PING,
 				.has = HAS(TLV_SESSION) | HAS(TLV_STAMP) | HAS(TLV_TERM),
@@ -417,10 +411,7 @@ static void wished_for_and_come(void **state)
 {
 	struct bed *b = *state;
 
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, false);
+	together(b, false);
 	acknowledge(b);
 	word(b, HA_SWITCH, 0, HA_SWITCH_TAKE, 0);
 	assert_int_equal(b->sent_of[PAIR_OFFER], 0);
