@@ -70,12 +70,13 @@ struct box {
 	bool lost_owed;  // its standby process has not noticed the end of the gateway process
 	// what was accepted until then has reached the mirror; edges that the gateway process must
 	// have when it begins, and that were told to the other box when this one gave way
-	uint64_t told_at, ran_at, due[SAS], listed[SAS];
+	uint64_t told_at, ran_at, handed_at, due[SAS], listed[SAS];
 	bool forgot[SAS];  // deleted before its standby process began
 };
 
-struct edges {  // numbers accepted, and when
+struct edges {  // numbers accepted, when, and by which box
 	uint64_t hi, last, at[EDGES], then[EDGES];
+	uint8_t last_by, by[EDGES];
 	unsigned n;
 };
 
@@ -195,6 +196,7 @@ void check_served(struct box *b);
 void check_known(struct box *b, unsigned sa, uint64_t next);
 void check_quiet(struct box *b);
 void check_accept(struct box *b, unsigned sa, uint64_t seq);
+bool check_mirror_sa(struct box *b, unsigned sa, struct ha_sa *there);
 uint64_t check_mirror_word(struct box *b, enum mirror_word w);
 static inline enum ha_role_kind check_mirror_role(struct box *b)
 {
@@ -206,6 +208,7 @@ bool diverged(const struct box *b);
 
 // sched_edges.c
 void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared);
+void edges_handed(struct box *b);
 void edges_taken(struct box *b, bool handed, bool given);
 void edges_stopped(struct box *b);
 void edges_died(struct box *b);

@@ -60,6 +60,8 @@ static void on_event(void *ctx, unsigned group, const char *text)
 		edges_served(b, merge);
 	if (strcmp(text, "the other box holds everything") == 0)
 		check_served(b);
+	if (strcmp(text, "handed over, standby") == 0)
+		edges_handed(b);
 	if (strncmp(text, "takes over", 10) == 0)
 		edges_taken(b, strstr(text, "handed over"), strstr(text, "has given way"));
 	if (strstr(text, "to be renewed") || strstr(text, "may be old"))

@@ -42,16 +42,22 @@ uint64_t check_mirror_word(struct box *b, enum mirror_word w)
 	return v;
 }
 
-static bool mirror_has(struct box *b, unsigned sa)
+bool check_mirror_sa(struct box *b, unsigned sa, struct ha_sa *there)
 {
-	struct ha_sa there;
 	bool opened;
 	struct mirror *m = mirror_peek(b, &opened);
-	bool is = m && mirror_get(m, sa_id(sa), &there);
+	bool is = m && mirror_get(m, sa_id(sa), there);
 
 	if (m && opened)
 		mirror_close(m);
 	return is;
+}
+
+static bool mirror_has(struct box *b, unsigned sa)
+{
+	struct ha_sa there;
+
+	return check_mirror_sa(b, sa, &there);
 }
 
 static bool mirror_active(struct box *b, unsigned sa)

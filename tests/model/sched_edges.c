@@ -1,8 +1,9 @@
 // Edges (I12, rules 10, 16, 20): what was accepted, who can know of it, and who must. Truth is kept
 // in three lists of each SA: what the one active box accepted, and what either box accepted while
-// the other could not hear of it, because that one was active too or had the role by then. At a
-// take-over the mirror must hold what is older than a lease; what is newer and not in it only the
-// other box knows from then on. When a gateway process dies, what it had not yet told is lost.
+// the other could not hear of it, because that one was active too or had the role by then. Each
+// entry says which box accepted it. At a take-over the mirror must hold what is older than a lease;
+// what is newer and not in it only the box that accepted it knows from then on, if that one still
+// has its power. When a gateway process dies, what it had not yet told is lost.
 
 #include <stdio.h>
 #include <string.h>
@@ -13,24 +14,37 @@
 #define LEASE_US ((HOLD_MS + HOLD_MS / 5 + HELLO_MS) * 1000 + 20000 + 2 * TICK_US)
 #define COMMON   BOXES
 
-static void edges_add(struct edges *e, uint64_t seq, uint64_t at)
+static void edges_add(struct edges *e, uint64_t seq, uint64_t at, uint8_t by)
 {
 	if (seq == 0)
 		return;
 	if (seq > e->hi) {
 		e->hi = seq;
 		e->last = at;
+		e->last_by = by;
 	}
 	for (unsigned i = 0; i < EDGES && i < e->n; i++) {
-		// one entry for each 10 ms: of its first number
-		if (at >= e->at[i] && at < e->at[i] + 10000) {
+		// one entry for each 10 ms of a box: of its first number
+		if (e->by[i] == by && at >= e->at[i] && at < e->at[i] + 10000) {
 			if (seq < e->then[i])
 				e->then[i] = seq;
 			return;
 		}
 	}
+	e->by[e->n % EDGES] = by;
 	e->at[e->n % EDGES] = at;
 	e->then[e->n++ % EDGES] = seq;
+}
+
+// One entry, `i`; the highest number comes last, EDGES.
+static bool edges_entry(const struct edges *e, unsigned i, uint64_t *seq, uint64_t *at, uint8_t *by)
+{
+	bool is = i < EDGES ? i < e->n : e->hi != 0;
+
+	*seq = i < EDGES ? e->then[i] : e->hi;
+	*at = i < EDGES ? e->at[i] : e->last;
+	*by = i < EDGES ? e->by[i] : e->last_by;
+	return is;
 }
 
 // The highest that was accepted up to then.
@@ -45,42 +59,46 @@ static uint64_t edges_until(const struct edges *e, uint64_t when)
 	return best;
 }
 
-// What `from` holds above `known` goes to `to`, or is forgotten: what was accepted before `since`.
-static void edges_above(struct edges *from, uint64_t known, struct edges *to, uint64_t since)
+// What is held in common above `known`, which a take-over found in the mirror: only the box that
+// accepted it can know of it, or nobody, if it has been switched off since.
+static void edges_above(struct edges e[BOXES + 1], uint64_t known)
 {
-	struct edges old = *from;
+	struct edges old = e[COMMON];
+	uint64_t seq, at;
+	uint8_t by;
 
-	*from = (struct edges){0};
-	for (unsigned i = 0; i < EDGES && i < old.n; i++) {
-		if (old.then[i] <= known)
-			edges_add(from, old.then[i], old.at[i]);
-		else if (old.at[i] >= since)
-			edges_add(to, old.then[i], old.at[i]);
+	e[COMMON] = (struct edges){0};
+	for (unsigned i = 0; i <= EDGES; i++) {
+		if (!edges_entry(&old, i, &seq, &at, &by))
+			continue;
+		const struct box *a = &world.box[by];
+		if (seq <= known)
+			edges_add(&e[COMMON], seq, at, by);
+		else if (a->up && at >= a->boot_at)
+			edges_add(&e[by], seq, at, by);
 	}
-	if (old.hi <= known)
-		edges_add(from, old.hi, old.last);
-	else if (old.last >= since)
-		edges_add(to, old.hi, old.last);
 }
 
-static void edges_after(struct edges *e, uint64_t when)
+// What this box accepted after `when` is forgotten, but up to `known`.
+static void edges_after(struct edges *e, const struct box *b, uint64_t when, uint64_t known)
 {
 	struct edges old = *e;
+	uint64_t seq, at;
+	uint8_t by;
 
 	*e = (struct edges){0};
-	for (unsigned i = 0; i < EDGES && i < old.n; i++) {
-		if (old.at[i] <= when)
-			edges_add(e, old.then[i], old.at[i]);
+	for (unsigned i = 0; i <= EDGES; i++) {
+		if (edges_entry(&old, i, &seq, &at, &by) &&
+		    (by != b->n || at <= when || seq <= known))
+			edges_add(e, seq, at, by);
 	}
-	if (old.last <= when)
-		edges_add(e, old.hi, old.last);
 }
 
-static uint64_t mirror_edge(const struct box *b, unsigned sa, bool *counts)
+static uint64_t mirror_edge(struct box *b, unsigned sa, bool *counts)
 {
 	struct ha_sa there;
 
-	*counts = b->mirror && mirror_get(b->mirror, sa_id(sa), &there) && !there.taint;
+	*counts = check_mirror_sa(b, sa, &there) && !there.taint;
 	return *counts ? there.edge : 0;
 }
 
@@ -90,22 +108,29 @@ void edges_accept(struct box *b, unsigned sa, uint64_t seq, bool shared)
 	bool own = shared || check_mirror_role(b) != HA_ROLE_ACTIVE;
 
 	trace("box %u: SA %u accepts %ju%s", b->n, sa + 1, (uintmax_t)seq, own ? ", own" : "");
-	edges_add(&world.peer[sa].edges[own ? b->n : COMMON], seq, world.now);
+	edges_add(&world.peer[sa].edges[own ? b->n : COMMON], seq, world.now, (uint8_t)b->n);
 }
 
-// The mirror's role has become active. `handed`: by the other gateway process, which had stopped;
-// `given`: by the other standby process, for one that is gone or hangs, and may not have told what
-// it accepted in a lease's time before it ran last.
+// Its gateway process had stopped, and all that it knew is told: the role goes over.
+void edges_handed(struct box *b)
+{
+	b->handed_at = world.now;
+}
+
+// The mirror's role has become active. `handed`: by the other gateway process, which had stopped,
+// and may have taken the role back since, for want of an answer; `given`: by the other standby
+// process, for one that is gone or hangs, and may not have told what it accepted in a lease's time
+// before it ran last.
 void edges_taken(struct box *b, bool handed, bool given)
 {
 	const struct box *o = &world.box[!b->n];
 	uint64_t last = given ? o->ran_at : world.now;
-	uint64_t since = o->up ? o->boot_at : UINT64_MAX;
+	uint64_t then = last > LEASE_US ? last - LEASE_US : 0;
 
 	for (unsigned sa = 0; sa < world.sas; sa++) {
 		struct edges *e = world.peer[sa].edges;
-		uint64_t then = last > LEASE_US ? last - LEASE_US : 0;
-		uint64_t due = edges_until(&e[COMMON], handed ? world.now : then);
+		uint64_t due = edges_until(&e[COMMON],
+					   handed && o->handed_at > then ? o->handed_at : then);
 		uint64_t own = edges_until(&e[b->n], then);
 		bool counts;
 		uint64_t has = mirror_edge(b, sa, &counts);
@@ -115,7 +140,7 @@ void edges_taken(struct box *b, bool handed, bool given)
 			fail("I12: box %u takes over, edge %ju of SA %u is older than a lease: %ju",
 			     b->n, (uintmax_t)has, sa + 1, (uintmax_t)(due > own ? due : own));
 		if (counts)
-			edges_above(&e[COMMON], has, &e[!b->n], since);
+			edges_above(e, has);
 	}
 }
 
@@ -138,10 +163,10 @@ void edges_died(struct box *b)
 	for (unsigned sa = 0; sa < world.sas; sa++) {
 		struct edges *e = world.peer[sa].edges;
 
-		edges_after(&e[b->n], then);
+		edges_after(&e[b->n], b, then, 0);
 		if (!active)
 			continue;
-		edges_after(&e[COMMON], then);
+		edges_after(&e[COMMON], b, then, 0);
 		b->due[sa] = e[COMMON].hi > e[b->n].hi ? e[COMMON].hi : e[b->n].hi;
 	}
 }
@@ -174,12 +199,16 @@ void edges_served(struct box *b, bool merge)
 	struct box *o = &world.box[!b->n];
 
 	for (unsigned sa = 0; sa < world.sas; sa++) {
-		struct edges *e = world.peer[sa].edges, mine = e[b->n];
+		struct edges *e = world.peer[sa].edges;
 		bool counts;
-		uint64_t has = mirror_edge(b, sa, &counts);
+		uint64_t has = mirror_edge(b, sa, &counts), seq, at;
+		uint8_t by;
 
+		for (unsigned i = 0; i <= EDGES; i++) {
+			if (edges_entry(&e[b->n], i, &seq, &at, &by))
+				edges_add(&e[COMMON], seq, at, by);
+		}
 		e[b->n] = (struct edges){0};
-		edges_above(&mine, 0, &e[COMMON], 0);
 		if (!merge || !counts)
 			continue;
 		if (has < o->listed[sa])
@@ -187,7 +216,7 @@ void edges_served(struct box *b, bool merge)
 			     (uintmax_t)has, sa + 1, (uintmax_t)o->listed[sa]);
 		if (!begins(b))
 			b->due[sa] = has;
-		edges_add(&e[COMMON], has, world.now);
+		edges_add(&e[COMMON], has, world.now, (uint8_t)b->n);
 	}
 }
 
@@ -207,11 +236,19 @@ void edges_listed(struct box *b)
 		b->listed[sa] = mirror_edge(b, sa, &counts);
 }
 
-// What only this box knew is gone.
+// Its power is gone, and with it what only this box knew, and what it accepted within a lease's
+// time and the other one's mirror has not got.
 void edges_lost(struct box *b)
 {
+	struct box *o = &world.box[!b->n];
+	uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+	bool counts;
+
 	for (unsigned sa = 0; sa < SAS; sa++) {
-		world.peer[sa].edges[b->n] = (struct edges){0};
+		struct edges *e = world.peer[sa].edges;
+
+		e[b->n] = (struct edges){0};
+		edges_after(&e[COMMON], b, then, mirror_edge(o, sa, &counts));
 		b->due[sa] = 0;
 	}
 }
