@@ -141,6 +141,9 @@ void held_merge(struct pair *p, const struct pair_msg *m)
 	while (pair_msg_item(m, &it, &item)) {
 		if (!mirror_get(p->m, item.id, &sa) || sa.group != p->group)
 			continue;
+		// what one word has given the gateway process it may have used (rule 7)
+		if (sa.kind == HA_CHILD_SA)
+			record_ceiling(p, item.id, sa.ceiling + raising(p));
 		if (item.gone) {
 			mirror_set_taint(p->m, item.id, true);
 			feed_record(p, item.id);

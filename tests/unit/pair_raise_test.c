@@ -10,6 +10,7 @@
 
 #include "mirror.h"
 #include "pair.h"
+#include "pair_msg.h"
 
 #define MS    1000ull
 #define SAS   10
@@ -21,7 +22,8 @@ struct bed {
 	struct mirror *m;
 	struct pair *p;
 	uint64_t now, raised, fed;  // as HA_ACTIVATE said; lowest ceiling that was fed
-	unsigned activated, limits;
+	uint64_t set;               // lowest number to go on from at work
+	unsigned activated, limits, sets;
 };
 
 static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
@@ -42,6 +44,8 @@ static int op_tell(void *ctx, const struct ha_word *w)
 	b->limits += w->type == HA_LIMITS;
 	if (w->type == HA_FEED && w->sa.ceiling < b->fed)
 		b->fed = w->sa.ceiling;
+	if (w->type == HA_SET)
+		b->set = b->sets++ && b->set < w->a ? b->set : w->a;
 	return 0;
 }
 
@@ -201,6 +205,38 @@ static void gateway_process_dies(void **state)
 	assert_true(least >= b->fed + b->raised);
 }
 
+// The other box gives way meanwhile: what is told then is above what the one word allowed.
+static void other_gives_way(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg join = {
+		.type = PAIR_JOIN,
+		.group = 1,
+		.has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_TERM),
+		.session = {99, 2},
+		.nonce = {9},
+		.role = HA_ROLE_ACTIVE,
+		.term = 230 * MS,
+	};
+	uint8_t bytes[4096];
+	struct wbuf out;
+
+	word(b, HA_CLAIM);
+	assert_int_equal(raising(b), STEP);
+	pair_link(b->p, true, b->now);
+	assert_int_equal(raising(b), STEP);
+	wbuf_init(&out, bytes, sizeof(bytes));
+	pair_msg_begin(&out, &join);
+	size_t mark = pair_msg_list_begin(&out, TLV_HELD);
+	for (uint64_t n = 1; n <= SAS; n++)
+		pair_msg_put_item(&out, TLV_HELD, &(struct pair_item){.id = n, .value = FIRST});
+	pair_msg_list_end(&out, mark);
+	assert_int_equal(pair_msg_finish(&out), 0);
+	assert_int_equal(pair_receive(b->p, bytes, out.len, b->now), 0);
+	assert_int_equal(b->sets, SAS);
+	assert_true(b->set > FIRST + STEP);
+}
+
 // A copy that may be old is tainted; nothing is given away. Neither while our own lease may run.
 static void not_always(void **state)
 {
@@ -230,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(standby_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(gateway_process_dies, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_gives_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_always, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_from_an_old_copy, setup, teardown),
 	};
