@@ -63,6 +63,7 @@ struct box {
 	struct fake_sa sa[SAS];
 	uint64_t made[SAS], unmade[SAS];  // gate of what the peer is to be told, 0 = nothing
 	bool stale;                       // the pair has said that its copy may be old
+	bool stale_copy;                  // the other one's had, and nobody has begun with it since
 	unsigned activation;
 	uint64_t states;  // served, last looked at
 	bool digest_other;

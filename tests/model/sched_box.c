@@ -58,6 +58,9 @@ static void on_event(void *ctx, unsigned group, const char *text)
 	if ((merge || strcmp(text, "the other box joins") == 0) &&
 	    check_mirror_role(b) == HA_ROLE_ACTIVE)
 		edges_served(b, merge);
+	// what it has been given is no newer than it was there
+	if (strcmp(text, "holds everything") == 0)
+		b->stale_copy = world.box[!b->n].stale || world.box[!b->n].stale_copy;
 	if (strcmp(text, "the other box holds everything") == 0)
 		check_served(b);
 	if (strcmp(text, "handed over, standby") == 0)

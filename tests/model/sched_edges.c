@@ -220,11 +220,24 @@ void edges_served(struct box *b, bool merge)
 	}
 }
 
-// It is deleted here: what this box alone knew of it goes with it.
+// What only this box knew of an SA is gone, and what it accepted within a lease's time and the
+// other one's mirror has not got.
+static void edges_forget(struct box *b, unsigned sa)
+{
+	struct edges *e = world.peer[sa].edges;
+	uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
+	bool counts;
+
+	e[b->n] = (struct edges){0};
+	edges_after(&e[COMMON], b, then, mirror_edge(&world.box[!b->n], sa, &counts));
+	b->due[sa] = 0;
+}
+
+// It is deleted here: the other box may not hear of it.
 void edges_deleted(struct box *b, unsigned sa)
 {
-	world.peer[sa].edges[b->n] = (struct edges){0};
-	b->due[sa] = b->listed[sa] = 0;
+	edges_forget(b, sa);
+	b->listed[sa] = 0;
 }
 
 // It gives way, and tells the other one what is in its mirror.
@@ -236,19 +249,9 @@ void edges_listed(struct box *b)
 		b->listed[sa] = mirror_edge(b, sa, &counts);
 }
 
-// Its power is gone, and with it what only this box knew, and what it accepted within a lease's
-// time and the other one's mirror has not got.
+// Its power is gone.
 void edges_lost(struct box *b)
 {
-	struct box *o = &world.box[!b->n];
-	uint64_t then = world.now > LEASE_US ? world.now - LEASE_US : 0;
-	bool counts;
-
-	for (unsigned sa = 0; sa < SAS; sa++) {
-		struct edges *e = world.peer[sa].edges;
-
-		e[b->n] = (struct edges){0};
-		edges_after(&e[COMMON], b, then, mirror_edge(o, sa, &counts));
-		b->due[sa] = 0;
-	}
+	for (unsigned sa = 0; sa < SAS; sa++)
+		edges_forget(b, sa);
 }
