@@ -194,6 +194,9 @@ static bool owed_pump(struct pair *p)
 			p->owed &= ~bit;  // it came to nothing meanwhile
 		if (!(p->owed & bit))
 			continue;
+		// it begins with what a merge has told, not before
+		if (bit == OWED_RESUME && ids_count(&p->dirty))
+			break;
 		if (owed_tell(p, (enum owed)bit) == -EAGAIN)
 			return false;
 		p->owed &= ~bit;
@@ -271,6 +274,8 @@ bool feed_pump(struct pair *p)
 	// nothing passes a late HA_ROLE: one that still works does not take numbers
 	if (!p->gw || p->told_late || !owed_pump(p) || !dirty_pump(p))
 		return false;
+	if (p->owed)
+		return true;
 	if (p->feeding) {
 		more = feed_slice(p);
 		if (more < 0)

@@ -28,6 +28,7 @@ struct bed {
 	uint8_t bytes[PAIR_MESSAGE_MAX];
 	unsigned sent_of[PAIR_TYPES], told_of[128];
 	struct ha_word told[128];
+	unsigned words, last[128];  // which word of all was the last of its type
 };
 
 static inline int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
@@ -50,6 +51,7 @@ static inline int op_tell(void *ctx, const struct ha_word *w)
 		return -EAGAIN;
 	b->told[w->type] = *w;
 	b->told_of[w->type]++;
+	b->last[w->type] = ++b->words;
 	return 0;
 }
 

@@ -145,6 +145,31 @@ static void numbers_of_before_a_merge(void **state)
 	assert_int_equal(sa.edge, 41);
 }
 
+// Both give way, and this box is asked to go on: its gateway process hears what the other one had
+// used and accepted before it goes on.
+static void merged_before_it_resumes(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .role = HA_ROLE_ACTIVE};
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	hi.session = (struct pair_session){get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION) + 10};
+	message(b, &hi);
+	assert_int_equal(b->told_of[HA_YIELD], 1);
+	hi.session.number = 0;
+	message(b, &hi);
+	join(b, true);
+	pair_tick(b->p, b->now);
+	assert_int_equal(b->told_of[HA_RESUME], 1);
+	assert_int_equal(b->told_of[HA_SET], 1);
+	assert_int_equal(b->told[HA_SET].b, 40);
+	assert_true(b->last[HA_SET] < b->last[HA_RESUME]);
+}
+
 // Until it begins anew: then it has been told them.
 static void numbers_since_it_began_anew(void **state)
 {
@@ -427,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(goes_alone_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_of_before_a_merge, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_since_it_began_anew, setup, teardown),
+		cmocka_unit_test_setup_teardown(merged_before_it_resumes, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_in_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
