@@ -94,10 +94,8 @@ struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops
 	p->ops = *ops;
 	p->now = now;
 	p->ops.random(p->ops.ctx, &p->boot, sizeof(p->boot));
-	p->mute_gone = true;
-	pair_awake(p, now);
-	p->mute_gone = p->mute_from != 0;
 	p->unattached = role_of(p) == HA_ROLE_ACTIVE;
+	pair_awake(p, now);
 	record_sum(p);
 	p->was_hot = word_get(p, MIRROR_HOT) != 0;
 	// what a predecessor of this process did not finish

@@ -12,21 +12,23 @@
 #define CONFIRM_US 100000  // at least, for the other box to say that the session is unbroken
 
 // ---- edges that did not reach the mirror (rule 20) ---------------------------------------------
-// While this process hangs or is gone for longer than a lease, the gateway process may go on with
-// nobody to take its checkpoints: if it dies too, the mirror's edges are older than anybody may go
-// on from.
+// While this process hangs, is gone, or has begun and does not have the gateway process yet, for
+// longer than a lease, that one may go on with nobody to take its checkpoints: if it dies too, the
+// mirror's edges are older than anybody may go on from.
 void pair_awake(struct pair *p, uint64_t now)
 {
 	uint64_t ran = word_get(p, MIRROR_RAN), term = term_us(p);
 
 	p->now = now;
-	word_set(p, MIRROR_RAN, now);
+	if (!p->unattached)
+		word_set(p, MIRROR_RAN, now);
 	if (now > ran + DOZE_US)
 		p->lease_hold = now + DRAIN_US;
 	if (ran && term && now > ran + term && role_of(p) == HA_ROLE_ACTIVE) {
 		if (!p->mute_from)
 			p->mute_from = ran;
 		p->mute_to = now;
+		p->mute_gone |= p->unattached;
 	} else if (p->mute_from && p->gw && !p->mute_gone &&
 		   now > p->mute_to + 2 * hello_us(p) + MUTE_US) {
 		p->mute_from = 0;  // it lives, and has told
@@ -63,6 +65,14 @@ void pair_mute_look(struct pair *p)
 		taint_all(p, "checkpoints of the gateway process are missing");
 	p->mute_from = 0;
 	p->mute_gone = false;
+	word_set(p, MIRROR_RAN, p->now);
+}
+
+// There it is, or it is known to be gone: from here on its ring is read.
+static void attached_note(struct pair *p)
+{
+	p->unattached = p->untold = false;
+	word_set(p, MIRROR_RAN, p->now);
 }
 
 // Rule 4 made it larger before it attached; 255 stays 255, then its life is not a new one (rule 1:
@@ -125,7 +135,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 
 	if (p->gw)
 		pair_gateway_lost(p, p->now);  // nobody has said so
-	p->unattached = false;
+	attached_note(p);
 	p->gw = true;
 	p->attached_at = p->now;
 	p->told_ever = false;
@@ -139,6 +149,7 @@ void attach_word(struct pair *p, const struct ha_word *w)
 	if (raising(p))
 		sweep_begin(p, 0);
 	feed_begin(p);
+	p->untold = w->b != HA_ROLE_NONE;
 	if (w->b == HA_ROLE_NONE && role != HA_ROLE_NONE) {
 		restart_check(p, w->a);
 		pair_mute_look(p);
@@ -228,7 +239,7 @@ void pair_gateway_lost(struct pair *p, uint64_t now)
 {
 	pair_awake(p, now);
 	pair_mute_look(p);
-	p->unattached = false;
+	attached_note(p);
 	p->stuck_at = 0;
 	p->gw = p->working = p->activate = false;
 	p->confirm_until = 0;

@@ -53,7 +53,8 @@ void term_learn(struct pair *p, const struct pair_msg *m)
 // Checkpoints of the own gateway process may be on their way to the mirror, or not come at all.
 bool lease_held(const struct pair *p)
 {
-	return p->now < p->lease_hold || p->mute_from || p->unattached || pair_stuck(p);
+	return p->now < p->lease_hold || p->mute_from || p->unattached || p->untold ||
+	       pair_stuck(p);
 }
 
 bool lease_over(const struct pair *p)

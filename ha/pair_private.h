@@ -126,6 +126,7 @@ struct pair {
 	uint64_t stuck_at;    // since then the first word of its ring cannot be taken, 0 = it can
 	uint64_t lease_hold;  // until then the ring may hold what a lease must not pass
 	bool unattached;      // since this process began: the gateway process may work nevertheless
+	bool untold;          // it has attached, its edges of meanwhile are on their way
 	uint64_t begun;       // HA_ACTIVATE and HA_RESUME of this attachment
 	enum ha_refusal refusal;
 	struct ha_role told;

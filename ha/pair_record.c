@@ -242,6 +242,7 @@ int record_word(struct pair *p, const struct ha_word *w)
 			(void)checkpoint(p, w->sa.id, w->sa.edge);
 		if (!active)
 			gate_note(p, w->seq);
+		p->untold &= w->type != HA_FLUSH;
 		return 0;
 	}
 	// a lease that is owed goes before the next record: on a busy link there always is one
@@ -258,6 +259,7 @@ int record_word(struct pair *p, const struct ha_word *w)
 	if (p->late)
 		return rc;
 	// behind everything told anew: it lived through the time without this process
+	p->untold &= w->type != HA_FLUSH;
 	if (w->type == HA_FLUSH && p->gw) {
 		p->mute_gone = false;
 		p->mute_from = 0;
