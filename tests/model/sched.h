@@ -71,7 +71,7 @@ struct box {
 	bool lost_owed;  // its standby process has not noticed the end of the gateway process
 	// what was accepted until then has reached the mirror; edges that the gateway process must
 	// have when it begins, and that were told to the other box when this one gave way
-	uint64_t told_at, ran_at, handed_at, due[SAS], listed[SAS];
+	uint64_t told_at, worked_at, handed_at, due[SAS], listed[SAS];
 	bool forgot[SAS];  // deleted before its standby process began
 };
 

@@ -86,6 +86,7 @@ void standby_start(struct box *b)
 	struct err err;
 	bool made;
 
+	trace("box %u: standby process starts", b->n);
 	b->mirror = mirror_attach(b->mem, box_mirror_bytes(), &b->id, &made, &err);
 	b->pair = b->mirror ? pair_create(1, b->mirror, &ops, world.now) : NULL;
 	if (!b->pair)

@@ -120,11 +120,11 @@ void edges_handed(struct box *b)
 // The mirror's role has become active. `handed`: by the other gateway process, which had stopped,
 // and may have taken the role back since, for want of an answer; `given`: by the other standby
 // process, for one that is gone or hangs, and may not have told what it accepted in a lease's time
-// before it ran last.
+// before it worked last.
 void edges_taken(struct box *b, bool handed, bool given)
 {
 	const struct box *o = &world.box[!b->n];
-	uint64_t last = given ? o->ran_at : world.now;
+	uint64_t last = given ? o->worked_at : world.now;
 	uint64_t then = last > LEASE_US ? last - LEASE_US : 0;
 
 	for (unsigned sa = 0; sa < world.sas; sa++) {
@@ -152,10 +152,10 @@ void edges_stopped(struct box *b)
 }
 
 // Its gateway process has died, with what it had not told: at most of the time of a lease, before
-// it ran last.
+// it worked last. That it ran after it had stopped its standby process cannot know, if that hung.
 void edges_died(struct box *b)
 {
-	uint64_t then = b->ran_at > LEASE_US ? b->ran_at - LEASE_US : 0;
+	uint64_t then = b->worked_at > LEASE_US ? b->worked_at - LEASE_US : 0;
 
 	if (b->told_at > then + 2 * TICK_US)
 		then = b->told_at - 2 * TICK_US;

@@ -440,6 +440,8 @@ void gateway_step(struct box *b)
 {
 	struct queued *m;
 
+	if (b->working)
+		b->worked_at = world.now;
 	if (!b->attached && b->standby_up && world.now >= b->standby_pause)
 		gateway_restart_link(b);
 
@@ -450,10 +452,11 @@ void gateway_step(struct box *b)
 		free(m);
 	}
 	check_quiet(b);
-	b->ran_at = world.now;
 	hsrp_step(b);
 	work_step(b);
 	if (agent_due(b->agent) <= world.now)
 		agent_tick(b->agent, world.now);
 	op_release(b, 1, 0);
+	if (b->working)
+		b->worked_at = world.now;
 }

@@ -134,11 +134,13 @@ static void fault_begin(struct plan *f)
 		}
 		break;
 	case PAUSE:
-		trace("box %u: a process pauses", b->n);
-		if (one_in(2))
+		if (one_in(2)) {
+			trace("box %u: standby process pauses", b->n);
 			b->standby_pause = f->until;
-		else
+		} else {
+			trace("box %u: gateway process pauses", b->n);
 			b->gateway_pause = f->until;
+		}
 		break;
 	case CONFIG: config_change(b, true); break;
 	case FAULTS: break;
