@@ -74,6 +74,7 @@ struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow
 	memcpy(c->dynamic_map, t->dynamic_map, sizeof(c->dynamic_map));
 	c->dynamic_seq = t->dynamic_seq;
 	c->first = 1;
+	c->ceiling = group ? CHILD_CEILING : 0;
 	child_life_init(c);
 	replica_new(ike, &c->ha, HA_CHILD_SA, c, group);
 	child_sa_register(c);

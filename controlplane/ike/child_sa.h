@@ -16,6 +16,7 @@ struct child_sa {
 	struct ike_dead grave;
 	struct ike *ike;
 	uint32_t id, ike_id;  // ike_id 0: its IKE SA has gone
+	uint32_t renewed_on;  // IKE SA on which its renewal was last tried
 	uint64_t peer_key;    // of the identity that its IKE SAs authenticated; 0: not known
 	uint32_t policy;
 	char map[CONFIG_NAME_MAX], interface[CONFIG_NAME_MAX];
@@ -57,6 +58,9 @@ struct child_sa {
 // Never wrap the 32-bit sequence number (RFC 4303 3.3.3); rekey long before.
 #define CHILD_SEQ_LIM    (UINT32_MAX - 1024ull)
 #define CHILD_SEQ_MARGIN (1ull << 26)
+// Of a group: the ceiling that the first record says (ha-protocol rule 7). With its acknowledgement
+// the limit is there before a packet is; a raise asked for by the first packet would come after it.
+#define CHILD_CEILING 65536
 
 struct child_sa *child_sa_create(struct ike *ike, const struct tunnel_flow *flow,
 				 const struct ip_addr *local, const struct ip_addr *remote);
@@ -93,6 +97,11 @@ struct child_sa *child_sa_covering(const struct ike *ike, uint32_t policy,
 void child_sa_delete_orphans(const struct ike_sa *sa, const char *reason, uint64_t before_ms);
 // The IKE SA on which one talks with the peer about this pair; NULL when there is none.
 struct ike_sa *child_sa_ike(const struct child_sa *c);
+// The one on which it is renewed: that one; when it was tried there and refused, another that is
+// up, replaced or not, for a peer may know it on that one only.
+struct ike_sa *child_sa_renewal_ike(struct child_sa *c);
+// Any that is up between the addresses of `sa` and came up until then.
+bool child_sa_any_until(const struct ike_sa *sa, uint64_t until_ms);
 // The peer does not answer any more: its tunnel goes to the next peer of the list.
 void child_sa_peer_failed(struct child_sa *c);
 void child_sa_moved(struct child_sa *c, const struct ip_addr *remote, uint16_t port);

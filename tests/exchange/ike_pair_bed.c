@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "ike/child_sa.h"
 #include "ike/replica_wire.h"
 
 #define STEP 1000  // a ceiling's
@@ -65,6 +66,8 @@ static void on_upsert(void *ctx, uint16_t group, uint64_t id)
 	assert_non_null(r);
 	p->upserts++;
 	encode(e, id, r);
+	// rule 7: with the record's acknowledgement there is a limit, before the first packet
+	assert_true(r->sa.kind != HA_CHILD_SA || r->sa.ceiling >= CHILD_CEILING);
 	if (ceiling > r->sa.ceiling)  // the mirror's never falls
 		r->sa.ceiling = ceiling;
 	if (p->standby)
