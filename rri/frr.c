@@ -100,7 +100,8 @@ static void routes_flush(void *ctx, uint64_t now_ms)
 			   ID_OTHER, 0);
 	(void)frr_vty_send(f->router, "XFRR_start_configuration", ID_OTHER, pipe);
 	for (int i = 0; i < BATCH_MAX && (c = STAILQ_FIRST(&f->routes)); i++) {
-		snprintf(command, sizeof(command), "%sip route %s", c->add ? "" : "no ", c->line);
+		snprintf(command, sizeof(command), "%s%s route %s", c->add ? "" : "no ",
+			 strchr(c->line, ':') ? "ipv6" : "ip", c->line);
 		(void)frr_vty_send(f->router, command, ID_ROUTE | c->add, pipe);
 		STAILQ_REMOVE_HEAD(&f->routes, link);
 		free(c);
@@ -132,10 +133,13 @@ static void sweep(struct frr *f, const char *text)
 
 	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n') {
 		size_t len = strcspn(p, "\r\n");
-		if (strncmp(p, "ip route ", 9) != 0 || len <= 9 || len - 9 >= sizeof(line))
+		size_t head = strncmp(p, "ipv6 route ", 11) == 0 ? 11
+			      : strncmp(p, "ip route ", 9) == 0  ? 9
+								 : 0;
+		if (!head || len <= head || len - head >= sizeof(line))
 			continue;
-		memcpy(line, p + 9, len - 9);
-		line[len - 9] = '\0';
+		memcpy(line, p + head, len - head);
+		line[len - head] = '\0';
 		if (!distance_is(line, f->env.distance))
 			continue;
 		char prefix[PREFIX_STR_MAX] = "";

@@ -111,7 +111,7 @@ void rri_owner_refresh(struct rri *r, struct rri_owner *o)
 {
 	struct rri_spec specs[RRI_OWNER_ROUTES];
 	unsigned had = o->count, count = 0, held = 0;
-	struct rri_label label = {0};
+	struct rri_label labels[RRI_OWNER_ROUTES];
 	struct rri_want *old = o->want[o->side], *now = o->want[!o->side];
 	const struct tunnel *t = owner_tunnel(r, o);
 
@@ -119,15 +119,17 @@ void rri_owner_refresh(struct rri *r, struct rri_owner *o)
 	o->queued = false;
 	if (t) {
 		count = rri_specs(&r->env, t, &o->dst, &o->peer, specs);
-		label = label_of(&t->reverse_route, &o->dst);
+		for (unsigned i = 0; i < count; i++)
+			labels[i] = label_of(&t->reverse_route, &specs[i].dst);
 	}
 	bool same = count == had;
 	for (unsigned i = 0; i < count && same; i++)
 		same = rri_spec_equal(&old[i].entry->spec, &specs[i]) &&
-		       rri_label_equal(&old[i].label, &label);
+		       rri_label_equal(&old[i].label, &labels[i]);
 	if (same)
 		return;
-	while (held < count && rri_table_hold(&r->table, &now[held], &specs[held], &label) == 0)
+	while (held < count &&
+	       rri_table_hold(&r->table, &now[held], &specs[held], &labels[held]) == 0)
 		held++;
 	for (unsigned i = 0; i < held; i++)
 		now[i].by_acl = !o->sa_in;

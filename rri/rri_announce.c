@@ -29,7 +29,8 @@ static void line_make(const struct rri_spec *s, const struct rri_label *l, char 
 	const struct ip_addr *via = told ? &l->via : &s->gateway;
 	char p[PREFIX_STR_MAX], a[ADDR_STR_MAX] = "", t[24] = "";
 
-	if (addr_is_set(via))
+	// staticd takes no next hop of the other family; the kernel has it by our route
+	if (via->family == s->dst.addr.family)
 		addr_format(via, a, sizeof(a));
 	if (l->tag)
 		snprintf(t, sizeof(t), " tag %u", l->tag);
@@ -97,14 +98,26 @@ static void tell(struct rri *r, const struct rri_spec *s, const struct rri_label
 	r->env.announce(r->env.ctx, line, add);
 }
 
+// ---- late ones -------------------------------------------------------------------------------
+static uint32_t late_bucket(const struct ip_prefix *dst)
+{
+	return rri_dst_hash(dst) % RRI_LATE_BUCKETS;
+}
+
+static void late_free(struct rri *r, struct rri_late *e)
+{
+	TAILQ_REMOVE(&r->late, e, next);
+	LIST_REMOVE(e, same);
+	free(e);
+}
+
 // Back with the role before it was taken away: nothing to tell.
 static bool late_back(struct rri *r, const struct rri_spec *s, const struct rri_label *l)
 {
 	struct rri_late *e;
-	TAILQ_FOREACH (e, &r->late, next)
+	LIST_FOREACH (e, &r->late_by_dst[late_bucket(&s->dst)], same)
 		if (rri_spec_equal(&e->spec, s) && rri_label_equal(&e->label, l)) {
-			TAILQ_REMOVE(&r->late, e, next);
-			free(e);
+			late_free(r, e);
 			return true;
 		}
 	return false;
@@ -118,6 +131,7 @@ static bool late_put(struct rri *r, const struct rri_spec *s, const struct rri_l
 	*e = (struct rri_late){.spec = *s, .label = *l};
 	e->due_ms = loop_now_ms(r->env.loop) + LATE_MS;
 	TAILQ_INSERT_TAIL(&r->late, e, next);
+	LIST_INSERT_HEAD(&r->late_by_dst[late_bucket(&s->dst)], e, same);
 	if (!r->late_timer.due_ms)
 		loop_timer_start(&r->late_timer, LATE_MS);
 	return true;
@@ -127,9 +141,8 @@ static void late_go(struct rri *r, uint64_t now_ms, uint64_t end_us)
 {
 	struct rri_late *e;
 	while ((e = TAILQ_FIRST(&r->late)) && e->due_ms <= now_ms && loop_clock_us() < end_us) {
-		TAILQ_REMOVE(&r->late, e, next);
 		tell(r, &e->spec, &e->label, false);
-		free(e);
+		late_free(r, e);
 	}
 }
 
@@ -172,10 +185,14 @@ void rri_announce_again(struct rri *r, const struct rri_entry *e)
 		r->env.announce(r->env.ctx, line, true);
 }
 
+// FRR that comes back within that time gets the late ones too: a role that comes back then tells
+// nothing.
 void rri_announce_all(struct rri *r, void (*fn)(void *ctx, const char *line), void *ctx)
 {
+	const struct rri_late *late;
 	struct rri_entry *e;
 	char line[160];
+
 	for (uint32_t at = 0; rri_table_bucket(&r->table, &at, &e);)
 		for (; e; e = LIST_NEXT(e, next)) {
 			if (!e->installed)
@@ -183,18 +200,31 @@ void rri_announce_all(struct rri *r, void (*fn)(void *ctx, const char *line), vo
 			line_make(&e->spec, &e->sent, line, sizeof(line));
 			fn(ctx, line);
 		}
+	TAILQ_FOREACH (late, &r->late, next) {
+		line_make(&late->spec, &late->label, line, sizeof(line));
+		fn(ctx, line);
+	}
+}
+
+static bool line_is(const char *line, const struct rri_spec *s, const struct rri_label *l)
+{
+	char ours[160];
+
+	line_make(s, l, ours, sizeof(ours));
+	return strcmp(ours, line) == 0;
 }
 
 bool rri_announces(const struct rri *r, const struct ip_prefix *dst, const char *line)
 {
 	const struct rri_entry *e = rri_table_first(&r->table, dst);
-	char ours[160];
-	for (; e; e = LIST_NEXT(e, next)) {
-		if (!e->installed || !prefix_equal(&e->spec.dst, dst))
-			continue;
-		line_make(&e->spec, &e->sent, ours, sizeof(ours));
-		if (strcmp(ours, line) == 0)
+	const struct rri_late *late;
+
+	for (; e; e = LIST_NEXT(e, next))
+		if (e->installed && prefix_equal(&e->spec.dst, dst) &&
+		    line_is(line, &e->spec, &e->sent))
 			return true;
-	}
+	LIST_FOREACH (late, &r->late_by_dst[late_bucket(dst)], same)
+		if (prefix_equal(&late->spec.dst, dst) && line_is(line, &late->spec, &late->label))
+			return true;
 	return false;
 }

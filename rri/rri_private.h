@@ -6,6 +6,7 @@
 
 #define RRI_OWNER_BUCKETS 4096u
 #define RRI_OWNER_ROUTES  2
+#define RRI_LATE_BUCKETS  16384u
 
 // Why routes are wanted: one SA, or (sa_in 0) one line of the access list of a static one.
 struct rri_owner {
@@ -34,11 +35,13 @@ struct rri_via {
 
 // A line that FRR still has, though the route went with the role.
 struct rri_late {
-	TAILQ_ENTRY(rri_late) next;
+	TAILQ_ENTRY(rri_late) next;  // all, as they fall due
+	LIST_ENTRY(rri_late) same;   // by destination
 	struct rri_spec spec;
 	struct rri_label label;
 	uint64_t due_ms;
 };
+LIST_HEAD(rri_late_bucket, rri_late);
 
 struct rri {
 	struct rri_env env;
@@ -52,6 +55,7 @@ struct rri {
 	LIST_HEAD(, rri_via) vias;
 	bool role_changed;  // what is taken away now goes with the role
 	TAILQ_HEAD(rri_lates, rri_late) late;
+	struct rri_late_bucket late_by_dst[RRI_LATE_BUCKETS];
 	struct loop_timer late_timer;
 };
 

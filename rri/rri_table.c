@@ -19,12 +19,17 @@ int rri_table_init(struct rri_table *t)
 	return t->buckets ? 0 : -ENOMEM;
 }
 
-static uint32_t bucket_of(const struct ip_prefix *p)
+uint32_t rri_dst_hash(const struct ip_prefix *p)
 {
 	uint32_t h = 2166136261u ^ p->len;
 	for (size_t i = 0, n = addr_len(&p->addr); i < n; i++)
 		h = (h ^ p->addr.bytes[i]) * 16777619u;
-	return (h ^ (h >> 16)) & (BUCKETS - 1);
+	return h ^ (h >> 16);
+}
+
+static uint32_t bucket_of(const struct ip_prefix *p)
+{
+	return rri_dst_hash(p) & (BUCKETS - 1);
 }
 
 bool rri_spec_equal(const struct rri_spec *a, const struct rri_spec *b)

@@ -73,5 +73,6 @@ bool rri_table_idle(const struct rri_table *t);
 bool rri_table_bucket(const struct rri_table *t, uint32_t *cursor, struct rri_entry **first);
 // The entries of dst are in one bucket.
 struct rri_entry *rri_table_first(const struct rri_table *t, const struct ip_prefix *dst);
+uint32_t rri_dst_hash(const struct ip_prefix *dst);
 bool rri_spec_equal(const struct rri_spec *a, const struct rri_spec *b);
 bool rri_label_equal(const struct rri_label *a, const struct rri_label *b);

@@ -140,6 +140,21 @@ int kernel_addr_del(struct kernel *k, const char *name, const struct ip_prefix *
 		       prefix_format(addr, text, sizeof(text)), name, strerror(-rc));
 }
 
+// Of the other family than the destination: RTA_VIA (an IPv4 network behind an IPv6 router).
+static int gateway_put(struct nl_msg *msg, const struct ip_prefix *dst, const struct ip_addr *a)
+{
+	struct {
+		uint16_t family;
+		uint8_t bytes[16];
+	} via = {.family = a->family == 4 ? AF_INET : AF_INET6};
+	int len = (int)addr_len(a);
+
+	if (a->family == dst->addr.family)
+		return nla_put(msg, RTA_GATEWAY, len, a->bytes);
+	memcpy(via.bytes, a->bytes, (size_t)len);
+	return nla_put(msg, RTA_VIA, (int)sizeof(via.family) + len, &via);
+}
+
 static int route_request(struct kernel *k, int type, int flags, const struct kernel_route_spec *r,
 			 struct err *err)
 {
@@ -171,7 +186,7 @@ static int route_request(struct kernel *k, int type, int flags, const struct ker
 	    nla_put_u32(msg, RTA_PRIORITY, r->metric) < 0 ||
 	    (oif && nla_put_u32(msg, RTA_OIF, (uint32_t)oif) < 0) ||
 	    (addr_is_set(&r->gateway) && !r->blackhole &&
-	     nla_put(msg, RTA_GATEWAY, len, r->gateway.bytes) < 0)) {
+	     gateway_put(msg, &dst, &r->gateway) < 0)) {
 		nlmsg_free(msg);
 		return -ENOMEM;
 	}

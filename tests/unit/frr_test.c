@@ -60,6 +60,7 @@ static void command_heard(const char *command)
 			    "ip route 10.8.0.0/16 gi0-1 5\nip route 10.1.0.0/16 gi0-1 tag 7 3\n"
 			    "ip route 10.7.0.0/16 10.9.9.9 gi0-1 tag 7 3 onlink\n"
 			    "ip route 10.6.0.0/16 10.9.9.9 gi0-1 33 onlink\n"
+			    "ipv6 route 2001:db8::7/128 fe80::9 gi0-1 3\n"
 			    "ip route rubbish 3\nip route 3\n",
 			    0);
 	else if (strncmp(command, "router ospf", 11) == 0)
@@ -175,6 +176,7 @@ static void test_routes(void **state)
 	until_heard("ip route 10.1.0.0/16 gi0-1 tag 7 3");
 	assert_true(heard("no ip route 10.9.0.0/16 gi0-1 3"));
 	assert_true(heard("no ip route 10.7.0.0/16 10.9.9.9 gi0-1 tag 7 3 onlink"));
+	assert_true(heard("no ipv6 route 2001:db8::7/128 fe80::9 gi0-1 3"));
 	assert_null(strstr(bed.heard, "10.6.0.0"));
 	assert_null(strstr(bed.heard, "10.8.0.0"));
 	assert_null(strstr(bed.heard, "no ip route 10.1.0.0"));

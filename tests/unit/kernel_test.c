@@ -226,6 +226,26 @@ static void test_reverse_route(void **state)
 	assert_true(kernel_neigh_fix(kernel, "gi9-9", &told, true, &err) < 0);
 }
 
+// An IPv4 network behind a peer that is reached by IPv6.
+static void test_next_hop_of_other_family(void **state)
+{
+	NEED_KERNEL();
+	struct err err = {0};
+	const struct kernel_route_spec s = {.dst = prefix("10.66.0.0/16"),
+					    .gateway = prefix("fe80::7/128").addr,
+					    .interface = "gi0-1",
+					    .proto = KERNEL_PROTO_RRI,
+					    .metric = 7};
+	assert_int_equal(kernel_route_add(kernel, &s, &err), 0);
+	turns(10);
+	assert_int_equal(route("10.66.0.0/16")->kind, DP_ROUTE_FORWARD);
+	assert_true(addr_equal(&route("10.66.0.0/16")->gateway, &s.gateway));
+	assert_int_equal(system("ip route show 10.66.0.0/16 | grep -q 'via inet6 fe80::7'"), 0);
+	assert_int_equal(kernel_route_del(kernel, &s, &err), 0);
+	turns(10);
+	assert_int_not_equal(system("ip route show 10.66.0.0/16 | grep -q ."), 0);
+}
+
 static void test_unreachable_next_hop(void **state)
 {
 	NEED_KERNEL();
@@ -344,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_before_feed),
 		cmocka_unit_test(test_address_and_routes),
 		cmocka_unit_test(test_reverse_route),
+		cmocka_unit_test(test_next_hop_of_other_family),
 		cmocka_unit_test(test_unreachable_next_hop),
 		cmocka_unit_test(test_neighbour),
 		cmocka_unit_test(test_resolve_asks),

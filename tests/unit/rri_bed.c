@@ -72,6 +72,7 @@ static bool next_hop_op(void *ctx, const struct ip_addr *dst, struct kernel_next
 		{"10.1.1.0/24", "192.168.0.254", "fa0-0"},
 		{"10.9.0.0/16", "192.168.1.254", "fa0-1"},
 		{"100.64.0.0/10", "192.168.0.254", "fa0-0"},
+		{"2001:db8:9::/48", "fe80::9", "fa0-0"},
 	};
 	*out = (struct kernel_next_hop){0};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

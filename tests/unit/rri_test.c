@@ -82,99 +82,6 @@ static void test_avl_forms(void **state)
 	rri_bed_routes_are("10.0.0.0/16 via 192.168.0.254 dev fa0-0", NULL);
 }
 
-static const char *told(unsigned back)
-{
-	return rri_bed.lines[(rri_bed.line_count - back) % 8];
-}
-
-// Other routers are told another next hop: FRR has it, the kernel's own route does not change.
-static void test_advertise(void **state)
-{
-	rri_bed_configure(AVL(" reverse-route tag 77\n"));
-	rri_bed_up(1, 0, "10.0.0.0/16", "10.1.1.1");
-	rri_bed_configure(AVL(" reverse-route tag 77 advertise 192.168.1.99\n"));
-	rri_bed_routes_are("10.0.0.0/16 via 192.168.0.254 dev fa0-0", NULL);
-	assert_int_equal(rri_bed.adds, 1);
-	assert_string_equal(told(2), "no 10.0.0.0/16 192.168.0.254 fa0-0 tag 77 3");
-	assert_string_equal(told(1), "10.0.0.0/16 192.168.1.99 fa0-0 tag 77 3 onlink");
-	assert_string_equal(rri_bed.neighbour, "192.168.1.99 dev fa0-0");
-	struct ip_prefix dst;
-	prefix_parse("10.0.0.0/16", &dst);
-	assert_true(rri_announces(rri_bed.rri, &dst, told(1)));
-	// one neighbour for all routes, until the last one goes; a new link gets it again
-	rri_bed_up(3, 0, "10.2.0.0/16", "10.1.1.1");
-	rri_bed_down(1);
-	assert_string_equal(rri_bed.neighbour, "192.168.1.99 dev fa0-0");
-	assert_int_equal(rri_bed.neighbours, 1);
-	unsigned lines = rri_bed.line_count;
-	rri_link_changed(rri_bed.rri, "fa0-0");
-	rri_bed_settle();
-	assert_int_equal(rri_bed.neighbours, 2);
-	for (unsigned i = lines; i < rri_bed.line_count; i++)  // nothing is withdrawn meanwhile
-		assert_true(strncmp(rri_bed.lines[i % 8], "no ", 3) != 0);
-	rri_bed_down(3);
-	assert_string_equal(told(1), "no 10.2.0.0/16 192.168.1.99 fa0-0 tag 77 3 onlink");
-	assert_string_equal(rri_bed.neighbour, "");
-}
-
-// The role goes: the kernel's route at once, what other routers were told later. It leads to the
-// box that works, whoever tells it.
-static void test_advertise_role(void **state)
-{
-	rri_bed_configure(AVL(" reverse-route tag 77 advertise 192.168.1.99\n"));
-	rri_bed_up(1, 0, "10.0.0.0/16", "10.1.1.1");
-	rri_bed.passive = true;
-	rri_role_changed(rri_bed.rri);
-	rri_bed_settle();
-	rri_bed_routes_are(NULL, NULL);
-	assert_int_equal(rri_bed.line_count, 1);
-	assert_string_equal(rri_bed.neighbour, "192.168.1.99 dev fa0-0");
-	rri_bed.passive = false;
-	rri_role_changed(rri_bed.rri);
-	rri_bed_settle();
-	rri_bed_routes_are("10.0.0.0/16 via 192.168.0.254 dev fa0-0", NULL);
-	assert_int_equal(rri_bed.line_count, 1);  // FRR has it still
-	// without a change of the role it goes at once
-	rri_bed_down(1);
-	assert_string_equal(told(1), "no 10.0.0.0/16 192.168.1.99 fa0-0 tag 77 3 onlink");
-	assert_string_equal(rri_bed.neighbour, "");
-	// and at the end, what was late
-	rri_bed_up(3, 0, "10.2.0.0/16", "10.1.1.1");
-	rri_bed.passive = true;
-	rri_role_changed(rri_bed.rri);
-	rri_bed_settle();
-	assert_int_equal(rri_bed.line_count, 3);
-	rri_destroy(rri_bed.rri);
-	rri_bed.rri = NULL;
-	assert_int_equal(rri_bed.line_count, 4);
-	assert_string_equal(told(1), "no 10.2.0.0/16 192.168.1.99 fa0-0 tag 77 3 onlink");
-}
-
-static void advertise_validated(const char *address, bool good)
-{
-	char text[1200];
-	struct config *c = config_create();
-	struct err err = {0};
-	unsigned errors = 0;
-
-	snprintf(text, sizeof(text), AVL(" reverse-route advertise %s static\n"), address);
-	assert_int_equal(config_load_text(c, text, rri_bed_bad_line, NULL, &errors), 0);
-	assert_int_equal(rri_validate(c, &err) == 0, good);
-	assert_true(good || strstr(err.msg, "own address"));
-	struct ip_addr a;
-	addr_parse(address, &a);
-	assert_true(rri_advertised(c, &a));
-	addr_parse("192.168.1.98", &a);
-	assert_false(rri_advertised(c, &a));
-	config_destroy(c);
-}
-
-static void test_advertise_validated(void **state)
-{
-	advertise_validated("192.168.1.99", true);
-	advertise_validated("192.168.1.2", false);
-}
-
 static void test_peer_elsewhere(void **state)
 {
 	rri_bed_configure(AVL(" reverse-route\n"));
@@ -337,11 +244,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hae_follows_sa, rri_bed_setup,
 						rri_bed_teardown),
 		cmocka_unit_test_setup_teardown(test_avl_forms, rri_bed_setup, rri_bed_teardown),
-		cmocka_unit_test_setup_teardown(test_advertise, rri_bed_setup, rri_bed_teardown),
-		cmocka_unit_test_setup_teardown(test_advertise_role, rri_bed_setup,
-						rri_bed_teardown),
-		cmocka_unit_test_setup_teardown(test_advertise_validated, rri_bed_setup,
-						rri_bed_teardown),
 		cmocka_unit_test_setup_teardown(test_peer_elsewhere, rri_bed_setup,
 						rri_bed_teardown),
 		cmocka_unit_test_setup_teardown(test_counted, rri_bed_setup, rri_bed_teardown),
