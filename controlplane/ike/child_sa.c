@@ -287,6 +287,19 @@ void child_sa_rebind(struct ike *ike, uint32_t policy, const struct selector *se
 		ike->env.policy_bind(ike->env.ctx, policy, c->sa_out);
 }
 
+// A bound pair goes: when the only other one still waits for its peer, it serves from now on. An
+// early packet may be lost; without an SA all would be, and the flow would ask for another
+// negotiation.
+static void rebind_without(struct ike *ike, uint32_t policy, const struct selector *sel)
+{
+	const struct child_sa *c = policy ? best_of(ike, policy, sel, true) : NULL;
+
+	if (policy && !c)
+		c = best_of(ike, policy, sel, false);
+	if (c)
+		ike->env.policy_bind(ike->env.ctx, policy, c->sa_out);
+}
+
 // Did both ends begin before they knew of the other one's pair? `later` came up now, and was begun
 // before `other` was up. A peer that renews `other` begins after. (Should a lost first message make
 // it look that way, the ends may disagree; child_life_revive() settles that.)
@@ -445,7 +458,7 @@ void child_sa_delete(struct child_sa *c, const char *reason, bool tell)
 		child_life_settled(c);
 		if (!c->old)
 			child_life_revive(c);
-		child_sa_rebind(ike, c->policy, &c->sel);  // before the SA goes: no gap
+		rebind_without(ike, c->policy, &c->sel);  // before the SA goes: no gap
 	}
 	if (c->sa_out)
 		ike->env.sa_del(ike->env.ctx, c->sa_out);
