@@ -1,8 +1,8 @@
 // The crypto and interface displays on a fixed state, text and JSON, against tests/golden/show.
 // GOLDEN_UPDATE=1 in the environment writes the expected files anew.
 //
-// Command line, IKE and data plane are stand-ins with fixed answers; two of the answers come in
-// several slices, so that a display that loses its place between slices is noticed.
+// Two of the stand-ins' answers come in several slices, so that a display that loses its place
+// between slices is noticed.
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,359 +12,11 @@
 
 #include <cmocka.h>
 
-#include "show_bed.h"
-
-struct gateway gateway = {
-	.interfaces = TAILQ_HEAD_INITIALIZER(gateway.interfaces),
-	.manual = TAILQ_HEAD_INITIALIZER(gateway.manual),
-	.loop = (struct loop *)&gateway,
-	.ike = (struct ike *)&gateway,
-};
-
-// ---- data plane, kernel, clock ---------------------------------------------------------------
-bool dp_running(void)
-{
-	return true;
-}
-void dp_counters_clear(void)
-{
-}
-int dp_port_info(uint32_t port, struct dp_port_info *out)
-{
-	*out = (struct dp_port_info){.port = port,
-				     .driver = "net_af_packet",
-				     .host_if = "gi0-1",
-				     .mac = {2, 0, 0, 0, 0, (uint8_t)port},
-				     .mtu = 1500,
-				     .admin_up = true,
-				     .link_up = true,
-				     .speed_mbps = 10000,
-				     .rx_packets = 11,
-				     .rx_bytes = 1100,
-				     .tx_packets = 22,
-				     .tx_bytes = 2200,
-				     .tx_dropped = 1};
-	return 0;
-}
-static bool standby;  // what every SA is
-
-int dp_sa_get_stats(uint32_t sa, struct dp_sa_stats *out)
-{
-	if (sa == 0 || sa > 10)
-		return -2;
-	*out = (struct dp_sa_stats){.packets = sa * 100,
-				    .bytes = sa * 10000,
-				    .seq = sa * 100 + 1,
-				    .drops = {[DP_SA_DROP_REPLAY] = sa},
-				    .worker = 0,
-				    .state = standby ? DP_SA_STANDBY : DP_SA_ACTIVE};
-	return 0;
-}
-const char *dp_sa_drop_name(enum dp_sa_drop d)
-{
-	return d == DP_SA_DROP_REPLAY ? "replay" : "other";
-}
-uint64_t loop_now_ms(const struct loop *l)
-{
-	return 10000000;
-}
-bool kernel_link_by_name(const struct kernel *k, const char *name, struct kernel_link *out)
-{
-	return false;
-}
-struct if_state *interface_state(const struct gateway *g, const char *name)
-{
-	struct if_state *s;
-	TAILQ_FOREACH (s, &g->interfaces, link)
-		if (strcmp(s->name, name) == 0)
-			return s;
-	return NULL;
-}
-
-// ---- IKE -------------------------------------------------------------------------------------
-static struct ike_sa_info ike_sas[2];
-static struct ike_child_info children[3];
-static int child_count = 2;  // the third is of a dynamic map
-
-bool ike_sa_next(const struct ike *ike, uint32_t after, struct ike_sa_info *out)
-{
-	for (int i = 0; i < 2; i++) {
-		if (ike_sas[i].id > after) {
-			*out = ike_sas[i];
-			return true;
-		}
-	}
-	return false;
-}
-bool ike_child_next(const struct ike *ike, uint32_t after, struct ike_child_info *out)
-{
-	for (int i = 0; i < child_count; i++) {
-		if (children[i].id > after) {
-			*out = children[i];
-			return true;
-		}
-	}
-	return false;
-}
-void ike_get_counters(const struct ike *ike, struct ike_counters *out)
-{
-	*out = (struct ike_counters){.rx = 7, .half_open_limit = 1000};
-}
-unsigned ike_clear_isakmp(struct ike *ike, uint32_t id)
-{
-	return 0;
-}
-unsigned ike_clear_sa(struct ike *ike, const struct ip_addr *peer, const char *map)
-{
-	return 0;
-}
-unsigned ike_clear_session(struct ike *ike, const struct ip_addr *remote)
-{
-	return 0;
-}
-
-int clear_replicated(struct cli *cli, const struct cli_args *args, unsigned what)
-{
-	return 1;
-}
-
-// ---- the fixed state -------------------------------------------------------------------------
-#define TUNNELS 41  // more flows than one slice prints
-static struct tunnel tunnels[TUNNELS];
-static struct tunnel *tunnel_list[TUNNELS];
-static struct tunnel_flow flows[TUNNELS];
-static struct tunnels all = {.all = tunnel_list};
-static struct config *config;
-static struct if_state state_of_port;
-
-static struct ip_addr addr(const char *text)
-{
-	struct ip_addr a;
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
-}
-
-static void tunnel_fill(unsigned i, const char *peer)
-{
-	struct tunnel *t = &tunnels[i];
-	char net[32];
-	snprintf(t->map, sizeof(t->map), "MAP2");
-	t->seq = (i + 1) * 10;
-	snprintf(t->interface, sizeof(t->interface), "GigabitEthernet0/1");
-	t->local = addr("6.6.156.100");
-	t->peers[0] = addr(peer);
-	t->peer_count = 1;
-	t->pfs = i == 0;
-	t->pfs_group = i == 0 ? 2 : 0;
-	t->flows = &flows[i];
-	t->flow_count = 1;
-	flows[i] = (struct tunnel_flow){
-		.policy = i + 1, .tunnel = t, .sel = {.sport = {0, 65535}, .dport = {0, 65535}}};
-	prefix_parse("6.6.146.0/24", &flows[i].sel.src);
-	snprintf(net, sizeof(net), "6.6.%u.0/24", i + 2);
-	prefix_parse(net, &flows[i].sel.dst);
-	tunnel_list[i] = t;
-}
-
-static void child_fill(unsigned i)
-{
-	children[i] = (struct ike_child_info){.id = i + 1,
-					      .ike_id = 1001,
-					      .policy = 1,
-					      .seq = 10,
-					      .local = tunnels[0].local,
-					      .remote = tunnels[0].peers[0],
-					      .sel = flows[0].sel,
-					      .spi_in = 0x1000 + i,
-					      .spi_out = 0xc0ffee00 + i,
-					      .sa_in = i * 2 + 1,
-					      .sa_out = i * 2 + 2,
-					      .transform = {.cipher = ESP_CIPHER_AES_CBC,
-							    .key_bits = 256,
-							    .auth = ESP_AUTH_SHA256},
-					      .udp_encap = true,
-					      .local_port = 4500,
-					      .remote_port = 4500,
-					      .replay_window = 1024,
-					      .old = i == 0,
-					      .lifetime_s = 3600,
-					      .left_s = 3236,
-					      .lifetime_kb = 4608000,
-					      .left_kb = 4355669,
-					      .up_ms = 9000000};
-	snprintf(children[i].map, CONFIG_NAME_MAX, "MAP2");
-	snprintf(children[i].interface, CONFIG_NAME_MAX, "GigabitEthernet0/1");
-}
-
-static void ike_fill(unsigned i, const char *peer, bool up)
-{
-	ike_sas[i] = (struct ike_sa_info){.id = 1001 + i,
-					  .version = 1,
-					  .local = tunnels[0].local,
-					  .remote = addr(peer),
-					  .local_port = up ? 4500 : 500,
-					  .remote_port = up ? 4500 : 500,
-					  .established = up,
-					  .initiator = up,
-					  .icookie = 0x1122334455667788,
-					  .rcookie = up ? 0x99aabbccddeeff00 : 0,
-					  .encr = IKE_ENCR_AES,
-					  .aes_bits = 256,
-					  .hash = IKE_HASH_SHA256,
-					  .auth = IKE_AUTH_PRE_SHARE,
-					  .group = 14,
-					  .lifetime_s = 86400,
-					  .lifetime_left_s = 82629,
-					  .established_ms = up ? 6230000 : 0,
-					  .natt = up,
-					  .dpd = up,
-					  .children = up ? 1 : 0};
-	snprintf(ike_sas[i].state, sizeof(ike_sas[i].state), up ? "QM_IDLE" : "MM_NO_STATE");
-	snprintf(ike_sas[i].remote_id, sizeof(ike_sas[i].remote_id), "%s", up ? peer : "");
-}
-
-// What `show crypto map` and `show crypto isakmp policy` print: configuration, not state.
-static void crypto_fill(void)
-{
-	struct isakmp_policy *p = arena_alloc(config->arena, sizeof(*p));
-	struct transform_set *t = arena_alloc(config->arena, sizeof(*t));
-	struct crypto_map *m = arena_alloc(config->arena, sizeof(*m));
-	struct map_peer *peer = arena_alloc(config->arena, sizeof(*peer));
-
-	*p = (struct isakmp_policy){.priority = 10,
-				    .encr = IKE_ENCR_AES,
-				    .aes_bits = 256,
-				    .hash = IKE_HASH_SHA256,
-				    .auth = IKE_AUTH_PRE_SHARE,
-				    .group = 14,
-				    .lifetime_s = 86400};
-	TAILQ_INSERT_TAIL(&config->isakmp_policies, p, link);
-	snprintf(t->name, sizeof(t->name), "SET2");
-	t->cipher = ESP_CIPHER_AES_CBC;
-	t->key_bits = 128;
-	t->auth = ESP_AUTH_SHA1;
-	TAILQ_INSERT_TAIL(&config->transform_sets, t, link);
-	snprintf(m->name, sizeof(m->name), "MAP2");
-	TAILQ_INIT(&m->entries);
-	TAILQ_INSERT_TAIL(&config->crypto_maps, m, link);
-	peer->addr = addr("6.6.25.2");
-	for (uint32_t seq = 10; seq < 10 + 10 * (SHOW_SLICE + 2); seq += 10) {
-		struct crypto_map_entry *e = arena_alloc(config->arena, sizeof(*e));
-
-		e->seq = seq;
-		TAILQ_INIT(&e->peers);
-		if (seq == 10)
-			TAILQ_INSERT_TAIL(&e->peers, peer, link);
-		snprintf(e->acl, sizeof(e->acl), "ACL");
-		snprintf(e->transform_sets[0], CONFIG_NAME_MAX, "SET2");
-		e->transform_set_count = 1;
-		e->pfs = seq == 10;
-		e->pfs_group = 14;
-		TAILQ_INSERT_TAIL(&m->entries, e, link);
-	}
-}
-
-// The second entry of a map of its own refers to a dynamic map; one peer has an instance.
-static struct tunnel instance;
-static struct tunnel *instance_list[1] = {&instance};
-static struct tunnel_flow instance_flow;
-static const struct tunnel_flow *by_policy[64];
-
-static void dynamic_fill(void)
-{
-	struct crypto_map *m = arena_alloc(config->arena, sizeof(*m));
-	struct crypto_map *d = arena_alloc(config->arena, sizeof(*d));
-	struct crypto_map_entry *e = arena_alloc(config->arena, sizeof(*e));
-	struct crypto_map_entry *t = arena_alloc(config->arena, sizeof(*t));
-
-	snprintf(m->name, sizeof(m->name), "DYNMAP");
-	snprintf(d->name, sizeof(d->name), "DYN");
-	d->is_dynamic_template = true;
-	TAILQ_INIT(&m->entries);
-	TAILQ_INIT(&d->entries);
-	TAILQ_INIT(&e->peers);
-	TAILQ_INIT(&t->peers);
-	e->seq = 20;
-	snprintf(e->dynamic_map, sizeof(e->dynamic_map), "DYN");
-	t->seq = 10;
-	snprintf(t->transform_sets[0], CONFIG_NAME_MAX, "SET2");
-	t->transform_set_count = 1;
-	t->reverse_route = (struct reverse_route){.kind = RR_REMOTE_PEER, .tag = 7};
-	TAILQ_INSERT_TAIL(&m->entries, e, link);
-	TAILQ_INSERT_TAIL(&d->entries, t, link);
-	TAILQ_INSERT_TAIL(&config->crypto_maps, m, link);
-	TAILQ_INSERT_TAIL(&config->crypto_maps, d, link);
-
-	child_fill(2);
-	instance_flow =
-		(struct tunnel_flow){.policy = 60, .tunnel = &instance, .sel = flows[0].sel};
-	prefix_parse("6.6.99.0/24", &instance_flow.sel.dst);
-	children[2].policy = 60;
-	children[2].sel = instance_flow.sel;
-	children[2].seq = 20;
-	children[2].remote = addr("6.6.27.9");
-	children[2].remote_port = 20001;
-	snprintf(children[2].map, CONFIG_NAME_MAX, "DYNMAP");
-	snprintf(children[2].dynamic_map, CONFIG_NAME_MAX, "DYN");
-	children[2].dynamic_seq = 10;
-	instance_of_view(&(struct sa_view){.c = children[2]}, &instance, &instance_flow);
-	snprintf(instance.peer_id, sizeof(instance.peer_id), "spoke9.example.net");
-	instance.lifetime_s = 3600;
-	instance.lifetime_kb = 4608000;
-	by_policy[60] = &instance_flow;
-	all.by_policy = by_policy;
-	all.by_policy_size = 64;
-	all.instances = instance_list;
-}
-
-static int setup(void **state)
-{
-	struct err err = {0};
-	tunnel_fill(0, "6.6.25.2");
-	tunnel_fill(1, "6.6.26.2");
-	for (unsigned i = 2; i < TUNNELS; i++)
-		tunnel_fill(i, "6.6.27.2");
-	child_fill(0);
-	child_fill(1);
-	ike_fill(0, "6.6.25.2", true);
-	ike_fill(1, "6.6.26.2", false);
-	gateway.tunnels = &all;
-	config = config_create();
-	struct interface_config *i = arena_alloc(config->arena, sizeof(*i));
-	snprintf(i->name, sizeof(i->name), "GigabitEthernet0/1");
-	snprintf(i->crypto_map, sizeof(i->crypto_map), "MAP2");
-	i->device = IF_DEV_VDEV;
-	i->device_arg = "net_af_packet1,iface=out";
-	i->description = "towards the \"provider\"";
-	TAILQ_INIT(&i->secondary);
-	prefix_parse("6.6.156.100/24", &i->addr);
-	TAILQ_INSERT_TAIL(&config->interfaces, i, link);
-	struct interface_config *down = arena_alloc(config->arena, sizeof(*down));
-	snprintf(down->name, sizeof(down->name), "GigabitEthernet0/2");
-	down->shutdown = true;
-	TAILQ_INIT(&down->secondary);
-	TAILQ_INSERT_TAIL(&config->interfaces, down, link);
-	snprintf(state_of_port.name, sizeof(state_of_port.name), "GigabitEthernet0/1");
-	snprintf(state_of_port.kernel_if, sizeof(state_of_port.kernel_if), "gi0-1");
-	state_of_port.device = IF_DEV_VDEV;
-	state_of_port.port = 2;
-	TAILQ_INSERT_TAIL(&gateway.interfaces, &state_of_port, link);
-	crypto_fill();
-	dynamic_fill();
-	return show_map_register(&gateway, &err) || show_ipsec_register(&gateway, &err) ||
-	       show_session_register(&gateway, &err) || show_isakmp_register(&gateway, &err) ||
-	       show_interfaces_register(&gateway, &err);
-}
-
-static int teardown(void **state)
-{
-	config_destroy(config);
-	return 0;
-}
+#include "show_crypto_bed.h"
 
 static void golden(const char *line, const char *name, bool json)
 {
-	show_golden(config, line, name, json);
+	show_golden(crypto_bed.config, line, name, json);
 }
 
 static void test_ipsec_sa(void **state)
@@ -388,11 +40,11 @@ static void test_session(void **state)
 // SAs that another box serves: the displays ask the data plane, they do not assume.
 static void test_standby(void **state)
 {
-	standby = true;
+	crypto_bed.standby = true;
 	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.json", true);
 	golden("show crypto ipsec sa peer 6.6.25.2", "ipsec-sa-standby.txt", false);
 	golden("show crypto session brief", "session-standby.txt", false);
-	standby = false;
+	crypto_bed.standby = false;
 }
 
 // `active` and `standby` are about redundancy groups: what no other box knows is neither.
@@ -406,22 +58,23 @@ static void test_replicated(void **state)
 	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		golden(lines[i], i < 2 ? "none-sessions.json" : "none-sas.json", true);
 	for (int i = 0; i < 2; i++)
-		ike_sas[i].replicated = children[i].replicated = true;
+		crypto_bed.ike_sas[i].replicated = crypto_bed.children[i].replicated = true;
 	golden(lines[0], "session-active.json", true);
 	golden(lines[1], "none-sessions.json", true);
 	golden(lines[2], "isakmp-sa-active.json", true);
 	golden(lines[5], "none-sas.json", true);
-	standby = true;
+	crypto_bed.standby = true;
 	for (int i = 0; i < 2; i++)
-		ike_sas[i].standby = true;
+		crypto_bed.ike_sas[i].standby = true;
 	golden(lines[0], "none-sessions.json", true);
 	golden(lines[1], "session-standby.json", true);
 	golden(lines[2], "none-sas.json", true);
 	golden(lines[3], "isakmp-sa-standby.json", true);
 	golden(lines[4], "none-sas.json", true);
-	standby = false;
+	crypto_bed.standby = false;
 	for (int i = 0; i < 2; i++)
-		ike_sas[i].standby = ike_sas[i].replicated = children[i].replicated = false;
+		crypto_bed.ike_sas[i].standby = crypto_bed.ike_sas[i].replicated =
+			crypto_bed.children[i].replicated = false;
 }
 
 static void test_configured(void **state)
@@ -434,8 +87,8 @@ static void test_configured(void **state)
 
 static void test_dynamic(void **state)
 {
-	child_count = 3;
-	all.instance_count = 1;
+	crypto_bed.child_count = 3;
+	crypto_bed.all.instance_count = 1;
 	golden("show crypto dynamic-map", "dynamic-map.txt", false);
 	golden("show crypto dynamic-map tag DYN", "dynamic-map.json", true);
 	golden("show crypto map tag DYNMAP", "dynamic-instances.txt", false);
@@ -444,8 +97,8 @@ static void test_dynamic(void **state)
 	golden("show crypto ipsec sa peer 6.6.27.9", "dynamic-ipsec-sa.json", true);
 	golden("show crypto session detail", "dynamic-session.txt", false);
 	golden("show crypto session", "dynamic-session.json", true);
-	child_count = 2;
-	all.instance_count = 0;
+	crypto_bed.child_count = 2;
+	crypto_bed.all.instance_count = 0;
 }
 
 static void test_isakmp(void **state)
@@ -469,14 +122,14 @@ static void test_commit_in_between(void **state)
 	static struct cli cli;
 	struct cli_args args = {.count = 4, .word = {"show", "crypto", "ipsec", "sa"}};
 	const struct cli_cmd *row = show_row("show crypto ipsec sa");
-	cli.running = config;
-	all.count = TUNNELS;
+	cli.running = crypto_bed.config;
+	crypto_bed.all.count = CRYPTO_BED_TUNNELS;
 	assert_int_equal(row->fn(&cli, &args), CLI_MORE);
 	gateway.tunnels = NULL;
 	gateway.tunnels_generation++;
 	assert_int_equal(row->fn(&cli, &args), CLI_DONE);
 	cli.release(cli.state);
-	gateway.tunnels = &all;
+	gateway.tunnels = &crypto_bed.all;
 }
 
 int main(void)
@@ -492,6 +145,6 @@ int main(void)
 		cmocka_unit_test(test_interfaces),
 		cmocka_unit_test(test_commit_in_between),
 	};
-	all.count = 3;  // the goldens stay readable; the last test uses all of them
-	return cmocka_run_group_tests(tests, setup, teardown);
+	crypto_bed.all.count = 3;  // the goldens stay readable; the last test uses all of them
+	return cmocka_run_group_tests(tests, crypto_bed_setup, crypto_bed_teardown);
 }
