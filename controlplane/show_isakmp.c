@@ -11,7 +11,7 @@ struct isakmp_show {
 
 static const char *status_of(const struct ike_sa_info *i)
 {
-	return i->deleted        ? "deleted"
+	return i->deleted        ? "replaced"
 	       : !i->established ? "negotiating"
 	       : i->standby      ? "STANDBY"
 				 : "ACTIVE";
@@ -37,7 +37,7 @@ static void sa_json(struct json *w, const struct ike_sa_info *i)
 	json_u64(w, "peer_port", i->remote_port);
 	json_str(w, "state", i->state);
 	json_str(w, "status",
-		 i->deleted        ? "deleted"
+		 i->deleted        ? "replaced"
 		 : !i->established ? "negotiating"
 		 : i->standby      ? "standby"
 				   : "active");

@@ -5,6 +5,7 @@
 #include "ike/dynamic.h"
 #include "ike/ike_sa.h"
 #include "ike/peer_list.h"
+#include "ike/replaced.h"
 
 // FNV-1a of the identity; never 0.
 static uint64_t peer_key(const struct ike_sa *sa)
@@ -62,6 +63,23 @@ struct ike_sa *child_sa_ike(const struct child_sa *c)
 	return best;
 }
 
+struct ike_sa *child_sa_renewal_ike(struct child_sa *c)
+{
+	struct ike_node *n = ike_table_first(&c->ike->sa_by_peer, ike_table_addr_key(&c->remote));
+	struct ike_sa *serving = child_sa_ike(c), *best = serving;
+
+	if (serving && serving->id == c->renewed_on)
+		for (; n; n = ike_table_next(n)) {
+			struct ike_sa *sa = n->owner;
+
+			if (sa != serving && sa->established && !sa->ha.tainted && is_of(c, sa) &&
+			    (best == serving || sa->established_ms >= best->established_ms))
+				best = sa;
+		}
+	c->renewed_on = best ? best->id : 0;
+	return best;
+}
+
 struct child_sa *child_sa_by_peer_spi(const struct ike_sa *sa, uint32_t spi)
 {
 	struct ike_node *n =
@@ -92,13 +110,18 @@ void child_sa_delete_orphans(const struct ike_sa *sa, const char *reason, uint64
 
 bool child_sa_any(const struct ike_sa *sa)
 {
+	return child_sa_any_until(sa, UINT64_MAX);
+}
+
+bool child_sa_any_until(const struct ike_sa *sa, uint64_t until_ms)
+{
 	struct ike_node *n =
 		ike_table_first(&sa->ike->child_by_peer, ike_table_addr_key(&sa->remote));
 
 	for (; n; n = ike_table_next(n)) {
 		const struct child_sa *c = n->owner;
 
-		if (c->up && is_of(c, sa))
+		if (c->up && c->up_ms <= until_ms && is_of(c, sa))
 			return true;
 	}
 	return false;
@@ -111,10 +134,12 @@ void child_sa_adopt(struct ike_sa *sa)
 
 	for (; n; n = ike_table_next(n)) {
 		struct child_sa *c = n->owner;
-		const struct ike_sa *now = ike_sa_by_id(ike, c->ike_id);
+		struct ike_sa *now = ike_sa_by_id(ike, c->ike_id);
 
 		if (!c->up || !is_of(c, sa) || (now && (now == sa || !now->superseded)))
 			continue;
+		if (now)  // the peer need not move it
+			replaced_touch(now);
 		child_sa_attach(c, sa);
 	}
 }

@@ -1,6 +1,5 @@
-// IKE SAs: creation within the half-open limits, look-up, coming up, replacing each other
-// (reauthentication, both ends at once), going down. The exchanges that get an SA there are the
-// version's.
+// IKE SAs: creation within the half-open limits, look-up, coming up, going down. The exchanges that
+// get an SA there are the version's; what replaces what is in replaced.c.
 
 #include "ike/ike_sa.h"
 
@@ -13,11 +12,10 @@
 #include "ike/dpd.h"
 #include "ike/half_open.h"
 #include "ike/ike_want.h"
+#include "ike/replaced.h"
 #include "log.h"
 #include "rand.h"
 
-#define LINGER_MS      15000  // a replaced IKE SA, at the end that made the new one
-#define LINGER_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
 #define REKEY_RETRY_MS 30000
 #define KEEPALIVE_S    20  // RFC 3948 4
 
@@ -38,7 +36,7 @@ static void rekey_due(void *obj)
 
 	if (replica_held(ike, &sa->ha, &sa->rekey))
 		return;
-	if (sa->superseded || (sa->children == 0 && !ike_want_on(ike, sa->id)))
+	if (sa->superseded || (!replaced_bears(sa) && !ike_want_on(ike, sa->id)))
 		return;  // unused: it ends with its lifetime
 	if (!ike_sa_pending(ike, &sa->local, &sa->remote))
 		ike_sa_initiate(ike, &sa->local, &sa->remote, sa);
@@ -50,21 +48,11 @@ static void hard_expired(void *obj)
 {
 	struct ike_sa *sa = obj;
 
-	if (!replica_held(sa->ike, &sa->ha, &sa->hard))
-		ike_sa_kill(sa, "lifetime", true);
-}
-
-static void linger_over(void *obj)
-{
-	struct ike_sa *sa = obj;
-
-	if (replica_held(sa->ike, &sa->ha, &sa->linger))
+	if (replica_held(sa->ike, &sa->ha, &sa->hard))
 		return;
-	if (sa->ops->busy(sa) && sa->ike->now_ms < sa->expires_ms) {
-		ike_timer_set(&sa->ike->timers, &sa->linger, sa->ike->now_ms + 1000);
-		return;
-	}
-	ike_sa_kill(sa, "replaced", true);
+	// What the peer may still have on one that was replaced must not go with it. The peer
+	// counts the same lifetime.
+	ike_sa_kill(sa, "lifetime", sa->replaced_ms == 0 || !replaced_bears(sa));
 }
 
 // RFC 3948 4: one byte 0xff keeps the mapping of a NAT before us.
@@ -106,7 +94,7 @@ struct ike_sa *ike_sa_passive(struct ike *ike, const struct ike_version *ops, bo
 	ike_timer_init(&sa->setup, setup_expired, sa);
 	ike_timer_init(&sa->rekey, rekey_due, sa);
 	ike_timer_init(&sa->hard, hard_expired, sa);
-	ike_timer_init(&sa->linger, linger_over, sa);
+	replaced_init(sa);
 	ike_timer_init(&sa->keepalive, keepalive_due, sa);
 	dpd_init(sa);
 	TAILQ_INSERT_TAIL(&ike->sas, sa, link);
@@ -248,54 +236,6 @@ const char *ike_sa_label(const struct ike_sa *sa, char *buf, size_t cap)
 	return buf;
 }
 
-// Two IKE SAs with one peer: does `a` stay? Both ends must say the same when both were begun at
-// about the same time from both ends: then the lower initiator cookie stays.
-static bool outlives(const struct ike_sa *a, const struct ike_sa *b)
-{
-	uint64_t apart = a->established_ms > b->established_ms
-				 ? a->established_ms - b->established_ms
-				 : b->established_ms - a->established_ms;
-
-	if (a->initiator != b->initiator && apart < IKE_HALF_OPEN_MS)
-		return a->icookie < b->icookie;
-	return a->established_ms > b->established_ms ||
-	       (a->established_ms == b->established_ms && a->id > b->id);
-}
-
-static void supersede(struct ike_sa *loser, const struct ike_sa *winner)
-{
-	loser->superseded = true;
-	replica_touch(loser->ike, &loser->ha);
-	dpd_stop(loser);
-	ike_timer_stop(&loser->ike->timers, &loser->rekey);
-	ike_timer_set(&loser->ike->timers, &loser->linger,
-		      loser->ike->now_ms + (winner->initiator ? LINGER_MS : LINGER_PEER_MS));
-}
-
-// Settles which IKE SA with this peer serves from now on. Returns it.
-static struct ike_sa *settle_duplicates(struct ike_sa *sa)
-{
-	struct ike_node *n = ike_table_first(&sa->ike->sa_by_peer, ike_table_addr_key(&sa->remote));
-	struct ike_sa *serving = sa;
-
-	for (; n; n = ike_table_next(n)) {
-		struct ike_sa *other = n->owner;
-
-		if (other == sa || !other->established || other->superseded ||
-		    !is_between(other, &sa->local, &sa->remote) ||
-		    strcmp(other->remote_id, sa->remote_id) != 0)
-			continue;
-		if (outlives(serving, other)) {
-			sa->ike->n.rekeys_ike++;
-			supersede(other, serving);
-		} else {
-			supersede(serving, other);
-			serving = other;
-		}
-	}
-	return serving;
-}
-
 void ike_sa_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason)
 {
 	struct ike_notice n = {.type = type,
@@ -305,34 +245,6 @@ void ike_sa_notice(const struct ike_sa *sa, enum ike_notice_type type, const cha
 			       .reason = reason};
 
 	ike_notice(sa->ike, &n);
-}
-
-// A peer that knows its key may still set up one IKE SA after the other under changing names. Those
-// that serve nothing go first, replaced ones before others; one that bears child SAs never does.
-static void per_peer_limit(const struct ike_sa *serving)
-{
-	struct ike *ike = serving->ike;
-	struct ike_node *n =
-		ike_table_first(&ike->sa_by_peer, ike_table_addr_key(&serving->remote));
-	struct ike_sa *victim = NULL;
-	unsigned count = 0;
-
-	for (; n; n = ike_table_next(n)) {
-		struct ike_sa *o = n->owner;
-
-		if (!o->established || !addr_equal(&o->remote, &serving->remote))
-			continue;
-		count++;
-		if (o == serving || (o->children && !o->superseded))
-			continue;
-		if (!victim || o->superseded > victim->superseded ||
-		    (o->superseded == victim->superseded && o->id < victim->id))
-			victim = o;
-	}
-	if (count <= IKE_SAS_PER_SOURCE || !victim)
-		return;
-	ike->n.rx_dropped_limit++;
-	ike_sa_kill(victim, "too many IKE SAs of this peer", true);
 }
 
 void ike_sa_establish(struct ike_sa *sa)
@@ -366,14 +278,14 @@ void ike_sa_up(struct ike_sa *sa)
 	sa->dpd.heard_ms = ike->now_ms;
 	log_event("CRYPTO", LOG_L_INFO, "IKMP_SA_UP", "IKE SA %u with %s is up, identity %s",
 		  sa->id, ike_sa_label(sa, label, sizeof(label)), sa->remote_id);
-	struct ike_sa *serving = settle_duplicates(sa);
+	struct ike_sa *serving = replaced_settle(sa);
 
 	taint_sa_up(sa);
 	child_sa_adopt(serving);
 	dpd_start(serving);
 	ike_sa_notice(sa, IKE_SA_UP, NULL);
 	ike_want_ike_up(serving);
-	per_peer_limit(serving);
+	replaced_limit(serving);
 }
 
 static void grave_free(struct ike_dead *d)

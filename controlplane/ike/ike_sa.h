@@ -1,8 +1,8 @@
 // IKE SA: the object both IKE versions share. Its protocol state (`v`) belongs to the version.
 //
 // Life: created half-open; ike_sa_up() when authenticated; superseded when a newer one with the
-// same peer replaced it (it then serves only what is under way and is deleted after a grace
-// time); ike_sa_kill() unlinks it, freed when the call leaves. Owner: the engine.
+// same peer replaced it (it then begins nothing, and goes when the peer can have nothing on it any
+// more: replaced.h); ike_sa_kill() unlinks it, freed when the call leaves. Owner: the engine.
 #pragma once
 
 #include "ike/ike_engine.h"
@@ -51,6 +51,7 @@ struct ike_sa {
 	struct secret psk;  // copy; compared at ike_configure
 	bool natt, nat_local, nat_remote, peer_dpd;
 	uint64_t created_ms, established_ms, expires_ms;
+	uint64_t replaced_ms;  // what is younger the peer has elsewhere; 0: never replaced
 	unsigned children;
 	unsigned refused;        // child exchanges of ours that failed, in a row
 	uint64_t spi_notice_ms;  // last Delete for an unknown SPI
@@ -94,7 +95,10 @@ bool ike_sa_other(const struct ike_sa *sa);    // an established one besides, be
 void ike_sa_initial_contact(struct ike_sa *sa);
 // Unlinks; tells the peer if asked and possible. Waiting flows go on with the next peer.
 void ike_sa_kill(struct ike_sa *sa, const char *reason, bool tell_peer);
-// Peer is dead: kill, and all child SAs with this peer too.
+// The peer deleted it: one that it had replaced may be what the peer goes on with.
+void ike_sa_peer_deleted(struct ike_sa *sa);
+// Peer is dead: kill, and all child SAs with this peer too; unless another IKE SA has heard of it
+// since, which goes on with them.
 void ike_sa_peer_dead(struct ike_sa *sa, const char *reason);
 void ike_sa_heard(struct ike_sa *sa);  // an authenticated message arrived
 // Authenticated message from elsewhere: the peer's NAT mapping moved.

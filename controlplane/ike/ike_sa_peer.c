@@ -4,6 +4,7 @@
 
 #include "ike/child_sa.h"
 #include "ike/ike_sa.h"
+#include "ike/replaced.h"
 #include "log.h"
 
 static bool is_between(const struct ike_sa *sa, const struct ip_addr *local,
@@ -72,8 +73,24 @@ void ike_sa_initial_contact(struct ike_sa *sa)
 	child_sa_delete_orphans(sa, "peer restarted", sa->created_ms);
 }
 
+void ike_sa_peer_deleted(struct ike_sa *sa)
+{
+	replaced_heir(sa);
+	ike_sa_kill(sa, "peer deleted", false);
+}
+
 void ike_sa_peer_dead(struct ike_sa *sa, const char *reason)
 {
+	struct ike_sa *other = replaced_heard(sa);
+
+	if (other) {
+		ike_sa_kill(sa, reason, false);
+		return;
+	}
+	while ((other = replaced_by(sa))) {
+		children_delete(other, reason, UINT64_MAX, true);
+		ike_sa_kill(other, reason, false);
+	}
 	children_delete(sa, reason, UINT64_MAX, true);
 	ike_sa_kill(sa, reason, false);
 }

@@ -118,7 +118,7 @@ static struct ike_sa *ike_sa_to_wait_for(const struct ike_want *w, const struct 
 static void connect_peer(struct ike_want *w)
 {
 	struct ike *ike = w->ike;
-	const struct child_sa *c = w->rekey_of ? child_sa_by_id(ike, w->rekey_of) : NULL;
+	struct child_sa *c = w->rekey_of ? child_sa_by_id(ike, w->rekey_of) : NULL;
 	struct ip_addr local, remote;
 	struct ike_sa *sa;
 
@@ -127,7 +127,7 @@ static void connect_peer(struct ike_want *w)
 		drop(w);
 		return;
 	}
-	sa = c ? child_sa_ike(c) : ike_sa_usable(ike, &local, &remote);
+	sa = c ? child_sa_renewal_ike(c) : ike_sa_usable(ike, &local, &remote);
 	if (sa) {
 		run(w, sa);
 		return;

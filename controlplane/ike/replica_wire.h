@@ -24,6 +24,7 @@ enum replica_tlv {
 	TLV_LOCAL_ID,
 	TLV_REMOTE_ID,
 	TLV_DPD,
+	TLV_REPLACED,  // how long ago; may be absent
 	// child SA
 	TLV_CHILD = 20,
 	TLV_SELECTOR,

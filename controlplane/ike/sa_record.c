@@ -162,6 +162,12 @@ int ike_sa_encode(struct ike_sa *sa, struct wbuf *w)
 	text_put(w, TLV_LOCAL_ID, sa->local_id);
 	text_put(w, TLV_REMOTE_ID, sa->remote_id);
 	record_times_put(w, &t);
+	if (sa->replaced_ms) {
+		size_t at = replica_begin_tlv(w, TLV_REPLACED);
+
+		wbuf_put_u64(w, ike->now_ms - sa->replaced_ms);
+		replica_end_tlv(w, at);
+	}
 	return sa->ops->state_put(sa, w);
 }
 
@@ -206,6 +212,20 @@ static int basics_get(struct ike_record *r)
 	return r->icookie && r->rcookie ? 0 : -EBADMSG;
 }
 
+// Boxes of an earlier release do not write it: then all that is there now may be on it.
+static int replaced_get(struct ike_record *r)
+{
+	struct rbuf b;
+
+	r->replaced_ago_ms = r->superseded ? 0 : RECORD_NEVER;
+	if (!replica_has(&r->tlv, TLV_REPLACED))
+		return 0;
+	replica_rbuf(&r->tlv, TLV_REPLACED, &b);
+	if (rbuf_get_u64(&b, &r->replaced_ago_ms) < 0 || r->replaced_ago_ms > LIFE_MAX_MS)
+		return -EBADMSG;
+	return 0;
+}
+
 int ike_record_get(const uint8_t *payload, size_t len, struct ike_record *out)
 {
 	struct rbuf local, remote, lid, rid;
@@ -226,6 +246,8 @@ int ike_record_get(const uint8_t *payload, size_t len, struct ike_record *out)
 	    replica_get_text(&rid, out->remote_id, sizeof(out->remote_id)) < 0)
 		return -EBADMSG;
 	rc = record_times_get(&out->tlv, &out->times);
+	if (rc == 0)
+		rc = replaced_get(out);
 	return rc < 0 ? rc : ikev1_version.state_check(&out->suite, &out->tlv);
 }
 
@@ -235,9 +257,16 @@ static void record_apply(struct ike_sa *sa, struct ike_record *r)
 	const struct isakmp_key *k = key_index_lookup(sa->ike, &r->remote);
 	struct ike *ike = sa->ike;
 
+	uint64_t age_ms = r->times.age_ms, ago_ms = r->replaced_ago_ms;
+
 	record_times_age(ike, &r->times);
 	sa->established = r->established;
 	sa->superseded = r->superseded;
+	sa->replaced_ms = 0;
+	if (ago_ms != RECORD_NEVER)
+		sa->replaced_ms = record_since(ike, ago_ms + r->times.age_ms - age_ms);
+	if (ago_ms != RECORD_NEVER && sa->replaced_ms == 0)
+		sa->replaced_ms = 1;  // before our clock began
 	sa->natt = r->natt;
 	sa->nat_local = r->nat_local;
 	sa->nat_remote = r->nat_remote;

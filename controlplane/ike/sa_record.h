@@ -35,6 +35,7 @@ struct ike_record {
 	struct record_times times;
 	uint32_t dpd_out, dpd_in;
 	bool dpd_in_known;
+	uint64_t replaced_ago_ms;  // RECORD_NEVER: it was never replaced
 	struct replica_tlvs tlv;
 };
 BUF_MUST int ike_record_get(const uint8_t *payload, size_t len, struct ike_record *out);

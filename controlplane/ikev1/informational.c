@@ -8,6 +8,7 @@
 #include "ike/child_sa.h"
 #include "ike/dpd.h"
 #include "ike/ike_want.h"
+#include "ike/replaced.h"
 #include "ikev1/fsm.h"
 #include "ikev1/quick_mode.h"
 #include "log.h"
@@ -321,8 +322,10 @@ static void take_notify(struct v1_rx *r, const struct ikev1_payload *p)
 			return;
 		}
 		if (n.type == ISAKMP_N_R_U_THERE) {
-			if (dpd_request_check(sa, seq) == 0)
+			if (dpd_request_check(sa, seq) == 0) {
+				replaced_asked(sa);
 				dpd_send(sa, ISAKMP_N_R_U_THERE_ACK, seq);
+			}
 		} else if (dpd_ack(sa, seq) < 0) {
 			sa->ike->n.rx_bad_auth++;
 		}
@@ -356,6 +359,6 @@ int informational_rx(struct v1_rx *r)
 	if (!x->dead)
 		v1_exchange_kill(x);  // its message id stays spent
 	if (ike_gone && !sa->dead)
-		ike_sa_kill(sa, "peer deleted", false);
+		ike_sa_peer_deleted(sa);
 	return 0;
 }

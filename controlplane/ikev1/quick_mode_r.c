@@ -7,6 +7,7 @@
 
 #include "ike/dynamic.h"
 #include "ike/proposal.h"
+#include "ike/replaced.h"
 #include "ike/ts.h"
 #include "ikev1/quick_mode.h"
 #include "log.h"
@@ -291,6 +292,7 @@ int quick_mode_r1(struct v1_rx *r)
 	ike_sa_heard(r->sa);
 	replica_touch(r->sa->ike, &r->sa->ha);  // the message id is spent
 	ike_sa_moved(r->sa, r->meta);
+	replaced_used(r->sa);
 	rc = settle(r, &to, &sel, &group);
 	if (rc)
 		return refuse(r, rc);

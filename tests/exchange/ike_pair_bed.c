@@ -93,6 +93,8 @@ static void record_mask(struct replica_tlvs *t, uint8_t kind, uint8_t basics[128
 	struct chunk *c = &t->v[TLV_CHILD];
 
 	t->v[TLV_TIMES] = t->v[TLV_V1_IDS] = t->v[TLV_V1_MAIN] = (struct chunk){0};
+	if (t->v[TLV_REPLACED].data)  // whether, not when
+		t->v[TLV_REPLACED] = (struct chunk){(const uint8_t *)"", 1};
 	if (kind != HA_CHILD_SA)
 		return;
 	assert_true(c->data && c->len <= 128 && c->len > 38);
