@@ -189,6 +189,7 @@ void hello_word(struct pair *p, const struct ha_word *w)
 	if (w->len != sizeof(h))
 		return;
 	memcpy(&h, w->payload, sizeof(h));
+	uint64_t term = term_us(p);
 	bool anew =
 		h.priority != p->hello.priority || memcmp(h.own, p->hello.own, sizeof(h.own)) != 0;
 	p->hello = h;
@@ -196,6 +197,9 @@ void hello_word(struct pair *p, const struct ha_word *w)
 		word_set(p, MIRROR_HOLD_US, (uint64_t)h.hold_ms * 1000);
 	if (h.hello_ms)
 		word_set(p, MIRROR_HELLO_US, (uint64_t)h.hello_ms * 1000);
+	lease_shorten(p);
+	if (term_us(p) != term)
+		p->ping_at = 0;  // no lease counts before the other box has heard of it
 	if (h.self_active)
 		p->self_seen = true;
 	// somebody is active after all: what was claimed is void

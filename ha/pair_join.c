@@ -28,6 +28,7 @@ static void join_send(struct pair *p)
 	claim_void(p);
 	p->wait = true;
 	p->join_at = p->now;
+	p->join_term = o.m.term;
 	p->count.joins++;
 }
 
@@ -155,7 +156,7 @@ static void serve(struct pair *p, const struct pair_msg *m)
 	enum ha_role_kind mine = role_of(p);
 
 	plan_off(p, "the other box joins");
-	term_learn(p, m);
+	term_take(p, m);
 	session_leave(p);
 	// rule 11: a dead gateway process whose place the newcomer may have taken and forgotten it
 	if (mine == HA_ROLE_ACTIVE && !p->gw)
@@ -290,7 +291,7 @@ void state_receive(struct pair *p, const struct pair_msg *m)
 	memset(p->gone, 0, sizeof(p->gone));  // what it has counts
 	p->sift = same;
 	p->sift_cursor = 0;
-	uint64_t term = term_us(p);
+	uint64_t term = p->join_term;
 	p->fresh_to =
 		term == 0 || m->fresh == 0 ? 0 : p->join_at + (m->fresh < term ? m->fresh : term);
 	p->hello_owed = true;
@@ -304,6 +305,7 @@ static void hot(struct pair *p)
 	word_set(p, MIRROR_HOT, 1);
 	if (p->fresh_to > p->now)
 		word_set(p, MIRROR_FRESH_UNTIL, p->fresh_to);
+	lease_shorten(p);
 	p->was_hot = true;
 	p->ping_at = 0;
 	event_say(p, "holds everything");

@@ -50,6 +50,25 @@ void term_learn(struct pair *p, const struct pair_msg *m)
 		word_set(p, MIRROR_TERM_US, m->term);
 }
 
+// A PING, or a JOIN that is served: what its sender has of a lease ends within the Ts that it says,
+// and so does all that is under way to it (rule 8, a and b).
+void term_take(struct pair *p, const struct pair_msg *m)
+{
+	if (!(m->has & HAS(TLV_TERM)))
+		return;
+	if (m->term < word_get(p, MIRROR_TERM_US))
+		lease_note(p);
+	word_set(p, MIRROR_TERM_US, m->term);
+}
+
+void lease_shorten(struct pair *p)
+{
+	uint64_t until = p->now + term_us(p);
+
+	if (word_get(p, MIRROR_FRESH_UNTIL) > until)
+		word_set(p, MIRROR_FRESH_UNTIL, until);
+}
+
 // Checkpoints of the own gateway process may be on their way to the mirror, or not come at all.
 bool lease_held(const struct pair *p)
 {
@@ -84,7 +103,12 @@ static void ping_send(struct pair *p)
 	o.m.stamp = p->now;
 	o.m.term = term_us(p);
 	pair_msg_begin(&o.b, &o.m);
-	p->ping_owed = out_send(p, &o, 0) == -EAGAIN;
+	int rc = out_send(p, &o, 0);
+	p->ping_owed = rc == -EAGAIN;
+	if (rc == 0 && p->term_told != o.m.term) {
+		p->term_told = o.m.term;
+		p->term_since = p->now;
+	}
 }
 
 static uint64_t ping_every(const struct pair *p)
@@ -120,7 +144,7 @@ void ping_receive(struct pair *p, const struct pair_msg *m)
 		return;
 	// it was standby in our session when it sent this: nobody took over (rule 11)
 	p->confirmed = true;
-	term_learn(p, m);
+	term_take(p, m);
 	p->lease_owed = true;
 	p->lease_stamp = m->stamp;
 }
@@ -153,6 +177,9 @@ void lease_receive(struct pair *p, const struct pair_msg *m)
 	}
 	p->count.leases++;
 	p->peer_load = m->has & HAS(TLV_LOAD) ? m->load : HA_LOAD_UNKNOWN;
+	// its sender counts it by the Ts that it knows
+	if (term_us(p) != p->term_told || m->stamp < p->term_since)
+		return;
 	if (until > word_get(p, MIRROR_FRESH_UNTIL))
 		word_set(p, MIRROR_FRESH_UNTIL, until);
 }

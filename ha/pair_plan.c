@@ -22,6 +22,7 @@ static void offer(struct pair *p)
 	p->plan = PLAN_OFFERED;
 	p->plan_lsn = p->made;
 	p->plan_stamp = p->now;
+	p->plan_term = o.m.term;
 	p->plan_until = p->now + PLAN_TIMEOUT_US;
 	p->nexts = p->nexts_sent = 0;
 }
@@ -148,7 +149,8 @@ static int part_send(struct pair *p)
 // message this box does not go on with numbers that it has given away.
 static void grant(struct pair *p)
 {
-	uint64_t until = p->plan_stamp + term_us(p);
+	uint64_t term = term_us(p) < p->plan_term ? term_us(p) : p->plan_term;
+	uint64_t until = p->plan_stamp + term;
 
 	p->grant = (struct pair_msg){
 		.type = PAIR_GRANT,

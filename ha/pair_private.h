@@ -105,7 +105,7 @@ struct pair {
 
 	// planned switchover
 	enum plan plan;
-	uint64_t plan_lsn, plan_stamp, plan_until;
+	uint64_t plan_lsn, plan_stamp, plan_term, plan_until;
 	struct pair_item *next;  // HA_NEXT not yet sent
 	uint32_t nexts, nexts_max, nexts_sent;
 	bool offered;  // the other box is about to grant
@@ -158,6 +158,8 @@ struct pair {
 	uint64_t refused_at;         // a record did not fit
 	uint64_t records, ceilings;  // of the mirror: count and sum (I5)
 	bool was_hot;
+	uint64_t term_told, term_since;  // Ts as the last PINGs said it, and the first of these
+	uint64_t join_term;              // as JOIN said it
 	uint64_t gone[GONE_MAX];  // identities deleted lately (I15)
 	uint64_t bump_at;
 	unsigned bumps;
@@ -258,6 +260,8 @@ void lease_pump(struct pair *p);
 uint64_t lease_due(const struct pair *p);
 void go_alone(struct pair *p);
 
+void term_take(struct pair *p, const struct pair_msg *m);
+void lease_shorten(struct pair *p);          // Ts may have become shorter
 // ---- pair_claim.c -----------------------------------------------------------------------------
 void claim_word(struct pair *p);
 void claim_receive(struct pair *p, const struct pair_msg *m);

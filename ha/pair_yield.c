@@ -125,6 +125,7 @@ bool yield_pump(struct pair *p)
 	p->yield = YIELD_ASKED;
 	p->wait = true;
 	p->join_at = p->now;
+	p->join_term = o.m.term;
 	p->count.joins++;
 	return false;
 }
