@@ -55,7 +55,7 @@ struct box {
 	// HSRP
 	bool active, claiming;
 	uint64_t heard, claim_at, hello_at, self_at;
-	unsigned priority;
+	unsigned priority, hello_ms, hold_ms;
 	struct ha_hello told;
 	// IKE and data plane
 	bool working, stopping;

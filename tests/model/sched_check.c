@@ -286,6 +286,17 @@ void check_begin(struct box *b)
 	world.box[0].stale_copy = world.box[1].stale_copy = false;
 }
 
+// I6, as both boxes see it: nobody goes on alone while the other one's lease runs.
+static void alone_check(struct box *b, struct box *o)
+{
+	if (!b->mirror || !o->mirror || check_mirror_role(b) != HA_ROLE_ACTIVE ||
+	    !check_mirror_word(b, MIRROR_ALONE) || check_mirror_role(o) != HA_ROLE_STANDBY)
+		return;
+	if (check_mirror_word(o, MIRROR_FRESH_UNTIL) > world.now &&
+	    check_mirror_word(o, MIRROR_LINEAGE) == check_mirror_word(b, MIRROR_LINEAGE))
+		fail("I6: box %u is alone, the lease of box %u runs", b->n, o->n);
+}
+
 void check_pairs(void)
 {
 	struct world *w = &world;
@@ -298,6 +309,7 @@ void check_pairs(void)
 		if (c.states != w->box[n].states)
 			w->split = false;
 		w->box[n].states = c.states;
+		alone_check(&w->box[n], &w->box[!n]);
 	}
 	split_look();
 }

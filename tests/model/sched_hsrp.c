@@ -4,17 +4,15 @@
 
 #include "sched.h"
 
-#define CLAIM_WAIT_US (HOLD_MS * 1000 / 4)
-
 static void hello_tell(struct box *b)
 {
 	struct ha_hello h = {
 		.self_active = b->active,
-		.other_active = !b->active && world.now < b->heard + HOLD_MS * 1000 &&
+		.other_active = !b->active && world.now < b->heard + 1000ull * b->hold_ms &&
 				b->heard == b->self_at,
 		.priority = (uint8_t)b->priority,
-		.hello_ms = HELLO_MS,
-		.hold_ms = HOLD_MS,
+		.hello_ms = b->hello_ms,
+		.hold_ms = b->hold_ms,
 		.own = {10, 0, 0, (uint8_t)(1 + b->n)},
 	};
 
@@ -52,9 +50,9 @@ static void claim(struct box *b)
 
 void hsrp_step(struct box *b)
 {
-	uint64_t hold = HOLD_MS * 1000 + (b->priority > 100 ? 0 : 3000) + 1000 * b->n;
+	uint64_t hold = 1000ull * b->hold_ms + (b->priority > 100 ? 0 : 3000) + 1000ull * b->n;
 
-	if (b->active && world.now >= b->hello_at + HELLO_MS * 1000) {
+	if (b->active && world.now >= b->hello_at + 1000ull * b->hello_ms) {
 		b->hello_at = world.now;
 		if (b->mirror && b->attached)
 			mirror_word_set(b->mirror, 1, MIRROR_HELLO_SENT, world.now);
@@ -62,7 +60,7 @@ void hsrp_step(struct box *b)
 	}
 	if (!b->active && !b->claiming && world.now >= b->heard + hold && b->attached)
 		claim(b);
-	if (b->claiming && world.now >= b->claim_at + CLAIM_WAIT_US) {
+	if (b->claiming && world.now >= b->claim_at + 1000ull * b->hold_ms / 4) {
 		b->claiming = false;
 		if (!b->active) {
 			b->active = true;

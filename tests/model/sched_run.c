@@ -85,13 +85,22 @@ static unsigned plans_make(struct plan *plan, uint64_t *end)
 	return n;
 }
 
-// An operator at work: another priority, and what both boxes must have alike differs for a while.
+// An operator at work: another priority, other timers, and what both boxes must have alike differs
+// for a while.
 static void config_change(struct box *b, bool other)
 {
 	trace("box %u: configuration %s", b->n, other ? "changes" : "is the other box's again");
 	if (one_in(2))
 		b->priority = one_in(2) ? 100 : 110;
 	b->digest_other = other;
+	// shorter ones, of one or of both; the windows of the checks are those of the longer
+	bool quick = other && one_in(2), both = one_in(2);
+	for (unsigned n = 0; n < BOXES; n++) {
+		if (n != b->n && !both)
+			continue;
+		world.box[n].hello_ms = quick ? HELLO_MS / 2 : HELLO_MS;
+		world.box[n].hold_ms = quick ? HOLD_MS / 2 : HOLD_MS;
+	}
 	if (b->pair)
 		box_digest(b);
 }
@@ -239,6 +248,8 @@ void run_begin(uint64_t seed, bool tracing)
 		world.box[n].n = n;
 		world.box[n].mem = mem[n];
 		world.box[n].priority = one_in(2) ? 100 : 110;
+		world.box[n].hello_ms = HELLO_MS;
+		world.box[n].hold_ms = HOLD_MS;
 	}
 	check_reset();
 	for (unsigned n = 0; n < BOXES; n++)
