@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "golden_file.h"
 #include "session.h"
 
 struct screen {
@@ -75,28 +76,11 @@ static void type_line(struct cli *s, char *line)
 	}
 }
 
-static char *read_all(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *text = calloc(1, 262144);
-
-	if (f == NULL || text == NULL) {
-		if (f != NULL)
-			fclose(f);
-		free(text);
-		return NULL;
-	}
-	size_t n = fread(text, 1, 262143, f);
-	text[n] = '\0';
-	fclose(f);
-	return text;
-}
-
 static int run_file(const char *path, bool update)
 {
 	char out[1024];
 	struct err err;
-	char *text = read_all(path), *expect = NULL, *save = NULL;
+	char *text = golden_read(path), *expect = NULL, *save = NULL;
 	struct cli *s = NULL;
 	int rc = -1;
 
@@ -123,7 +107,7 @@ static int run_file(const char *path, bool update)
 		}
 		goto done;
 	}
-	expect = read_all(out);
+	expect = golden_read(out);
 	rc = expect != NULL && strcmp(expect, screen.text) == 0 ? 0 : -1;
 	if (rc != 0)
 		fprintf(stderr, "%s: not as in %s; got:\n%s", path, out, screen.text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "golden_file.h"
 #include "model.h"
 
 struct out {
@@ -28,23 +29,6 @@ static void bad_line(void *ctx, unsigned line, unsigned column, const char *text
 	snprintf(buf, sizeof(buf), "! line %u, column %u: %.100s: %s\n", line, column + 1, text,
 		 why);
 	add(ctx, buf);
-}
-
-static char *read_all(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char *text = calloc(1, 262144);
-
-	if (f == NULL || text == NULL) {
-		if (f != NULL)
-			fclose(f);
-		free(text);
-		return NULL;
-	}
-	size_t n = fread(text, 1, 262143, f);
-	text[n] = '\0';
-	fclose(f);
-	return text;
 }
 
 static bool same_again(const char *printed)
@@ -79,7 +63,7 @@ static bool run_file(const char *path, bool update)
 {
 	static struct out o;
 	char ok_path[1024];
-	char *text = read_all(path);
+	char *text = golden_read(path);
 	struct config *c = config_create();
 
 	o.len = 0;
@@ -97,7 +81,7 @@ static bool run_file(const char *path, bool update)
 			fclose(f);
 		}
 	} else {
-		char *expect = read_all(ok_path);
+		char *expect = golden_read(ok_path);
 		if (expect == NULL || strcmp(expect, o.text) != 0) {
 			fprintf(stderr, "%s: not as in %s; got:\n%s", path, ok_path, o.text);
 			good = false;

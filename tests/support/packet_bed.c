@@ -143,6 +143,18 @@ void pbed_stop(void)
 	pbed = (struct packet_bed){0};
 }
 
+int pbed_setup(void **state)
+{
+	pbed_start(1);
+	return 0;
+}
+
+int pbed_teardown(void **state)
+{
+	pbed_stop();
+	return 0;
+}
+
 unsigned pbed_in_use(void)
 {
 	return rte_mempool_in_use_count(pbed.pool);

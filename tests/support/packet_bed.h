@@ -26,6 +26,8 @@ extern struct packet_bed pbed;
 
 void pbed_start(unsigned workers);  // exits when EAL does not come up
 void pbed_stop(void);
+int pbed_setup(void **state);  // fixtures of a group of tests: with one worker
+int pbed_teardown(void **state);
 void pbed_reset(void);              // empties queues, clears counters, policies and port policies
 unsigned pbed_in_use(void);         // buffers not in the pool
 uint64_t pbed_drop(enum drop why);  // sum over workers

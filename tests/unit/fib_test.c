@@ -53,20 +53,6 @@ static void tables_of(uint32_t max)
 		fail_msg("%s", err.msg);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 static void a_full_table_refuses_and_stays_whole(void **state)
 {
 	const uint32_t net = 20u << 24;
@@ -142,9 +128,10 @@ static void tables_larger_than_the_default(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_full_table_refuses_and_stays_whole, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(tables_larger_than_the_default, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_full_table_refuses_and_stays_whole, pbed_setup,
+						pbed_teardown),
+		cmocka_unit_test_setup_teardown(tables_larger_than_the_default, pbed_setup,
+						pbed_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

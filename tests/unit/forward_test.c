@@ -325,20 +325,6 @@ static void the_hosts_packets_meet_the_policy(void **state)
 	assert_int_equal(pbed_drops(), 0);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,5 +340,5 @@ int main(void)
 		cmocka_unit_test_setup(the_hosts_packets_meet_the_policy, reset),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }

@@ -82,20 +82,6 @@ static void bounded_in_total_and_in_time(void **state)
 	assert_int_equal(pbed_in_use(), 0);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,5 +90,5 @@ int main(void)
 		cmocka_unit_test(bounded_in_total_and_in_time),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }

@@ -149,6 +149,18 @@ void bed_mark(struct bed *b)
 	}
 }
 
+struct hsrp_msg bed_active_hello(const struct hsrp_conf *conf, uint8_t version, uint8_t priority)
+{
+	return (struct hsrp_msg){.version = version,
+				 .state = HSRP_STATE_ACTIVE,
+				 .group = 1,
+				 .family = 4,
+				 .priority = priority,
+				 .hello_ms = 3000,
+				 .hold_ms = 10000,
+				 .virtual_ip = conf->virtual_ip};
+}
+
 enum hsrp_rx bed_inject(struct bed *b, unsigned to, struct ip_addr src, uint8_t ttl,
 			const uint8_t *data, size_t len)
 {

@@ -55,6 +55,8 @@ void bed_run(struct bed *b, uint64_t ms);
 void bed_mark(struct bed *b);  // forget what is recorded
 // After a call into r[i].g by the test itself.
 void bed_perform(struct bed *b, unsigned i, const struct hsrp_actions *out);
+// What an active router of conf's virtual address says, not yet encoded: group 1, 3 s and 10 s.
+struct hsrp_msg bed_active_hello(const struct hsrp_conf *conf, uint8_t version, uint8_t priority);
 enum hsrp_rx bed_inject(struct bed *b, unsigned to, struct ip_addr src, uint8_t ttl,
 			const uint8_t *data, size_t len);
 enum hsrp_state bed_state(const struct bed *b, unsigned i);

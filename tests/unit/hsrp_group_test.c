@@ -180,14 +180,7 @@ static void test_bystander(void **state)
 {
 	struct hsrp_conf c = conf_of(0, 1, false);
 	struct ip_addr x = addr_from_v4(0x0a000008), y = addr_from_v4(0x0a000009);
-	struct hsrp_msg m = {.version = 1,
-			     .state = HSRP_STATE_ACTIVE,
-			     .group = 1,
-			     .family = 4,
-			     .priority = 100,
-			     .hello_ms = 3000,
-			     .hold_ms = 10000,
-			     .virtual_ip = c.virtual_ip};
+	struct hsrp_msg m = bed_active_hello(&c, 1, 100);
 	uint8_t b[HSRP_WIRE_MAX];
 
 	bed_boot(&bed, 0, &c);

@@ -108,14 +108,7 @@ static void test_misplaced(void **state)
 {
 	struct hsrp_conf c = bed_conf(0, 2, 100, true, 3000, 10000);
 	struct ip_addr peer = addr_from_v4(0x0a000009);
-	struct hsrp_msg m = {.version = 1,
-			     .state = HSRP_STATE_ACTIVE,
-			     .group = 1,
-			     .family = 4,
-			     .priority = 255,
-			     .hello_ms = 3000,
-			     .hold_ms = 10000,
-			     .virtual_ip = c.virtual_ip};
+	struct hsrp_msg m = bed_active_hello(&c, 1, 255);
 	uint8_t b[HSRP_WIRE_MAX];
 
 	bed_boot(&bed, 0, &c);
@@ -225,14 +218,7 @@ static void test_key_timeout(void **state)
 	// After the time-out the old key is dead, and its octets are not sent for ever.
 	struct hsrp_conf old = conf_of(0, 100, true);
 	md5_conf(&old, "old");
-	struct hsrp_msg m = {.version = 1,
-			     .state = HSRP_STATE_ACTIVE,
-			     .group = 1,
-			     .family = 4,
-			     .priority = 255,
-			     .hello_ms = 3000,
-			     .hold_ms = 10000,
-			     .virtual_ip = old.virtual_ip};
+	struct hsrp_msg m = bed_active_hello(&old, 1, 255);
 	uint8_t b[HSRP_WIRE_MAX];
 	int n = hsrp_encode(&m, &old.auth, &old.local, 1, b, sizeof(b));
 	assert_int_equal(bed_inject(&bed, 1, old.local, 1, b, (size_t)n), HSRP_RX_AUTH_DIGEST);
@@ -285,14 +271,7 @@ static void stamps_run(uint8_t version)
 			 HSRP_RX_REPLAYED);
 	struct hsrp_conf plain = bed_conf(0, version, 255, true, 3000, 10000);
 	md5_conf(&plain, "right");
-	struct hsrp_msg m = {.version = version,
-			     .state = HSRP_STATE_ACTIVE,
-			     .group = 1,
-			     .family = 4,
-			     .priority = 255,
-			     .hello_ms = 3000,
-			     .hold_ms = 10000,
-			     .virtual_ip = plain.virtual_ip};
+	struct hsrp_msg m = bed_active_hello(&plain, version, 255);
 	uint8_t b[HSRP_WIRE_MAX];
 	int n = hsrp_encode(&m, &plain.auth, &plain.local, 1, b, sizeof(b));
 	assert_int_equal(bed_inject(&bed, 1, plain.local, 1, b, (size_t)n), HSRP_RX_NO_STAMP);

@@ -185,20 +185,6 @@ static void routes_of_every_kind(void **state)
 	rte_pktmbuf_free(m);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,5 +199,5 @@ int main(void)
 		cmocka_unit_test_setup(routes_of_every_kind, reset),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }

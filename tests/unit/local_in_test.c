@@ -266,20 +266,6 @@ static void endless_fragments_are_bounded(void **state)
 	in_any_order("10.0.1.2", "10.0.1.1", 20 + 1200);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,5 +281,5 @@ int main(void)
 		cmocka_unit_test_setup(endless_fragments_are_bounded, reset),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }

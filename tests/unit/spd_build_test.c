@@ -65,20 +65,6 @@ static enum spd_verdict verdict(uint32_t dst)
 	return spd_lookup(pbed.w[0], &k).verdict;
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 static void small_sets_are_in_force_at_once(void **state)
 {
 	(void)state;
@@ -179,7 +165,7 @@ static void stopped_in_the_middle(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, pbed_setup, pbed_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(small_sets_are_in_force_at_once),
 		TEST(the_old_set_stays_until_the_new_one_is_built),

@@ -309,20 +309,6 @@ static void like_one_set(void **state)
 	memset(present, 0, sizeof(present));
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,5 +319,5 @@ int main(void)
 		cmocka_unit_test_setup(like_one_set, reset),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }

@@ -282,20 +282,6 @@ static void no_sa_means_acquire(void **state)
 	rte_pktmbuf_free(m);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	pbed_start(1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pbed_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,5 +297,5 @@ int main(void)
 		cmocka_unit_test_setup(no_sa_means_acquire, reset),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, pbed_setup, pbed_teardown);
 }
