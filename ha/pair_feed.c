@@ -195,7 +195,7 @@ static bool owed_pump(struct pair *p)
 		if (!(p->owed & bit))
 			continue;
 		// it begins with what a merge has told, not before
-		if (bit == OWED_RESUME && ids_count(&p->dirty))
+		if ((bit == OWED_RESUME || bit == OWED_ACTIVATE) && ids_count(&p->dirty))
 			break;
 		if (owed_tell(p, (enum owed)bit) == -EAGAIN)
 			return false;
@@ -212,6 +212,7 @@ static bool dirty_pump(struct pair *p)
 		if (record_tell(p, item.id) == -EAGAIN)
 			return false;
 		ids_pop(&p->dirty);
+		p->raised = 0;  // should HA_ACTIVATE be owed: this is a ceiling of now
 	}
 	return true;
 }

@@ -275,7 +275,9 @@ inline a_jreq(b) { d_step {
   ( (B[b].role==NONE && B[1-b].role!=NONE)
  || (B[b].role==STANDBY && B[1-b].role==ACTIVE && (B[b].n != B[1-b].n || (nresync > 0 && !B[b].kn)))      /* !kn: nothing is offered to it */
  || (B[b].role==ACTIVE  && B[1-b].role==ACTIVE && BEATS(1-b,b) && !HUNG(b)) ) ->
-  if :: B[b].role==STANDBY && B[b].n == B[1-b].n -> nresync-- :: else fi;
+#if NRESYNC > 0
+  if :: B[b].role==STANDBY && B[b].n == B[1-b].n -> nresync--; BUMP(b) :: else fi;      /* it leaves the session: no lease before a new one */
+#endif
   B[b].wait=1;                      /* an active box is frozen from here */
 #ifndef M_FRESHJOIN
   B[b].fresh=0;                     /* what a joiner holds does not count until the new state is there (pair_join.c) */

@@ -1,7 +1,7 @@
 /* ring.pml - one box: gateway process (agent*.c), standby process (pair*.c), the mirror, and the two rings between
  * them, which are slow, become full and die with the standby process. One SA. The other box is an adversary that keeps to
  * the rules which core.pml checks: it takes the role from a gateway process that sleeps, is dead or has stopped,
- * hands it back as planned, works beside us (split brain), wins or loses that, dies.
+ * hands it back as planned, works beside us (split brain, begun by it or by us), wins or loses that, dies.
  * A gateway process that sleeps is one that takes no step. What is told at once goes out in the step that caused it,
  * or is owed when the ring is full; then the order is open, since the reader may make room between any two words.
  * HA_APPLIED is folded into HA_LIMIT; acknowledgements of the other box come at once; edges go the way of numbers.
@@ -39,6 +39,9 @@
 #endif
 #ifndef NSPLIT
 #define NSPLIT 0        /* split brains */
+#endif
+#ifndef NCUT
+#define NCUT 0          /* the other box is active, and neither link nor hellos reach this one */
 #endif
 #ifndef NRESYNC
 #define NRESYNC 0       /* HA_RESYNC */
@@ -131,20 +134,22 @@ Mirror mirror[1]; Pair pair[1]; Agent agent[1];   /* arrays: spin prints their c
 #define P pair[0]
 #define G agent[0]
 bit conn;                        /* the socket between the two */
-bit oact, ostop; byte onxt, oR;  /* the other box: active; has stopped to hand over; next number, ceiling */
+bit oact, ostop, cut; byte onxt, oR;     /* the other box: active; has stopped to hand over; cut off; next number, ceiling */
 chan up = [UP] of { byte, byte, byte, byte };    /* type, a, b, id */
 chan dn = [DN] of { byte, byte, byte, byte };
 byte nsend = NSEND, nhang = NHANG, ncrash = NCRASH, nscrash = NSCRASH, ntake = NTAKE, nplan = NPLAN, nback = NBACK, noff = NOFF,
-  nlost = NLOST, nclaim = NCLAIM, nsplit = NSPLIT, nresync = NRESYNC, njoin = NJOIN, nmake = NMAKE, nraise = NRAISE;
-/* ghosts: a split brain goes on; one packet that all later ones are compared with, ws = 1: sent in it, 2: in one that is merged */
-bit epi; byte wseq, ws, wlife, wctr; bit wother;
+  nlost = NLOST, nclaim = NCLAIM, nsplit = NSPLIT, ncut = NCUT, nresync = NRESYNC, njoin = NJOIN, nmake = NMAKE, nraise = NRAISE;
+/* ghosts: a split brain goes on; a merge since the last word to begin was heard, was told; one packet that all later ones are compared with, ws = 1: sent in it, 2: in one that is merged */
+bit epi, mg, mt; byte wseq, ws, wlife, wctr; bit wother;
 byte asks;                       /* claims because nobody worked: without an end is a livelock */
 byte t, a, b, i;
 
 #define BUSY (G.stopping == STOPPING_TOLD -> (G.owed & AGENT_OWES_STOPPED) != 0 : G.working || G.stopping != STOPPING_NO)
 #define ROOM (len(dn) < DN)
-/* the words of a merge have not reached the gateway process yet, or it has lost and does not know, or its workers drain */
-#define LAG (P.dirty || P.feeding || P.feed_end || !P.up || !P.gw || !conn || (G.owed & AGENT_OWES_ATTACH) || dn??[HA_SET,_,_,_] || \
+/* Excused: the words of a merge have not reached the gateway process yet, which works since before; or it has lost and does not know,
+ * or its workers drain. One that begins with a word that was told after the merge has no excuse. */
+#define LAG (((G.begun != P.begun || mg) && \
+  (P.dirty || P.feeding || P.feed_end || !P.up || !P.gw || !conn || (G.owed & AGENT_OWES_ATTACH) || dn??[HA_SET,_,_,_])) || \
   (G.runs && (!G.working || P.yield || M.role == HA_ROLE_STANDBY)))
 #define MAX(x,y) ((x) > (y) -> (x) : (y))
 inline z() { t=0; a=0; b=0; i=0 }
@@ -216,9 +221,9 @@ inline owed_tell() {
       :: else -> if
         :: OWES(OWED_TAINT) dn!HA_TAINT,1,0,0
         :: else -> if
-          :: OWES(OWED_RESUME) dn!HA_RESUME,0,P.begun,0
+          :: OWES(OWED_RESUME) dn!HA_RESUME,0,P.begun,0; mt=0
           :: else -> if
-            :: OWES(OWED_ACTIVATE) if :: P.working -> dn!HA_ACTIVATE,P.planned+2*P.raised,P.begun,M.tenure :: else fi
+            :: OWES(OWED_ACTIVATE) if :: P.working -> dn!HA_ACTIVATE,P.planned+2*P.raised,P.begun,M.tenure; mt=0 :: else fi
             :: else -> if
               :: OWES(OWED_REFUSED) dn!HA_REFUSED,0,0,0
               :: else -> if
@@ -228,10 +233,25 @@ inline owed_tell() {
 inline activate_look() { P.activate=0;
   if :: M.role == HA_ROLE_ACTIVE && !P.yield -> P.working=1; M.next_void=0; P.raised=(P.sweep -> raising : 0); tell_owed(OWED_ACTIVATE) :: else fi }
 inline activate_again() { P.raised=0; tell_owed(OWED_ACTIVATE) }
+/* it begins with what a merge has told, not before */
+#ifdef M_RESUMEFIRST
+#define BEGINS OWED_ACTIVATE
+#else
+#ifdef M_ACTIVATEFIRST
+#define BEGINS OWED_RESUME
+#else
+#define BEGINS (OWED_RESUME | OWED_ACTIVATE)
+#endif
+#endif
+#define BEGINWAITS (P.dirty && (P.owed & BEGINS) && !(P.owed & (OWED_RESUME - 1)))
 /* all that there is room for: whether the reader takes a word before the next one is put makes no difference then */
 inline feed_pump() { do
-  :: TELLS && P.owed && ROOM -> owed_tell()
-  :: TELLS && !P.owed && P.dirty && ROOM -> record_tell(); P.dirty=0
+  :: TELLS && P.owed && !BEGINWAITS && ROOM -> owed_tell()
+  :: TELLS && (!P.owed || BEGINWAITS) && P.dirty && ROOM -> record_tell(); P.dirty=0;
+#ifndef M_RAISEDKEPT
+     P.raised=0                                              /* it has been told the ceilings of now */
+#endif
+
   :: TELLS && !P.owed && !P.dirty && P.feeding && len(dn) < DN - (P.retell || (P.working && M.taint)) ->
      if :: M.has -> dn!HA_FEED,M.R,0,M.taint;
            if :: P.retell -> dn!HA_SET,M.R+1,0,M.taint :: else -> if :: P.working && M.taint -> dn!HA_TAINT,1,0,0 :: else fi fi      /* working_tell() */
@@ -263,6 +283,11 @@ inline s_bell() { d_step { IDLE && CONNECTED && PENDING && ROOM -> pair_pump() }
 /* ---- standby process: words of the gateway process ---- */
 inline plan_prepare() { if :: M.role == HA_ROLE_ACTIVE && P.working && !oact && !P.yield && !P.sweep && P.plan == PLAN_NONE ->
     P.plan=PLAN_STOPPING; P.next=0; tell_owed(OWED_PREPARE) :: else fi }
+#ifndef M_UPSERTANY
+#define RECORDS (i == M.tenure)  /* records of another time as the active box are dropped */
+#else
+#define RECORDS 1
+#endif
 inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
   if
   :: t == HA_ATTACH ->
@@ -292,8 +317,9 @@ inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
         if :: P.yield || P.plan >= PLAN_STOPPING -> tell_owed(OWED_REFUSED)
            :: else -> if :: P.working -> activate_again() :: else -> if :: !P.activate -> reactivate() :: else fi fi fi
      :: else ->
-        if :: P.bulk || (oact && ntake == 0) -> tell_owed(OWED_REFUSED)
-           :: else -> if :: oact -> ntake-- :: else fi; oact=0; ostop=0; take_over(0) fi      /* fresh, or granted by a standby process whose gateway is gone */
+        if :: P.bulk || (oact && ntake == 0 && !cut) -> tell_owed(OWED_REFUSED)
+           /* fresh, or granted by a standby process whose gateway is gone; or the other one works on, and nobody can know */
+           :: else -> if :: oact && cut -> epi=1 :: oact && !cut -> ntake--; oact=0 :: else fi; ostop=0; cut=0; take_over(0) fi
      fi
   :: t == HA_SWITCH ->
      if :: M.role == HA_ROLE_ACTIVE && P.plan != PLAN_NONE -> skip
@@ -318,7 +344,7 @@ inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
         P.next=a
 #endif
         :: else fi
-  :: t == HA_UPSERT -> if :: M.role == HA_ROLE_ACTIVE && i == M.tenure ->
+  :: t == HA_UPSERT -> if :: M.role == HA_ROLE_ACTIVE && RECORDS ->
        M.has=1; M.R=MAX(M.R,a); limit_tell(a) :: else fi
   :: t == HA_RAISE -> if :: M.role == HA_ROLE_ACTIVE && P.yield <= YIELD_STOPPING && M.has -> M.R=MAX(M.R,a); limit_tell(M.R) :: else fi
   :: t == HA_RESYNC -> if :: M.role == HA_ROLE_STANDBY -> P.refetch=1 :: else fi
@@ -327,18 +353,32 @@ inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
 inline s_crash() { d_step { P.up && !P.bulk && nscrash > 0 -> nscrash--; conn=0;
   P.up=0; P.gw=0; P.working=0; P.activate=0; P.planned=0; P.told_late=0; P.pc=0; P.dirty=0; P.feeding=0; P.feed_end=0; P.retell=0; P.resetting=0; P.sweep=0;
   P.refetch=0; P.offered=0; P.begun=0; P.plan=0; P.yield=0; P.next=0; P.raised=0; P.owed=0 } }
-inline s_start() { d_step { !P.up -> P.up=1; raising_end(); if :: M.yield && M.role == HA_ROLE_ACTIVE -> taint_all() :: else fi; M.yield=0 } }
+#ifdef GONE
+#define COMES 0          /* the standby process does not come back */
+#else
+#define COMES 1
+#endif
+inline s_start() { d_step { !P.up && COMES -> P.up=1; raising_end(); if :: M.yield && M.role == HA_ROLE_ACTIVE -> taint_all() :: else fi; M.yield=0 } }
 
 /* ---- gateway process ---- */
+#ifndef M_NOLOOK
 #define LOOK (M.role == HA_ROLE_ACTIVE)
+#else
+#define LOOK 1
+#endif
+#ifndef M_NOLOOKTENURE
+#define LOOKTENURE (M.tenure == G.tenure)
+#else
+#define LOOKTENURE 1
+#endif
 inline begin() { if
   :: G.behind -> G.claiming=0; if :: G.stopping == STOPPING_NO || G.stopping == STOPPING_TOLD -> G.owed = G.owed | AGENT_OWES_STOPPED :: else fi      /* first it is fed */
   :: !G.behind && !G.working && !LOOK -> G.claiming=0
-  :: !G.behind && !G.working && LOOK && M.tenure != G.tenure -> G.claiming=0; if :: BUSY -> switch_behind() :: else fi
+  :: !G.behind && !G.working && LOOK && !LOOKTENURE -> G.claiming=0; if :: BUSY -> switch_behind() :: else fi
   :: else -> G.stopping=STOPPING_NO; G.waits=0; G.drained=0; G.owed = G.owed & ~(AGENT_OWES_STOPPED | AGENT_OWES_SWITCH); G.next_out=0; G.claiming=0;
      assert(G.working || M.role == HA_ROLE_ACTIVE);           /* nobody begins when the role has gone */
      assert(G.has || !M.has);                                 /* nothing that the mirror has is missing */
-     G.working=1; G.runs=1 fi }
+     if :: !G.working -> mg=mt :: else fi; G.working=1; G.runs=1 fi }
 inline stop() { if :: G.working -> G.working=0; G.drained=0; G.next_out=0 :: else fi }
 inline stopped_look() { if :: G.drained && (G.stopping == STOPPING_PLAN || G.stopping == STOPPING_YIELD || (G.stopping == STOPPING_LOST && !G.waits)) ->
     if :: G.stopping == STOPPING_LOST || G.behind -> G.next_out=0 :: else fi;      /* unasked: as after a crash */
@@ -362,6 +402,11 @@ inline switch_stop(why) {
 /* an SA that works, or that a worker has not let go, never goes back (number_advance) */
 inline sequence(x) { if :: G.has -> if :: G.runs && x < G.nxt -> skip :: else -> G.nxt=x; if :: x > G.lim + 1 -> G.lim=x-1 :: else fi fi :: else fi }
 inline remove() { if :: G.has -> G.has=0; G.removed=1; G.taint=0; G.nxt=0; G.lim=0; G.ctr=0 :: else fi }
+#ifndef M_CLAIMFIRST
+#define CLAIMWAITS G.dirty       /* it may be answered with what the mirror has */
+#else
+#define CLAIMWAITS 0
+#endif
 /* in the order of pump_all() */
 #define AGENT_OWED (AGENT_OWES_ATTACH | AGENT_OWES_CLAIM | AGENT_OWES_SWITCH | AGENT_OWES_STOPPED)
 #define TELLABLE (G.attached && len(up) < UP && ((G.owed & AGENT_OWED) || G.dirty))
@@ -370,9 +415,9 @@ inline pump_all() { do :: TELLABLE ->
   :: G.owed & AGENT_OWES_ATTACH -> up!HA_ATTACH,0,(!G.ever -> HA_ROLE_NONE : (G.working -> HA_ROLE_ACTIVE : HA_ROLE_STANDBY)),G.tenure;
      G.owed = G.owed & ~AGENT_OWES_ATTACH; G.ever=1; G.attach_busy=BUSY
   :: else -> if
-    :: G.owed & AGENT_OWES_CLAIM -> up!HA_CLAIM,0,0,0; G.owed = G.owed & ~AGENT_OWES_CLAIM
+    :: (G.owed & AGENT_OWES_CLAIM) && !CLAIMWAITS -> up!HA_CLAIM,0,0,0; G.owed = G.owed & ~AGENT_OWES_CLAIM
     :: else -> if
-      :: G.owed & AGENT_OWES_SWITCH -> up!HA_SWITCH,0,0,0; G.owed = G.owed & ~AGENT_OWES_SWITCH
+      :: (G.owed & AGENT_OWES_SWITCH) && !(G.owed & AGENT_OWES_CLAIM) -> up!HA_SWITCH,0,0,0; G.owed = G.owed & ~AGENT_OWES_SWITCH
       :: else -> if
         :: G.dirty -> if :: G.has -> up!HA_UPSERT,(G.lim -> G.lim : STEP),0,G.tenure :: else fi; G.dirty=0
         :: else -> if
@@ -403,7 +448,10 @@ inline g_word() { d_step { G.up && G.attached && len(dn) > 0 -> dn?t,a,b,i;
      if :: BUSY -> G.known=1; assert(G.has || G.behind)                   /* else it would tell that the SA is deleted */
         :: else -> if :: G.feeding -> G.fed=1 :: else fi; G.has=1; G.taint = i || G.removed; G.nxt=a+1; G.lim=a fi
   :: t == HA_FEED_DELETE -> if :: a == 1 && BUSY && i != G.tenure -> switch_behind() :: else fi;
-     G.fed=0; G.feeding=(a == 1); G.known=(BUSY || ATTACHBUSY); G.attach_busy=0;
+#ifndef M_ATTACHKEPT
+     if :: a == 1 && i != G.tenure -> G.attach_busy=0 :: else fi;         /* the role was away since: the mirror knows better */
+#endif
+     G.fed=0; G.feeding=(a == 1); G.known=(BUSY || (a == 1 && ATTACHBUSY)); if :: a == 1 -> G.attach_busy=0 :: else fi;
      if :: a == 2 -> remove();
 #ifndef M_AGAINKEPT
         G.removed=0
@@ -433,7 +481,7 @@ inline g_word() { d_step { G.up && G.attached && len(dn) > 0 -> dn?t,a,b,i;
         if :: !G.behind -> G.tenure=i :: else fi;
         G.asked=0; if :: (a & 1) && G.next_in -> sequence(G.next_in) :: else fi; G.next_in=0;
         if :: !G.working && !G.behind && G.has && !G.taint -> G.lim=G.lim + a/2 :: else fi;      /* raised() */
-        begin()
+        begin(); assert(!G.working || G.lim <= M.R + raising)   /* I4 */
         fi
   :: t == HA_RESUME -> G.begun=b; if :: G.stopping >= STOPPING_PLAN -> begin() :: else fi
   :: t == HA_REFUSED -> G.claiming=0; G.waits=0; stopped_look()
@@ -449,7 +497,9 @@ inline g_attach() { d_step { G.up && P.up && !G.attached && !conn && len(up) == 
   G.attached=1; conn=1; G.owed = G.owed | AGENT_OWES_ATTACH; G.begun=0; G.dirty=(BUSY && G.has);
   if :: G.claiming -> G.owed = G.owed | AGENT_OWES_CLAIM :: else fi; pump_all() } }
 inline g_detach() { d_step { G.attached && !conn -> G.attached=0;
+#ifndef M_NODETACH
   if :: G.working && (M.role == HA_ROLE_STANDBY || (M.role == HA_ROLE_ACTIVE && M.tenure != G.tenure)) -> switch_behind() :: else fi      /* switch_detached() */
+#endif
   } }
 inline g_crash() { d_step { G.up && ncrash > 0 && (len(up) == 0 || !P.up) -> ncrash--; conn=0;
   G.up=0; G.started=0; G.ever=0; G.attached=0; G.working=0; G.runs=0; G.drained=0; G.claiming=0; G.asked=0; G.dirty=0; G.feeding=0; G.known=0; G.fed=0;
@@ -464,7 +514,7 @@ inline g_switch() { d_step { G.working && G.attached && G.stopping == STOPPING_N
 inline g_claim() { d_step { G.up && !G.working && !G.claiming && nclaim > 0 -> nclaim--; G.claiming=1; G.owed = G.owed | AGENT_OWES_CLAIM; pump_all() } }
 #define QUIET (P.up && conn && P.gw && len(up) == 0 && len(dn) == 0 && !P.owed && !P.dirty && !P.feeding && !P.feed_end && !P.resetting && !P.told_late && \
   !P.activate && !P.yield && !P.sweep && !P.pc && !G.owed && !G.dirty && !G.runs && P.plan == PLAN_NONE)
-inline g_wants() { d_step { G.up && G.attached && !G.working && QUIET && !oact ->   /* HSRP: nobody is active */
+inline g_wants() { d_step { G.up && G.attached && !G.working && QUIET && (!oact || cut) ->   /* HSRP: nobody is active */
   asks++; assert(asks < 9); G.claiming=1; G.owed = G.owed | AGENT_OWES_CLAIM; pump_all() } }
 inline g_resync() { d_step { G.up && G.attached && !G.working && nresync > 0 && M.role == HA_ROLE_STANDBY && len(up) < UP && !G.owed -> nresync--; up!HA_RESYNC,0,0,0 } }
 inline g_make() { d_step { G.working && !G.has && nmake > 0 && !M.has -> nmake--; G.has=1; G.nxt=1; G.lim=0; G.taint=0; G.dirty=1; pump_all() } }
@@ -484,7 +534,7 @@ inline g_sendn() { d_step { SENDS && !wseq -> nsend--; G.nxt++ } }
 inline o_send() { d_step { OSENDS && wseq -> nsend--; assert(onxt != wseq || ws == 1); onxt++ } }
 inline o_sendw() { d_step { OSENDS && !wseq -> nsend--; wseq=onxt; ws=epi; wother=1; onxt++ } }
 inline o_sendn() { d_step { OSENDS && !wseq -> nsend--; onxt++ } }
-inline o_raise() { d_step { oact && onxt > oR && nsend > 0 && ((IDLE && !P.bulk) || M.role == HA_ROLE_ACTIVE) ->
+inline o_raise() { d_step { oact && onxt > oR && nsend > 0 && ((IDLE && !P.bulk && !cut) || M.role == HA_ROLE_ACTIVE) ->
   oR=onxt-1+STEP; if :: M.role == HA_ROLE_STANDBY -> M.R=MAX(M.R,oR); feed_sets(); pair_pump() :: else fi } }
 #define MAYGIVE (IDLE && M.role == HA_ROLE_ACTIVE && !oact && M.has && P.yield == YIELD_NONE && P.plan < PLAN_STOPPING)
 #ifndef M_RAISEGRANT
@@ -499,14 +549,14 @@ inline o_switch() { d_step { IDLE && nplan > 0 && P.plan == PLAN_NONE && M.has &
 inline o_planoff() { d_step { IDLE && P.plan != PLAN_NONE && noff > 0 -> noff--; plan_off(); pair_pump() } }    /* PLAN_TIMEOUT_US */
 inline o_grantmine() { d_step { IDLE && P.plan == PLAN_STOPPED && M.role == HA_ROLE_ACTIVE ->
   oact=1; onxt=(P.next -> P.next : M.R+1); oR=M.R; give(); pair_pump() } }
-#define INSTANDBY (IDLE && !P.bulk && M.role == HA_ROLE_STANDBY && oact)
+#define INSTANDBY (IDLE && !P.bulk && !cut && M.role == HA_ROLE_STANDBY && oact)
 inline o_offer() { d_step { INSTANDBY && P.gw && !P.offered && nback > 0 -> nback--; P.offered=1;
 #ifndef M_FORGET
   tell_owed(OWED_FORGET);
 #endif
   pair_pump() } }
 inline o_part() { d_step { INSTANDBY && P.offered == 1 -> P.offered=2; ostop=1;
-  if :: !P.owed && P.gw && conn && ROOM -> dn!HA_NEXT,onxt,0,1 :: else fi } }          /* lost: above the ceiling */
+  if :: !P.owed && !LATE && P.gw && conn && ROOM -> dn!HA_NEXT,onxt,0,1 :: else fi } }          /* lost: above the ceiling */
 inline o_offeroff() { d_step { INSTANDBY && P.offered && noff > 0 -> noff--; P.offered=0; ostop=0 } }
 inline o_grant() { d_step { INSTANDBY && P.offered == 2 && P.gw -> oact=0; ostop=0; take_over(1); pair_pump() } }
 /* the grant is lost, or finds no gateway process: the other box goes on, or is a standby like this one */
@@ -518,11 +568,24 @@ inline o_join() { d_step { INSTANDBY && !P.offered && (P.refetch || njoin > 0) -
   if :: P.refetch -> tell_owed(OWED_AGAIN); feed_begin() :: else fi; P.refetch=0; P.told_late=1; pair_pump() } }
 /* the records of a snapshot; until SNAP_END nothing else happens to it */
 inline o_upsert() { d_step { IDLE && P.bulk -> P.bulk=0; M.R=MAX(M.R,oR); M.has=1; M.taint=0; feed_record(); pair_pump() } }
-inline o_split() { d_step { M.role == HA_ROLE_ACTIVE && !oact && M.has && nsplit > 0 && P.yield == YIELD_NONE && !P.pc -> nsplit--;
+/* one that is fresh: not while ceilings are being raised, for then it has had no lease */
+inline o_split() { d_step { M.role == HA_ROLE_ACTIVE && !oact && M.has && nsplit > 0 && P.yield == YIELD_NONE && !P.pc && NOTRAISING -> nsplit--;
   if :: P.up -> plan_off(); pair_pump() :: else fi; oact=1; onxt=M.R+1; oR=M.R+STEP; epi=1 } }
-inline o_yields() { d_step { IDLE && M.role == HA_ROLE_ACTIVE && oact && P.yield == YIELD_NONE ->      /* held_merge() */
-  plan_off(); M.merged=(P.working || !P.gw); M.R=MAX(M.R,oR); oact=0; epi=0; if :: ws -> ws=2 :: else fi;
-  M.next_void=1; feed_record(); pair_pump() } }
+inline o_cut() { d_step { M.role == HA_ROLE_STANDBY && oact && !P.bulk && !P.pc && !cut && ncut > 0 -> ncut--; cut=1; ostop=0; P.offered=0 } }
+inline o_uncut() { d_step { cut && M.role == HA_ROLE_STANDBY -> cut=0 } }
+#ifndef M_MERGERAISE
+#define GIVEN raising    /* what one word has given it may have used */
+#else
+#define GIVEN 0
+#endif
+inline held_merge() { M.merged=(P.working || !P.gw); M.R=MAX(M.R+GIVEN,oR); oact=0; epi=0; if :: ws -> ws=2 :: else fi;
+  M.next_void=1; mg=1; mt=1; feed_record() }
+inline o_yields() { d_step { IDLE && M.role == HA_ROLE_ACTIVE && oact && P.yield == YIELD_NONE -> plan_off(); held_merge(); pair_pump() } }
+inline yield_off() { P.yield=YIELD_NONE; M.yield=0;
+  if :: P.gw -> if :: P.working -> P.owed = P.owed & ~OWED_YIELD; tell_owed(OWED_RESUME) :: else -> reactivate() fi :: else fi }
+/* both give way, and the other one asks: it has not gone on from what was told here */
+inline o_takesback() { d_step { IDLE && M.role == HA_ROLE_ACTIVE && oact && (P.yield == YIELD_STOPPING || P.yield == YIELD_LISTING) ->
+  yield_off(); held_merge(); pair_pump() } }
 inline o_wins() { d_step { IDLE && M.role == HA_ROLE_ACTIVE && oact && P.yield == YIELD_NONE ->
   plan_off(); P.yield=YIELD_STOPPING; P.activate=0; if :: P.working -> tell_owed(OWED_YIELD) :: else -> yield_stopped() fi; pair_pump() } }
 inline o_merges() { d_step { IDLE && P.yield == YIELD_LISTING && oact -> P.yield=YIELD_ASKED; oR=MAX(oR,M.R); onxt=oR+1; epi=0; if :: ws -> ws=2 :: else fi } }
@@ -539,9 +602,13 @@ inline o_yieldoff() { d_step { IDLE && P.yield && !oact ->
      skip
 #endif
      :: else fi;
-  P.yield=YIELD_NONE; M.yield=0;
-  if :: P.gw -> if :: P.working -> P.owed = P.owed & ~OWED_YIELD; tell_owed(OWED_RESUME) :: else -> reactivate() fi :: else fi; pair_pump() } }
+  yield_off(); pair_pump() } }
 
+#ifdef GONE
+#define ALONE (!P.up && (G.working -> M.role == HA_ROLE_ACTIVE && M.tenure == G.tenure && (!oact || epi) : !G.runs))
+#else
+#define ALONE 0
+#endif
 /* nothing is under way, and no fault is left: exactly one box works, and both processes say so; the copy is that of the mirror */
 #define RIGHT (P.up && G.up && conn && G.attached && P.gw && len(up) == 0 && len(dn) == 0 && !epi && P.yield == YIELD_NONE && P.plan == PLAN_NONE && \
   (M.role == HA_ROLE_ACTIVE -> !oact && P.working && G.working && G.runs : oact && !P.working && !G.working && !G.runs) && \
@@ -557,7 +624,7 @@ active proctype sys() {
   :: g_word() :: g_drained() :: g_giveup() :: g_bell() :: g_attach() :: g_detach() :: g_crash() :: g_start() :: g_lost() :: g_lostswitch() :: g_switch()
   :: g_claim() :: g_wants() :: g_resync() :: g_make() :: g_raise() :: g_again() :: g_send() :: g_sendw() :: g_sendn()
   :: o_send() :: o_sendw() :: o_sendn() :: o_raise() :: o_claim() :: o_claimdead() :: o_switch() :: o_planoff() :: o_grantmine() :: o_offer() :: o_part()
-  :: o_offeroff() :: o_grant() :: o_nogw() :: o_goeson() :: o_gave() :: o_join() :: o_upsert() :: o_split() :: o_yields() :: o_wins() :: o_merges() :: o_state() :: o_dies() :: o_diesmerged() :: o_yieldoff()
-  :: timeout -> assert(RIGHT); break
+  :: o_offeroff() :: o_grant() :: o_nogw() :: o_goeson() :: o_gave() :: o_join() :: o_upsert() :: o_split() :: o_yields() :: o_takesback() :: o_cut() :: o_uncut() :: o_wins() :: o_merges() :: o_state() :: o_dies() :: o_diesmerged() :: o_yieldoff()
+  :: timeout -> assert(RIGHT || ALONE); break
   od
 }

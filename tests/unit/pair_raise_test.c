@@ -1,5 +1,6 @@
 // A take-over raises all ceilings with one word of the mirror (rule 7): what each process may rely
 // on while they are still being raised one by one, and whoever dies meanwhile.
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -23,7 +24,8 @@ struct bed {
 	struct pair *p;
 	uint64_t now, raised, fed;  // as HA_ACTIVATE said; lowest ceiling that was fed
 	uint64_t set;               // lowest number to go on from at work
-	unsigned activated, limits, sets;
+	unsigned activated, limits, sets, sets_before;  // before HA_ACTIVATE
+	uint16_t refused;                               // a word that finds no room
 };
 
 static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
@@ -35,8 +37,11 @@ static int op_tell(void *ctx, const struct ha_word *w)
 {
 	struct bed *b = ctx;
 
+	if (w->type == b->refused)
+		return -EAGAIN;
 	if (w->type == HA_ACTIVATE) {
 		b->activated++;
+		b->sets_before = b->sets;
 		b->raised = 0;
 		if (w->len == sizeof(b->raised))
 			memcpy(&b->raised, w->payload, sizeof(b->raised));
@@ -205,10 +210,9 @@ static void gateway_process_dies(void **state)
 	assert_true(least >= b->fed + b->raised);
 }
 
-// The other box gives way meanwhile: what is told then is above what the one word allowed.
-static void other_gives_way(void **state)
+// The other box asks: it was active too, and has the same ceilings.
+static void join(struct bed *b)
 {
-	struct bed *b = *state;
 	struct pair_msg join = {
 		.type = PAIR_JOIN,
 		.group = 1,
@@ -221,8 +225,6 @@ static void other_gives_way(void **state)
 	uint8_t bytes[4096];
 	struct wbuf out;
 
-	word(b, HA_CLAIM);
-	assert_int_equal(raising(b), STEP);
 	pair_link(b->p, true, b->now);
 	assert_int_equal(raising(b), STEP);
 	wbuf_init(&out, bytes, sizeof(bytes));
@@ -233,8 +235,38 @@ static void other_gives_way(void **state)
 	pair_msg_list_end(&out, mark);
 	assert_int_equal(pair_msg_finish(&out), 0);
 	assert_int_equal(pair_receive(b->p, bytes, out.len, b->now), 0);
+}
+
+// The other box gives way meanwhile: what is told then is above what the one word allowed.
+static void other_gives_way(void **state)
+{
+	struct bed *b = *state;
+
+	word(b, HA_CLAIM);
+	assert_int_equal(raising(b), STEP);
+	join(b);
 	assert_int_equal(b->sets, SAS);
 	assert_true(b->set > FIRST + STEP);
+}
+
+// It does so while HA_ACTIVATE waits for room: the gateway process begins with what the merge has
+// told, and may not go further at once than that.
+static void other_gives_way_before_it_begins(void **state)
+{
+	struct bed *b = *state;
+
+	b->refused = HA_ACTIVATE;
+	word(b, HA_CLAIM);
+	assert_int_equal(raising(b), STEP);
+	join(b);
+	assert_int_equal(b->activated, 0);
+	b->refused = 0;
+	(void)pair_writable(b->p, b->now);
+	(void)pair_writable(b->p, b->now);
+	assert_int_equal(b->activated, 1);
+	assert_int_equal(b->sets_before, SAS);
+	assert_true(b->set > FIRST + STEP);
+	assert_int_equal(b->raised, 0);
 }
 
 // A copy that may be old is tainted; nothing is given away. Neither while our own lease may run.
@@ -267,6 +299,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(standby_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(gateway_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(other_gives_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_gives_way_before_it_begins, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_always, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_from_an_old_copy, setup, teardown),
 	};
