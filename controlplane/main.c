@@ -18,6 +18,7 @@
 #include "gateway.h"
 #include "log.h"
 #include "realtime.h"
+#include "rights.h"
 #include "rri.h"
 #include "secret.h"
 #include "startup.h"
@@ -339,8 +340,13 @@ static void service_notify(const char *state)
 static int run(struct gateway *g)
 {
 	struct err err = {0};
+	char missing[128];
 
 	g->started_us = loop_clock_us();
+	if (rights_missing(missing, sizeof(missing))[0])
+		log_event("SYS", LOG_L_WARNING, "RIGHTS",
+			  "This process lacks %s: devices, addresses or routes will be refused",
+			  missing);
 	// Before what else runs on these cores, also while starting; not permitted: as before.
 	(void)setpriority(PRIO_PROCESS, 0, GATEWAY_NICE);
 	for (size_t i = 0; i < BOOT_STEPS; i++) {

@@ -1,11 +1,14 @@
 // DPDK's environment layer. The calling thread becomes the main lcore without being tied to a
 // core; workers get one lcore each, tied to a core only when the operator named cores. What the
-// library wants to say goes to standard error; its last line is kept for error sentences.
+// library wants to say goes to standard error; the first line of a failure, which names the cause,
+// is kept for error sentences.
 #include "eal.h"
 #include "fib.h"
 #include "log.h"
+#include "loop.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -18,31 +21,59 @@
 
 #define MEMORY_MB 384  // tables (two of 32 MB), 16k packet buffers, SAs; pages come as touched
 #define ARGS_MAX  64
+#define QUIET_US  600000000u  // for which a line of the library is not said again
 
-static char last_line[200];
+static char first_line[200];
 static bool started, huge;
 static int cores[RTE_MAX_LCORE], core_count;
 
+// A device that does not come up is tried again and again: what was said of it is not said each
+// time.
+static bool said_lately(const char *line)
+{
+	static struct {
+		char text[sizeof(first_line)];
+		uint64_t at_us;
+	} said[8];
+	uint64_t now = loop_clock_us();
+	unsigned oldest = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		if (said[i].at_us && strcmp(said[i].text, line) == 0 &&
+		    now - said[i].at_us < QUIET_US)
+			return true;
+		if (said[i].at_us < said[oldest].at_us)
+			oldest = i;
+	}
+	said[oldest].at_us = now;
+	snprintf(said[oldest].text, sizeof(said[oldest].text), "%s", line);
+	return false;
+}
+
 static ssize_t log_write(void *cookie, const char *text, size_t len)
 {
-	size_t n = len < sizeof(last_line) ? len : sizeof(last_line) - 1;
+	char line[sizeof(first_line)];
+	size_t n = len < sizeof(line) ? len : sizeof(line) - 1;
 
-	memcpy(last_line, text, n);
-	while (n && isspace((unsigned char)last_line[n - 1]))
+	memcpy(line, text, n);
+	while (n && isspace((unsigned char)line[n - 1]))
 		n--;
-	last_line[n] = 0;
-	fwrite(text, 1, len, stderr);
+	line[n] = 0;
+	if (!first_line[0])
+		memcpy(first_line, line, sizeof(line));
+	if (!said_lately(line))
+		fwrite(text, 1, len, stderr);
 	return (ssize_t)len;
 }
 
-const char *eal_last_error(void)
+const char *eal_error(void)
 {
-	return last_line;
+	return first_line;
 }
 
 void eal_error_reset(void)
 {
-	last_line[0] = 0;
+	first_line[0] = 0;
 }
 
 bool eal_hugepages(void)
@@ -123,18 +154,54 @@ static void lcores_format(unsigned workers, const char *allowed, char *out, size
 	}
 }
 
-static unsigned long hugepages_free(void)
+// Kilobytes in hugepages that nobody uses or has been promised, of one size ("hugepages-2048kB").
+static unsigned long hugepages_of(const char *size)
 {
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[128];
-	unsigned long n = 0;
+	static const char *const files[] = {"free_hugepages", "resv_hugepages"};
+	unsigned long kb = 0, pages[2] = {0};
+	char path[128];
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "HugePages_Free: %lu", &n) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return n;
+	if (sscanf(size, "hugepages-%lukB", &kb) != 1)
+		return 0;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%.40s/%s", size, files[i]);
+		FILE *f = fopen(path, "r");
+		if (!f || fscanf(f, "%lu", &pages[i]) != 1)
+			pages[i] = 0;
+		if (f)
+			fclose(f);
+	}
+	return pages[0] > pages[1] ? (pages[0] - pages[1]) * kb : 0;
+}
+
+static unsigned long hugepages_free_mb(void)
+{
+	DIR *d = opendir("/sys/kernel/mm/hugepages");
+	unsigned long kb = 0;
+
+	for (const struct dirent *e; d && (e = readdir(d));)
+		kb += hugepages_of(e->d_name);
+	if (d)
+		closedir(d);
+	return kb / 1024;
+}
+
+static unsigned memory_mb(const struct dp_params *p)
+{
+	return p->memory_mb ? p->memory_mb : MEMORY_MB + fib_memory_mb(p->routes);
+}
+
+// DPDK starts once in a process: with too few it would not start at all.
+static bool hugepages_suffice(const struct dp_params *p)
+{
+	unsigned long free_mb = hugepages_free_mb();
+
+	if (free_mb >= memory_mb(p))
+		return true;
+	log_event("DATAPLANE", LOG_L_NOTICE, "NO_HUGEPAGES",
+		  "%lu MB in free hugepages, %u MB are needed: running on ordinary memory, slower",
+		  free_mb, memory_mb(p));
+	return false;
 }
 
 // Without hugepages no real device can work, so the bus is not even searched.
@@ -146,13 +213,12 @@ static const char *const memory_kind[2][4] = {
 static int init(const struct dp_params *p, bool with_huge, struct err *err)
 {
 	char allowed[512], lcores[8192], prefix[64], memory[16], *argv[ARGS_MAX];
-	unsigned mb = p->memory_mb ? p->memory_mb : MEMORY_MB + fib_memory_mb(p->routes);
 	int argc = 0;
 
 	allowed_format(allowed, sizeof(allowed));
 	lcores_format(p->workers, allowed, lcores, sizeof(lcores));
 	snprintf(prefix, sizeof(prefix), "tandem-%s", p->instance ? p->instance : "0");
-	snprintf(memory, sizeof(memory), "%u", mb);
+	snprintf(memory, sizeof(memory), "%u", memory_mb(p));
 	const char *fixed[] = {
 		"tandemd", "--lcores",      lcores, "--main-lcore",   "0",           "-m",
 		memory,    "--file-prefix", prefix, "--no-telemetry", "--log-level", "error"};
@@ -166,7 +232,7 @@ static int init(const struct dp_params *p, bool with_huge, struct err *err)
 	eal_error_reset();
 	if (rte_eal_init(argc, argv) < 0)
 		return err_set(err, -(rte_errno ? rte_errno : EIO), "DPDK does not start: %s",
-			       last_line[0] ? last_line : rte_strerror(rte_errno));
+			       first_line[0] ? first_line : rte_strerror(rte_errno));
 	return 0;
 }
 
@@ -180,9 +246,6 @@ int eal_start(const struct dp_params *p, struct err *err)
 		return err_set(err, -EALREADY, "DPDK starts only once in a process");
 	started = true;
 	log_quiet();
-	huge = p->hugepages && hugepages_free() > 0;
-	if (p->hugepages && !huge)
-		log_event("DATAPLANE", LOG_L_NOTICE, "NO_HUGEPAGES",
-			  "No free hugepages: running on ordinary memory, slower");
+	huge = p->hugepages && hugepages_suffice(p);
 	return init(p, huge, err);
 }

@@ -9,5 +9,5 @@
 int eal_start(const struct dp_params *p, struct err *err);
 bool eal_hugepages(void);
 int eal_worker_core(unsigned worker);  // pinned core or -1
-const char *eal_last_error(void);      // last line the library logged since eal_error_reset
+const char *eal_error(void);           // first line the library logged since eal_error_reset
 void eal_error_reset(void);

@@ -72,11 +72,17 @@ static void kernel_silence(const char *iface)
 		{"ipv6", "disable_ipv6", "1"},
 	};
 
-	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
-		if (sysctl_write(set[i].family, iface, set[i].key, set[i].value))
-			log_event("DATAPLANE", LOG_L_WARNING, "KERNEL_IF",
-				  "Cannot set %s %s of %s: the kernel may answer beside us",
-				  set[i].family, set[i].key, iface);
+	static char refused[64];
+	bool again = strcmp(refused, iface) == 0;  // a device that does not come up is tried again
+
+	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
+		if (sysctl_write(set[i].family, iface, set[i].key, set[i].value) == 0 || again)
+			continue;
+		snprintf(refused, sizeof(refused), "%s", iface);
+		log_event("DATAPLANE", LOG_L_WARNING, "KERNEL_IF",
+			  "Cannot set %s %s of %s: the kernel may answer beside us", set[i].family,
+			  set[i].key, iface);
+	}
 }
 
 static int big_pool_get(struct err *err)
@@ -118,6 +124,11 @@ int port_device_probe(struct port *p, struct err *err)
 	snprintf(name, sizeof(name), "%.*s", (int)len, args);
 	if (rte_eth_dev_get_port_by_name(name, &p->dpdk) == 0 && !vdev)
 		return 0;  // found at start
+	if (!vdev && !eal_hugepages())
+		return err_set(err, -ENOTSUP,
+			       "device %s of %s needs hugepages, and too few were free when the "
+			       "data plane started",
+			       name, p->name);
 	bool packet_socket = strncmp(name, "net_af_packet", 13) == 0 && !strstr(args, "framesz=");
 	p->big_frames = packet_socket || p->mtu > SMALL_MTU;
 	snprintf(full, sizeof(full), "%s%s", args[len] ? args + len + 1 : "",
@@ -130,7 +141,7 @@ int port_device_probe(struct port *p, struct err *err)
 		return err_set(err, rc, "device %s is in use by another port", name);
 	if (rc || rte_eth_dev_get_port_by_name(name, &p->dpdk) != 0)
 		return err_set(err, rc ? rc : -ENODEV, "device %s of %s cannot be used%s%s", name,
-			       p->name, eal_last_error()[0] ? ": " : "", eal_last_error());
+			       p->name, eal_error()[0] ? ": " : "", eal_error());
 	return 0;
 }
 
