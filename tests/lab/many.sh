@@ -12,7 +12,8 @@ many_config() { # many_config COUNT
 	printf '%s\n' "crypto map MAP2 20 ipsec-isakmp" " set peer 6.6.25.9" \
 		" set transform-set SET2" " match address MANY"
 }
-many_on() { many_line "$1" "reverse-route tag 77 static"; } # many_on NODE
+# many_on NODE. PAIR_ADVERTISE: routers are told that address, as the pair's own route
+many_on() { many_line "$1" "reverse-route tag 77${PAIR_ADVERTISE:+ advertise $PAIR_ADVERTISE} static"; }
 many_off() { many_line "$1" "no reverse-route"; }
 many_line() {
 	cli "$1" "configure terminal" "crypto map MAP2 20 ipsec-isakmp" "$2" "end" >/dev/null
@@ -21,6 +22,10 @@ many_line() {
 many_kernel() { ns_ip "gw$1" route show proto 215 | wc -l; } # many_kernel NODE
 many_static() { many_of "f$1" static; } # (asking staticd itself for its lines would hold it up)
 many_bgp() { ns_ip rin route show proto bgp | wc -l; }
+many_hops() { # how many of rin's routes by BGP or OSPF have which next hop
+	{ ns_ip rin route show proto bgp && ns_ip rin route show proto ospf; } |
+		sed -n 's/.* via \([^ ]*\) .*/\1/p' | sort | uniq -c | tr -s ' \n' ' '
+}
 many_ospf() { many_of fr ospf; }
 many_of() { # many_of FRR TYPE: in zebra's table
 	frr vtysh "$1" -c "show ip route summary json" | jq "[.routes[] | select(.type == \"$2\") | .rib] | add // 0"

@@ -2,7 +2,9 @@
 # routes.sh [COUNT [ROUNDS]] - measures reverse routes in the two-gateway lab: a single SA's, and COUNT
 # (10,000) at once, added, removed and moved with the role, with the hellos meanwhile. Prints the
 # figures of docs/ha.md. Needs root; by hand, on an otherwise idle machine.
-#   TANDEM_BUILD  build directory (default build)
+#   TANDEM_BUILD    build directory (default build)
+#   PAIR_ADVERTISE  (6.6.146.99) routers are told that address as next hop, not each box
+#   PAIR_ROUTING    default "ospf bgp"
 . "$(dirname "$(readlink -f "$0")")/../netns/_init.sh"
 . "$REPO/tests/lab/pair.sh"
 . "$REPO/tests/lab/hello.sh"
@@ -45,15 +47,36 @@ hellos() { # hellos NAME: watched since hello_watch
 	echo "   changes of roles: $(pair_timeline "$2" | wc -l)"
 }
 
+# rin_watch: the fewest routes that the inside router had, looked at five times a second, until rin_seen
+rin_watch() {
+	rm -f "$TMP/rin-enough"
+	while [ ! -e "$TMP/rin-enough" ]; do
+		echo "$(($(now_ms) - T)) $(many_rin)"
+		sleep 0.2
+	done >"$TMP/rin-many" &
+	WATCH=$!
+	SPAWNED+=($!)
+}
+many_rin() { ns_ip rin route show proto "$RIN_PROTO" | wc -l; }
+rin_seen() {
+	touch "$TMP/rin-enough"
+	wait "$WATCH"
+	awk '!n || $2 < least { least = $2; at = $1 } { n++ } END {
+		printf "   at the inside router: %d at the fewest, after %d ms (%d looks)\n", least, at, n }' "$TMP/rin-many"
+}
+pair_routes_by bgp && RIN_PROTO=bgp || RIN_PROTO=ospf
+
 pair_topology
 PAIR_EXTRA=$(many_config "$COUNT")
 pair_start
 wait_event 20 pair_settled a
 wait_event 60 rin_adjacent_both
-step "one SA at a time"
-ss_start spk spk
-ss_conn spk pair RTS=6.6.16.0/24
-single
+if [ -z "${PAIR_ADVERTISE:-}" ]; then
+	step "one SA at a time"
+	ss_start spk spk
+	ss_conn spk pair RTS=6.6.16.0/24
+	single
+fi
 
 began=$(now_ms)
 hello_watch many rt g
@@ -63,13 +86,14 @@ for ((i = 1; i <= ROUNDS; i++)); do
 	many_on a
 	reaches "in the kernel" at_least "$COUNT" many_kernel a
 	reaches "in staticd" at_least "$COUNT" many_static a
-	reaches "at the inside router, BGP, forwarding" at_least "$COUNT" many_bgp
+	! pair_routes_by bgp || reaches "at the inside router, BGP, forwarding" at_least "$COUNT" many_bgp
 	reaches "at the inside router, OSPF" at_least "$COUNT" many_ospf
+	echo "   next hops: $(many_hops)"
 	step "$COUNT off"
 	T=$(now_ms)
 	many_off a
 	reaches "out of the kernel" at_most 0 many_kernel a
-	reaches "out of the inside router, BGP" at_most 0 many_bgp
+	! pair_routes_by bgp || reaches "out of the inside router, BGP" at_most 0 many_bgp
 	reaches "out of the inside router, OSPF" at_most 3 many_ospf
 	reaches "out of staticd" at_most 0 many_static a
 done
@@ -78,14 +102,22 @@ hellos many "$began"
 step "$COUNT move with the role"
 many_on a
 many_on b
-wait_event 120 at_least "$COUNT" many_bgp
+wait_event 120 at_least "$COUNT" many_rin
+wait_event 120 at_least "$COUNT" many_static a
 began=$(now_ms)
 hello_watch role rt g
 T=$(now_ms)
+rin_watch
 pair_priority b 120
 reaches "out of the old one's kernel" at_most 0 many_kernel a
 reaches "in the new one's kernel" at_least "$COUNT" many_kernel b
+reaches "in the new one's staticd" at_least "$COUNT" many_static b
+reaches "out of the old one's staticd" at_most 0 many_static a
+wait_event 120 at_least "$COUNT" many_rin
+since "all at the inside router (again)"
 sleep 3
+rin_seen
+echo "   next hops: $(many_hops)"
 hellos role "$began"
 pair_timeline "$began"
 step "callbacks of the control loops over 5 ms"
