@@ -92,6 +92,8 @@ struct pair *pair_create(unsigned group, struct mirror *m, const struct pair_ops
 	p->group = group;
 	p->m = m;
 	p->ops = *ops;
+	if (p->ops.sweep == 0 || p->ops.sweep > HA_BATCH)
+		p->ops.sweep = HA_BATCH;
 	p->now = now;
 	p->ops.random(p->ops.ctx, &p->boot, sizeof(p->boot));
 	p->unattached = role_of(p) == HA_ROLE_ACTIVE;

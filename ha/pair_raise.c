@@ -100,8 +100,6 @@ void ack_receive(struct pair *p, const struct pair_msg *m)
 }
 
 // ---- all of them ------------------------------------------------------------------------------
-unsigned pair_sweep_size = HA_BATCH;
-
 void sweep_begin(struct pair *p, uint64_t step)
 {
 	step = step > raising(p) ? step : raising(p);
@@ -164,7 +162,7 @@ static int sweep_batch(struct pair *p)
 
 	if (session)
 		list_open(p, &o, &mark);
-	while (n < pair_sweep_size && mirror_next(p->m, p->group, &cursor, &sa)) {
+	while (n < p->ops.sweep && mirror_next(p->m, p->group, &cursor, &sa)) {
 		// one that is tainted meanwhile may have used what it was given
 		if ((sa.taint && !raising(p) && !p->sweep_again) || sa.kind != HA_CHILD_SA)
 			continue;

@@ -26,6 +26,8 @@ struct pair_ops {
 	// be called; -ENOTCONN: no gateway process is attached.
 	int (*tell)(void *ctx, const struct ha_word *w);
 	void (*random)(void *ctx, void *buf, size_t len);
+	// How many ceilings are raised at a time when all are: 0, HA_BATCH. Few, for tests.
+	unsigned sweep;
 };
 
 // The group's state is what the mirror holds (a newcomer's when it holds none).
@@ -67,5 +69,3 @@ void pair_get_counters(const struct pair *p, struct pair_counters *out);
 // valid during the call.
 void pair_observe(struct pair *p, void (*fn)(void *ctx, unsigned group, const char *text),
 		  void *ctx);
-// How many ceilings are raised at a time when all are: HA_BATCH; the schedules make it small.
-extern unsigned pair_sweep_size;

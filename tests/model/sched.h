@@ -106,7 +106,7 @@ struct world {
 	bool wire, alive, end[BOXES];
 	uint64_t up_at[BOXES], down_at[BOXES], retry_at;
 	struct queue to[BOXES];
-	unsigned delay_us, window, ring;
+	unsigned delay_us, window, ring, sweep;
 	bool hears[BOXES];
 	// truth
 	struct peer_sa peer[SAS];

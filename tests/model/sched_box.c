@@ -82,7 +82,11 @@ void box_digest(struct box *b)
 
 void standby_start(struct box *b)
 {
-	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
+	struct pair_ops ops = {.ctx = b,
+			       .send = op_send,
+			       .tell = op_tell,
+			       .random = op_random,
+			       .sweep = world.sweep};
 	struct err err;
 	bool made;
 

@@ -243,7 +243,7 @@ void run_begin(uint64_t seed, bool tracing)
 	world.delay_us = one_in(2) ? 200 : (unsigned)rnd(8000);
 	world.window = one_in(3) ? 4 : 256;
 	world.ring = one_in(3) ? 8 : 1024;
-	pair_sweep_size = seed % 3 ? 1 + (unsigned)(seed % 5) : HA_BATCH;
+	world.sweep = seed % 3 ? 1 + (unsigned)(seed % 5) : 0;
 	for (unsigned n = 0; n < BOXES; n++) {
 		world.box[n].n = n;
 		world.box[n].mem = mem[n];

@@ -24,11 +24,15 @@ struct bed {
 	struct pair *p;
 	uint64_t now;
 	bool full, blocked;    // the ring to the gateway process; the link
+	uint16_t refused;      // a word that finds no room
+	unsigned sweep;        // ceilings at a time, 0 = as usual
 	struct pair_msg sent;  // last of each kind would be too many: the last one
 	uint8_t bytes[PAIR_MESSAGE_MAX];
 	unsigned sent_of[PAIR_TYPES], told_of[128];
 	struct ha_word told[128];
 	unsigned words, last[128];  // which word of all was the last of its type
+	uint64_t activate_raised;   // what HA_ACTIVATE said of all ceilings
+	uint64_t fed, set;          // lowest ceiling that was fed, lowest number set at work
 };
 
 static inline int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
@@ -47,11 +51,20 @@ static inline int op_tell(void *ctx, const struct ha_word *w)
 {
 	struct bed *b = ctx;
 
-	if (b->full)
+	if (b->full || w->type == b->refused)
 		return -EAGAIN;
 	b->told[w->type] = *w;
 	b->told_of[w->type]++;
 	b->last[w->type] = ++b->words;
+	if (w->type == HA_ACTIVATE) {
+		b->activate_raised = 0;
+		if (w->len == sizeof(b->activate_raised))
+			memcpy(&b->activate_raised, w->payload, w->len);
+	}
+	if (w->type == HA_FEED && w->sa.ceiling < b->fed)
+		b->fed = w->sa.ceiling;
+	if (w->type == HA_SET && w->a < b->set)
+		b->set = w->a;
 	return 0;
 }
 
@@ -95,7 +108,8 @@ static inline void upsert(struct bed *b, uint64_t id, uint64_t seq)
 
 static inline void pair_start(struct bed *b)
 {
-	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
+	struct pair_ops ops = {
+		.ctx = b, .send = op_send, .tell = op_tell, .random = op_random, .sweep = b->sweep};
 
 	b->p = pair_create(1, b->m, &ops, b->now);
 	assert_non_null(b->p);
@@ -173,4 +187,63 @@ static inline void message(struct bed *b, struct pair_msg *m)
 	pair_msg_begin(&w, m);
 	assert_int_equal(pair_msg_finish(&w), 0);
 	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+}
+
+// The standby joins the other box, active, in session 6: it has asked, then has its answer.
+static inline void join_asked(struct bed *b)
+{
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_ROLE) | HAS(TLV_BOOT),
+			      .role = HA_ROLE_ACTIVE,
+			      .session = {99, 4}};
+
+	pair_link(b->p, true, b->now);
+	message(b, &hi);
+	assert_int_equal(b->sent.type, PAIR_JOIN);
+}
+
+static inline void join_answered(struct bed *b, uint64_t fresh)
+{
+	struct pair_msg st = {.type = PAIR_STATE,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_SLOT) |
+				     HAS(TLV_JOINS) | HAS(TLV_ROLE) | HAS(TLV_FRESH) | HAS(TLV_LSN),
+			      .session = {99, 6},
+			      .slot = 1,
+			      .join = {1, 2},
+			      .role = HA_ROLE_ACTIVE,
+			      .fresh = fresh,
+			      .lsn = 1};
+
+	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
+	message(b, &st);
+}
+
+// A record of session 6.
+static inline void record(struct bed *b, uint64_t id, uint64_t ceiling, uint64_t lsn)
+{
+	const struct ha_sa sa = {.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = ceiling};
+	struct pair_msg m = {.type = PAIR_UPSERT,
+			     .group = 1,
+			     .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			     .session = {99, 6},
+			     .lsn = lsn};
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, &m);
+	pair_msg_put_record(&w, &sa);
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+}
+
+static inline void snap_end(struct bed *b, uint64_t lsn)
+{
+	struct pair_msg end = {.type = PAIR_SNAP_END,
+			       .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			       .session = {99, 6},
+			       .lsn = lsn};
+
+	message(b, &end);
+	assert_int_equal(get(b, MIRROR_HOT), 1);
 }

@@ -1,6 +1,5 @@
 // A take-over raises all ceilings with one word of the mirror (rule 7): what each process may rely
-// on while they are still being raised one by one, and whoever dies meanwhile.
-#include <errno.h>
+// on while they are still being raised one by one, what waits for that, and whoever dies meanwhile.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -9,129 +8,33 @@
 
 #include <cmocka.h>
 
-#include "mirror.h"
-#include "pair.h"
-#include "pair_msg.h"
+#include "pair_bed.h"
 
-#define MS    1000ull
-#define SAS   10
+#define SAS   20
 #define STEP  65536
 #define FIRST 1000
+#define TA    (230 * MS * 5 / 4)
 
-struct bed {
-	uint8_t *mem;
-	struct mirror *m;
-	struct pair *p;
-	uint64_t now, raised, fed;  // as HA_ACTIVATE said; lowest ceiling that was fed
-	uint64_t set;               // lowest number to go on from at work
-	unsigned activated, limits, sets, sets_before;  // before HA_ACTIVATE
-	uint16_t refused;                               // a word that finds no room
-};
-
-static int op_send(void *ctx, unsigned group, const uint8_t *bytes, size_t len)
+// A standby with many SAs and a lease, whose sweeps take one at a time.
+static void many(struct bed *b)
 {
-	return 0;
-}
-
-static int op_tell(void *ctx, const struct ha_word *w)
-{
-	struct bed *b = ctx;
-
-	if (w->type == b->refused)
-		return -EAGAIN;
-	if (w->type == HA_ACTIVATE) {
-		b->activated++;
-		b->sets_before = b->sets;
-		b->raised = 0;
-		if (w->len == sizeof(b->raised))
-			memcpy(&b->raised, w->payload, sizeof(b->raised));
-	}
-	b->limits += w->type == HA_LIMITS;
-	if (w->type == HA_FEED && w->sa.ceiling < b->fed)
-		b->fed = w->sa.ceiling;
-	if (w->type == HA_SET)
-		b->set = b->sets++ && b->set < w->a ? b->set : w->a;
-	return 0;
-}
-
-static void op_random(void *ctx, void *buf, size_t len)
-{
-	memset(buf, 7, len);
-}
-
-static void word(struct bed *b, uint16_t type)
-{
-	struct ha_word w = {.type = type, .group = 1};
-
-	assert_int_equal(pair_word(b->p, &w, b->now), 0);
-}
-
-static void pair_start(struct bed *b)
-{
-	struct pair_ops ops = {.ctx = b, .send = op_send, .tell = op_tell, .random = op_random};
-
-	b->p = pair_create(1, b->m, &ops, b->now);
-	assert_non_null(b->p);
-}
-
-static void gateway_start(struct bed *b)
-{
-	struct ha_hello h = {.hello_ms = 50, .hold_ms = 150, .priority = 100};
-	struct ha_word w = {
-		.type = HA_HELLO, .group = 1, .len = sizeof(h), .payload = (const uint8_t *)&h};
-
-	b->fed = UINT64_MAX;
-	(void)mirror_restart_add(b->m);
-	word(b, HA_ATTACH);
-	assert_int_equal(pair_word(b->p, &w, b->now), 0);
-}
-
-// A fresh standby with SAs of the other box.
-static int setup(void **state)
-{
-	const struct mirror_id id = {.boot = {1}};
-	size_t bytes = mirror_min_size();
-	struct bed *b = calloc(1, sizeof(*b));
-	struct err err;
-	bool made;
-
-	b->mem = calloc(1, bytes);
-	b->m = mirror_attach(b->mem, bytes, &id, &made, &err);
-	b->now = 1000000 * MS;
+	b->sweep = 1;
 	for (uint64_t n = 1; n <= SAS; n++) {
 		struct ha_sa sa = {.id = n, .group = 1, .kind = HA_CHILD_SA, .ceiling = FIRST};
 		assert_int_equal(mirror_put(b->m, &sa), 0);
 	}
-	mirror_word_set(b->m, 1, MIRROR_LINEAGE, 99);
-	mirror_word_set(b->m, 1, MIRROR_SLOT, 1);
-	mirror_word_set(b->m, 1, MIRROR_JOIN0, 1);
-	mirror_word_set(b->m, 1, MIRROR_JOIN1, 1);
-	mirror_word_set(b->m, 1, MIRROR_SESSION, 4);
-	mirror_word_set(b->m, 1, MIRROR_HOT, 1);
-	mirror_word_set(b->m, 1, MIRROR_FRESH_UNTIL, b->now + 100 * MS);
-	mirror_word_set(b->m, 1, MIRROR_ROLE, HA_ROLE_STANDBY);
-	pair_sweep_size = 1;
-	pair_start(b);
-	gateway_start(b);
-	*state = b;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bed *b = *state;
-
-	pair_sweep_size = HA_BATCH;
-	pair_destroy(b->p);
-	mirror_close(b->m);
-	free(b->mem);
-	free(b);
-	return 0;
+	standby(b, 100);
 }
 
 static uint64_t raising(const struct bed *b)
 {
-	return mirror_word_get(b->m, 1, MIRROR_RAISING);
+	return get(b, MIRROR_RAISING);
+}
+
+// What HA_ACTIVATE has said last.
+static uint64_t activated(const struct bed *b)
+{
+	return b->activate_raised;
 }
 
 static void ceilings(const struct bed *b, uint64_t *least, uint64_t *most)
@@ -147,67 +50,312 @@ static void ceilings(const struct bed *b, uint64_t *least, uint64_t *most)
 	}
 }
 
+static uint64_t least(const struct bed *b)
+{
+	uint64_t low, high;
+
+	ceilings(b, &low, &high);
+	return low;
+}
+
+static void raised(struct bed *b)
+{
+	for (unsigned i = 0; i < 20 && raising(b); i++)
+		pair_tick(b->p, b->now += MS);
+	assert_int_equal(raising(b), 0);
+}
+
+static void gateway_again(struct bed *b)
+{
+	b->fed = UINT64_MAX;
+	(void)mirror_restart_add(b->m);
+	word(b, HA_ATTACH, 0, 0, 0);
+	hello(b, true, false);
+}
+
+// ---- alone -------------------------------------------------------------------------------------
 // The gateway process hears of it when it begins, before the first of them says so itself.
 static void all_at_once(void **state)
 {
 	struct bed *b = *state;
-	uint64_t least, most;
+	uint64_t low, high;
 
-	word(b, HA_CLAIM);
-	assert_int_equal(b->activated, 1);
-	assert_int_equal(b->raised, STEP);
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(activated(b), STEP);
 	assert_int_equal(raising(b), STEP);
-	ceilings(b, &least, &most);
-	assert_int_equal(least, FIRST);
-	for (unsigned i = 0; i < 10 && raising(b); i++)
-		pair_tick(b->p, b->now += MS);
-	assert_int_equal(raising(b), 0);
-	ceilings(b, &least, &most);
-	assert_int_equal(least, FIRST + STEP);
-	assert_int_equal(most, FIRST + STEP);
-	assert_int_equal(b->limits, SAS);
+	assert_int_equal(least(b), FIRST);
+	raised(b);
+	ceilings(b, &low, &high);
+	assert_int_equal(low, FIRST + STEP);
+	assert_int_equal(high, FIRST + STEP);
+	assert_int_equal(b->told_of[HA_LIMITS], SAS);
 	// asked again, it works already: what it was given then is not given twice
-	word(b, HA_CLAIM);
-	assert_int_equal(b->activated, 2);
-	assert_int_equal(b->raised, 0);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
+	assert_int_equal(activated(b), 0);
+}
+
+// It knows how far each may go: nothing waits for room in its ring.
+static void ring_is_full(void **state)
+{
+	struct bed *b = *state;
+
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(raising(b), STEP);
+	b->full = true;
+	raised(b);
+	assert_int_equal(least(b), FIRST + STEP);
+}
+
+// What is tainted meanwhile may have been used.
+static void tainted_meanwhile(void **state)
+{
+	struct bed *b = *state;
+
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(raising(b), STEP);
+	for (uint64_t n = 1; n <= SAS; n++)
+		mirror_set_taint(b->m, n, true);
+	raised(b);
+	assert_int_equal(least(b), FIRST + STEP);
 }
 
 // Numbers up to there may have been used, whoever dies in the middle.
 static void standby_process_dies(void **state)
 {
 	struct bed *b = *state;
-	uint64_t least, most;
 
-	word(b, HA_CLAIM);
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
 	assert_int_equal(raising(b), STEP);
 	pair_destroy(b->p);
 	pair_start(b);
 	assert_int_equal(raising(b), 0);
-	ceilings(b, &least, &most);
-	assert_true(least >= FIRST + STEP);
+	assert_true(least(b) >= FIRST + STEP);
 }
 
 static void gateway_process_dies(void **state)
 {
 	struct bed *b = *state;
-	uint64_t least, most;
 
-	word(b, HA_CLAIM);
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
 	assert_int_equal(raising(b), STEP);
 	pair_gateway_lost(b->p, b->now);
-	assert_int_equal(raising(b), STEP);  // and goes on, for the other box
-	gateway_start(b);
+	assert_int_equal(raising(b), STEP);
+	gateway_again(b);
 	assert_true(b->fed >= FIRST + STEP && b->fed != UINT64_MAX);
 	// another time all at once, above that
-	assert_int_equal(b->activated, 2);
-	ceilings(b, &least, &most);
-	assert_true(least >= FIRST + STEP);
-	if (b->raised)
-		assert_int_equal(raising(b), b->raised);
-	for (unsigned i = 0; i < 20 && raising(b); i++)
-		pair_tick(b->p, b->now += MS);
-	ceilings(b, &least, &most);
-	assert_true(least >= b->fed + b->raised);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
+	assert_true(least(b) >= FIRST + STEP);
+	if (activated(b))
+		assert_int_equal(raising(b), activated(b));
+	raised(b);
+	assert_true(least(b) >= b->fed + activated(b));
+}
+
+// It goes on without one: the other box has to hear of it.
+static void goes_on_without(void **state)
+{
+	struct bed *b = *state;
+
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	pair_gateway_lost(b->p, b->now);
+	assert_int_equal(raising(b), STEP);
+	raised(b);
+	assert_int_equal(least(b), FIRST + STEP);
+}
+
+// A copy that may be old is tainted; nothing is given away. Neither while our own lease may run.
+static void not_always(void **state)
+{
+	struct bed *b = *state;
+
+	many(b);
+	mirror_word_set(b->m, 1, MIRROR_LEASE_SENT, b->now - 10 * MS);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(activated(b), 0);
+	assert_int_equal(raising(b), 0);
+}
+
+static void not_from_an_old_copy(void **state)
+{
+	struct bed *b = *state;
+
+	many(b);
+	b->now += 101 * MS;
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(activated(b), 0);
+	assert_int_equal(raising(b), 0);
+}
+
+// ---- two boxes ---------------------------------------------------------------------------------
+// The standby process of a gateway process that is gone has granted: in a session with it from the
+// first moment, while the ceilings are being raised. `blocked`: the link is full.
+static void granted(struct bed *b, bool blocked)
+{
+	struct pair_msg grant = {.type = PAIR_GRANT,
+				 .has = HAS(TLV_SESSION) | HAS(TLV_ENDS) | HAS(TLV_KIND) |
+					HAS(TLV_MORE) | HAS(TLV_NONCE) | HAS(TLV_TERM),
+				 .kind = GRANT_AUTHORITATIVE,
+				 .session = {99, 8},
+				 .ends = {99, 6},
+				 .term = 230 * MS};
+
+	many(b);
+	join_asked(b);
+	join_answered(b, UINT64_MAX);
+	for (uint64_t n = 1; n <= SAS; n++)
+		record(b, n, FIRST, n);
+	snap_end(b, SAS + 1);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->sent.type, PAIR_CLAIM);
+	memcpy(grant.nonce, b->sent.nonce, sizeof(grant.nonce));
+	b->blocked = blocked;
+	message(b, &grant);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	assert_int_equal(raising(b), STEP);
+}
+
+static void pinged(struct bed *b)
+{
+	struct pair_msg m = {.type = PAIR_PING,
+			     .has = HAS(TLV_SESSION) | HAS(TLV_STAMP) | HAS(TLV_TERM),
+			     .session = {99, 8},
+			     .stamp = b->now,
+			     .term = 230 * MS};
+
+	message(b, &m);
+}
+
+static void goes_on(struct bed *b)
+{
+	b->blocked = false;
+	(void)pair_writable(b->p, b->now);
+}
+
+// No lease stands for ceilings that have not been told; limits wait for no acknowledgement, for
+// nobody has a lease.
+static void lease_waits(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg ack = {
+		.type = PAIR_ACK, .has = HAS(TLV_SESSION), .group = 1, .session = {99, 8}};
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	granted(b, false);
+	pinged(b);
+	assert_int_equal(raising(b), STEP);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 0);
+	word(b, HA_RAISE, 5, 300000, 0);
+	assert_int_equal(b->told[HA_LIMIT].id, 5);
+	assert_int_equal(b->told[HA_LIMIT].a, 300000);
+	unsigned limits = b->told_of[HA_LIMITS];
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, &ack);
+	size_t mark = pair_msg_list_begin(&w, TLV_LIMITS);
+	pair_msg_put_item(&w, TLV_LIMITS, &(struct pair_item){.id = 5, .value = 2});
+	pair_msg_list_end(&w, mark);
+	assert_int_equal(pair_msg_finish(&w), 0);
+	b->blocked = true;
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+	assert_int_equal(raising(b), STEP);
+	assert_int_equal(b->told_of[HA_LIMITS], limits);
+	goes_on(b);
+	raised(b);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 0);
+	pair_tick(b->p, b->now += MS);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 1);
+	assert_true(least(b) >= FIRST + STEP);
+	// from here on as always
+	limits = b->told_of[HA_LIMIT];
+	word(b, HA_RAISE, 5, 400000, 0);
+	assert_int_equal(b->told_of[HA_LIMIT], limits);
+}
+
+// Nor does it go on alone because it could give none.
+static void not_alone_meanwhile(void **state)
+{
+	struct bed *b = *state;
+
+	granted(b, true);
+	b->now += 2 * TA;
+	pair_tick(b->p, b->now);
+	assert_int_equal(raising(b), STEP);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	goes_on(b);
+	raised(b);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	b->now += TA - 20 * MS;
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	b->now += 21 * MS;
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ALONE), 1);
+}
+
+// Dead again, and the other box wants the role back: it has to have all ceilings first.
+static void grant_waits(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg claim = {.type = PAIR_CLAIM,
+				 .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_FRESH) |
+					HAS(TLV_LSN) | HAS(TLV_SLOT) | HAS(TLV_BOOT) |
+					HAS(TLV_TERM),
+				 .session = {99, 8},
+				 .nonce = {3},
+				 .term = 230 * MS};
+	struct pair_msg applied = {
+		.type = PAIR_APPLIED, .has = HAS(TLV_SESSION) | HAS(TLV_LSN), .session = {99, 8}};
+
+	granted(b, true);
+	pair_gateway_lost(b->p, b->now);
+	message(b, &claim);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 0);
+	b->blocked = false;
+	message(b, &claim);
+	assert_int_equal(raising(b), STEP);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 0);
+	// what was sent is there, but it is not all
+	applied.lsn = get(b, MIRROR_LSN);
+	message(b, &applied);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 0);
+	goes_on(b);
+	raised(b);
+	applied.lsn = get(b, MIRROR_LSN);
+	message(b, &applied);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 1);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_STANDBY);
+}
+
+// A box that joins meanwhile: the end of its snapshot counts as a lease.
+static void snapshot_waits(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg join = {.type = PAIR_JOIN,
+				.has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				.role = HA_ROLE_STANDBY,
+				.session = {99, 8},
+				.nonce = {9}};
+
+	granted(b, true);
+	message(b, &join);
+	goes_on(b);
+	assert_int_equal(b->sent_of[PAIR_STATE], 1);
+	assert_int_equal(raising(b), STEP);
+	assert_int_equal(b->sent_of[PAIR_SNAP_END], 0);
+	raised(b);
+	pair_tick(b->p, b->now += MS);
+	assert_int_equal(b->sent_of[PAIR_SNAP_END], 1);
 }
 
 // The other box asks: it was active too, and has the same ceilings.
@@ -234,6 +382,7 @@ static void join(struct bed *b)
 		pair_msg_put_item(&out, TLV_HELD, &(struct pair_item){.id = n, .value = FIRST});
 	pair_msg_list_end(&out, mark);
 	assert_int_equal(pair_msg_finish(&out), 0);
+	b->set = UINT64_MAX;
 	assert_int_equal(pair_receive(b->p, bytes, out.len, b->now), 0);
 }
 
@@ -242,10 +391,11 @@ static void other_gives_way(void **state)
 {
 	struct bed *b = *state;
 
-	word(b, HA_CLAIM);
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
 	assert_int_equal(raising(b), STEP);
 	join(b);
-	assert_int_equal(b->sets, SAS);
+	assert_int_equal(b->told_of[HA_SET], SAS);
 	assert_true(b->set > FIRST + STEP);
 }
 
@@ -255,53 +405,67 @@ static void other_gives_way_before_it_begins(void **state)
 {
 	struct bed *b = *state;
 
+	many(b);
 	b->refused = HA_ACTIVATE;
-	word(b, HA_CLAIM);
+	word(b, HA_CLAIM, 0, 0, 0);
 	assert_int_equal(raising(b), STEP);
 	join(b);
-	assert_int_equal(b->activated, 0);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 0);
 	b->refused = 0;
 	(void)pair_writable(b->p, b->now);
 	(void)pair_writable(b->p, b->now);
-	assert_int_equal(b->activated, 1);
-	assert_int_equal(b->sets_before, SAS);
+	assert_int_equal(b->told_of[HA_ACTIVATE], 1);
+	assert_int_equal(b->told_of[HA_SET], SAS);
+	assert_true(b->last[HA_SET] < b->last[HA_ACTIVATE]);
 	assert_true(b->set > FIRST + STEP);
-	assert_int_equal(b->raised, 0);
+	assert_int_equal(activated(b), 0);
 }
 
-// A copy that may be old is tainted; nothing is given away. Neither while our own lease may run.
-static void not_always(void **state)
+// This one gives way: the other box is told what it may have used.
+static void gives_way(void **state)
 {
 	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .session = {99, 40},
+			      .role = HA_ROLE_ACTIVE};
 
-	mirror_word_set(b->m, 1, MIRROR_LEASE_SENT, b->now - 10 * MS);
-	word(b, HA_CLAIM);
-	assert_int_equal(b->activated, 1);
-	assert_int_equal(b->raised, 0);
+	many(b);
+	word(b, HA_CLAIM, 0, 0, 0);
+	pair_link(b->p, true, b->now);
+	message(b, &hi);
+	assert_int_equal(b->told_of[HA_YIELD], 1);
+	assert_int_equal(raising(b), STEP);
+	struct ha_word w = {.type = HA_STOPPED, .group = 1, .b = 1};
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	assert_int_equal(b->sent.type, PAIR_JOIN);
 	assert_int_equal(raising(b), 0);
-}
-
-static void not_from_an_old_copy(void **state)
-{
-	struct bed *b = *state;
-
-	b->now += 101 * MS;
-	word(b, HA_CLAIM);
-	assert_int_equal(b->activated, 1);
-	assert_int_equal(b->raised, 0);
-	assert_int_equal(raising(b), 0);
+	struct rbuf it = b->sent.list;
+	struct pair_item item;
+	unsigned n = 0;
+	for (; pair_msg_item(&b->sent, &it, &item); n++)
+		assert_true(item.gone || item.value >= FIRST + STEP);
+	assert_int_equal(n, SAS);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(ring_is_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(tainted_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(standby_process_dies, setup, teardown),
 		cmocka_unit_test_setup_teardown(gateway_process_dies, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_gives_way, setup, teardown),
-		cmocka_unit_test_setup_teardown(other_gives_way_before_it_begins, setup, teardown),
+		cmocka_unit_test_setup_teardown(goes_on_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_always, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_from_an_old_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(lease_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(not_alone_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(grant_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(snapshot_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_gives_way, setup, teardown),
+		cmocka_unit_test_setup_teardown(other_gives_way_before_it_begins, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_way, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("pair_raise", tests, NULL, NULL);

@@ -34,50 +34,14 @@ static uint64_t lease_left(const struct bed *b)
 }
 
 // ---- the standby -------------------------------------------------------------------------------
-// `timed`: Ts becomes long between JOIN and STATE.
-static void state(struct bed *b, uint64_t fresh, bool timed)
-{
-	struct pair_msg hi = {.type = PAIR_HELLO,
-			      .has = HAS(TLV_SESSION) | HAS(TLV_ROLE) | HAS(TLV_BOOT),
-			      .role = HA_ROLE_ACTIVE,
-			      .session = {99, 4}};
-	struct pair_msg st = {.type = PAIR_STATE,
-			      .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_SLOT) |
-				     HAS(TLV_JOINS) | HAS(TLV_ROLE) | HAS(TLV_FRESH) | HAS(TLV_LSN),
-			      .session = {99, 6},
-			      .slot = 1,
-			      .join = {1, 2},
-			      .role = HA_ROLE_ACTIVE,
-			      .fresh = fresh,
-			      .lsn = 1};
-
-	pair_link(b->p, true, b->now);
-	message(b, &hi);
-	assert_int_equal(b->sent.type, PAIR_JOIN);
-	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
-	if (timed)
-		timers(b, 400, 2000, false);
-	message(b, &st);
-}
-
-static void snap_end(struct bed *b)
-{
-	struct pair_msg end = {.type = PAIR_SNAP_END,
-			       .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
-			       .session = {99, 6},
-			       .lsn = 1};
-
-	message(b, &end);
-	assert_int_equal(get(b, MIRROR_HOT), 1);
-}
-
 // Hot, in a session, with the timers given; no lease yet.
 static void joined(struct bed *b, unsigned hello_ms, unsigned hold_ms)
 {
 	standby(b, 0);
 	timers(b, hello_ms, hold_ms, false);
-	state(b, 0, false);
-	snap_end(b);
+	join_asked(b);
+	join_answered(b, 0);
+	snap_end(b, 1);
 }
 
 static uint64_t ping(struct bed *b)
@@ -153,8 +117,10 @@ static void lengthened_in_a_join(void **st)
 
 	standby(b, 0);
 	timers(b, 50, 150, false);
-	state(b, UINT64_MAX, true);
-	snap_end(b);
+	join_asked(b);
+	timers(b, 400, 2000, false);
+	join_answered(b, UINT64_MAX);
+	snap_end(b, 1);
 	assert_int_equal(lease_left(b), SHORT);
 }
 
@@ -164,9 +130,10 @@ static void shortened_in_a_join(void **st)
 
 	standby(b, 0);
 	timers(b, 400, 2000, false);
-	state(b, UINT64_MAX, false);
+	join_asked(b);
+	join_answered(b, UINT64_MAX);
 	timers(b, 50, 150, false);
-	snap_end(b);
+	snap_end(b, 1);
 	assert_int_equal(lease_left(b), SHORT);
 }
 
