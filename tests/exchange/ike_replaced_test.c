@@ -83,6 +83,17 @@ static void replaced_up(struct bed *bed, const struct bed_params *p, bool by_b)
 	informational = 0;
 }
 
+// The peer's choice.
+static void negotiate_on_first(struct bed *bed)
+{
+	first_sa(&bed->b)->superseded = false;
+	last_sa(&bed->b)->superseded = true;
+	soft_expire(&bed->b);
+	bed_ping_always(bed, 2000, 10);
+	first_sa(&bed->b)->superseded = true;
+	last_sa(&bed->b)->superseded = false;
+}
+
 // Nothing is deleted while the IPsec SAs of before are there, and it is when they have been
 // renewed.
 static void test_kept_while_it_bears(void **state)
@@ -153,10 +164,7 @@ static void test_peer_uses_it(void **state)
 	replaced_up(&bed, &p, true);
 	bed_run(&bed, 20000);
 	assert_int_equal(bed_ike_count(&bed.a, true), 1);
-	first_sa(&bed.b)->superseded = false;
-	last_sa(&bed.b)->superseded = true;
-	soft_expire(&bed.b);
-	bed_ping_always(&bed, 2000, 10);
+	negotiate_on_first(&bed);
 	assert_int_equal(bed_ike_count(&bed.a, true), 2);
 	assert_true(first_sa(&bed.a)->rekey.pos != 0);
 	assert_int_equal(first_sa(&bed.a)->linger.pos, 0);
@@ -173,10 +181,7 @@ static void test_late_use_says_nothing(void **state)
 	struct bed bed;
 
 	replaced_up(&bed, NULL, true);
-	first_sa(&bed.b)->superseded = false;
-	last_sa(&bed.b)->superseded = true;
-	soft_expire(&bed.b);
-	bed_ping_always(&bed, 2000, 10);
+	negotiate_on_first(&bed);
 	assert_int_equal(bed.a.child_up, 2);
 	assert_int_equal(bed_ike_count(&bed.a, true), 1);
 	bed_fini(&bed);
@@ -191,11 +196,14 @@ static void test_dead_peer(void **state)
 		struct bed bed;
 
 		replaced_up(&bed, &p, true);
+		negotiate_on_first(&bed);
 		bed_run(&bed, 20000);
 		if (lives) {
 			first_sa(&bed.b)->superseded = false;
 			dpd_start(first_sa(&bed.b));
 			dpd_ask_now(first_sa(&bed.b));
+			bed_run(&bed, 1000);
+			assert_int_equal(bed_ike_count(&bed.a, true), 2);
 			ike_enter(bed.b.ike);
 			ike_sa_kill(last_sa(&bed.b), "forgotten", false);
 			ike_leave(bed.b.ike);

@@ -1,7 +1,7 @@
 #!/bin/bash
-# chaos.sh [-m MINUTES] [-n EVENTS] [-s SEED] [EVENT...] - the real processes of the stateful pair under random events,
-# one after the other, at random moments and of random length, until MINUTES (5) have passed or EVENTS have been.
-# Needs root.
+# chaos.sh [-m MINUTES] [-n EVENTS] [-s SEED] [-k SKIP] [EVENT...] - the real processes of the stateful pair under random events,
+# one after the other, at random moments and of random length, until MINUTES (5) have passed or event number EVENTS has
+# been. -k goes on with a seed behind its event number SKIP: a long run in several pieces. Needs root.
 #   TANDEM_BUILD  build directory (default build); CHAOS_LOGS  directory that keeps the logs of both boxes
 #
 # While it lasts a watcher looks every second at both boxes and the spoke: no invariant is found broken, the
@@ -18,12 +18,13 @@
 . "$REPO/tests/lab/auditlib.sh"
 need jq vtysh nft iperf3 tcpdump
 
-MINUTES=5 SEED=$((EPOCHSECONDS % 32768)) MOST=1000000
-while getopts m:n:s: o; do
+MINUTES=5 SEED=$((EPOCHSECONDS % 32768)) MOST=1000000 SKIP=0
+while getopts k:m:n:s: o; do
 	case $o in
 	m) MINUTES=$OPTARG ;;
 	n) MOST=$OPTARG ;;
 	s) SEED=$OPTARG ;;
+	k) SKIP=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -32,14 +33,14 @@ EVENTS=("$@") GIVEN="$*"
 [ $# -gt 0 ] || EVENTS=(kill freeze poweroff cut-outside cut-inside cut-replication planned crash standby standby-freeze
 	kill-idle freeze-idle poweroff-idle standby-idle standby-freeze-idle hellos split stale config rekey
 	clear-standby clear-active)
-COUNT=0 WHAT=start
+COUNT=$SKIP WHAT=start
 verdict() { # at the end, whatever it is
 	local rc=$?
 	trap - ERR
 	if [ $rc -eq 0 ]; then
-		echo "chaos: GOOD, $COUNT events, seed $SEED"
+		echo "chaos: GOOD, events $((SKIP + 1)) to $COUNT, seed $SEED"
 	else
-		echo "chaos: BAD in event $COUNT, $WHAT; again: $(basename "$0") -s $SEED -n $COUNT $GIVEN"
+		echo "chaos: BAD in event $COUNT, $WHAT; again: $(basename "$0") -s $SEED -k $SKIP -n $COUNT $GIVEN"
 	fi
 	[ -z "${CHAOS_LOGS:-}" ] || { mkdir -p "$CHAOS_LOGS" && cp "$TMP"/*.log "$LABRUN/ss-spk/charon.log" "$CHAOS_LOGS/"; }
 	set +e
@@ -85,6 +86,21 @@ pause() { # up to MS ms and a second
 	draw $(($1 + 1000))
 	sleep "$((DRAWN / 1000)).$(printf '%03d' $((DRAWN % 1000)))"
 }
+draw_event() { # sets WHAT
+	draw ${#EVENTS[@]}
+	WHAT=${EVENTS[DRAWN]}
+}
+skip() { # draws what the first SKIP events draw
+	local i
+	for ((i = 0; i < SKIP; i++)); do
+		draw_event
+		draw 1
+		case $WHAT in
+		standby | standby-idle | config | rekey | clear-* | planned | crash) ;;
+		*) draw 1 ;; # each of them pauses once
+		esac
+	done
+}
 config_change() { # alike on both, as an operator would do it
 	local n
 	for n in a b; do
@@ -95,10 +111,9 @@ config_change() { # alike on both, as an operator would do it
 standby_stop() { # standby_stop NODE: for up to 1.5 s
 	local p
 	p=$(standby_pid "$1")
-	[ -n "$p" ] || return 0
-	kill -STOP "$p"
+	[ -z "$p" ] || kill -STOP "$p"
 	pause 500
-	kill -CONT "$p"
+	[ -z "$p" ] || kill -CONT "$p"
 }
 split_brain() {
 	hellos_lost
@@ -190,11 +205,11 @@ watch_start
 declare -A TIMES=()
 SPLITS=0 ANEW=0 MOVED=0
 RANDOM=$SEED
+skip
 END=$(($(now_ms) + MINUTES * 60000))
 while [ "$(now_ms)" -lt $END ] && [ $COUNT -lt "$MOST" ]; do
 	COUNT=$((COUNT + 1))
-	draw ${#EVENTS[@]}
-	WHAT=${EVENTS[DRAWN]}
+	draw_event
 	pause 500
 	IDLE=$(pair_other "$ACT")
 	before=$ACT T=$(now_ms)
