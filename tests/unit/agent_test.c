@@ -67,6 +67,7 @@ static void sleeps_through_two_changes(void **state)
 	struct ha_word again = {.type = HA_ACTIVATE, .group = 1, .a = 1, .b = 1, .id = 9};
 	struct ha_word begin = {.type = HA_FEED_DELETE, .group = 1, .a = 1, .b = 9};
 	struct ha_word feed = {.type = HA_FEED, .group = 1, .sa = {.id = 5, .group = 1}};
+	uint64_t step = 65536;
 
 	work(b);
 	b->there[3] = true;
@@ -87,7 +88,12 @@ static void sleeps_through_two_changes(void **state)
 	assert_int_equal(b->told_of[HA_NEXT], 0);  // what it says of its numbers does not count
 	// neither does what it has of SAs: it waits until it has been fed, and says so again
 	assert_int_equal(b->told[HA_STOPPED].a, 1);
+	// what all were given counts from numbers that it does not have yet
+	again.len = sizeof(step);
+	again.payload = (const uint8_t *)&step;
 	agent_word(b->a, &again, b->now);
+	again.len = 0;
+	assert_int_equal(b->raised, 0);
 	assert_int_equal(b->activated, 1);
 	(void)agent_writable(b->a, b->now);
 	assert_int_equal(b->told_of[HA_STOPPED], 2);
