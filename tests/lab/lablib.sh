@@ -60,6 +60,11 @@ pid_stop() { # pid_stop PIDFILE
 	pid_end "$(cat "$1")"
 	rm -f "$1"
 }
+pid_kill() { # pid_kill PIDFILE: at once, for what has nothing more to say
+	[ -s "$1" ] || return 0
+	kill -9 "$(cat "$1")" 2>/dev/null || true
+	rm -f "$1"
+}
 # wait_for SECONDS CMD...: until CMD succeeds
 wait_for() {
 	local end=$(($(now_ms) + $1 * 1000))

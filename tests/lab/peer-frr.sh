@@ -4,7 +4,7 @@
 #   peer-frr.sh start NAME NS CONFFILE|- [DAEMON...]   (default: zebra staticd ospfd)
 #   peer-frr.sh vtysh NAME [-c COMMAND]...
 #   peer-frr.sh dir NAME                               where the daemons' sockets are
-#   peer-frr.sh stop NAME
+#   peer-frr.sh stop|kill NAME                         orderly, or at once
 #
 # All paths are private (zserv socket, vty sockets, pid files, configuration); nothing in /etc/frr
 # is read. The daemons drop to user frr, which Debian's build wants in group frrvty, so their
@@ -62,9 +62,12 @@ vtysh)
 	vtysh --vty_socket "$D/vty" "$@"
 	;;
 dir) echo "$D/vty" ;;
-stop)
+stop | kill)
 	for p in "$D"/*.pid; do
-		[ ! -e "$p" ] || pid_stop "$p"
+		[ -s "$p" ] || continue
+		pid=$(cat "$p")
+		"pid_$CMD" "$p"
+		rm -rf "/var/tmp/frr/$(basename "$p" .pid).$pid" # of the log's buffers, for a crash
 	done
 	rm -rf "/run/frr/$SPACE"
 	;;

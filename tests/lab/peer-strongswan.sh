@@ -9,7 +9,8 @@
 #   ctl   NAME ARGS...   any other swanctl command
 #   log   NAME           print the charon log
 #   pid   NAME           its process id
-#   stop  NAME
+#   stop  NAME           orderly: peers are told
+#   kill  NAME           at once: nobody is told
 #
 # start:  DP=libipsec   ESP in user space over a TUN device: always UDP-encapsulated (RFC 3948)
 #         DP=kernel     the kernel's ESP (in a user-mode Linux guest, or a kernel that has ESP)
@@ -134,5 +135,6 @@ ctl) shift 2; ctl "$@" ;;
 log) cat "$D/charon.log" ;;
 pid) cat "$D/run/charon.pid" ;;
 stop) pid_stop "$D/run/charon.pid" ;;
+kill) pid_kill "$D/run/charon.pid" ;;
 *) die "unknown command $CMD" ;;
 esac

@@ -9,6 +9,7 @@
 # 6.6.156.100, the walkthrough's virtual address, is the gateway's own until two gateways share it.
 
 declare -A GW_PID=() # name -> pid
+TANDEM=$(bin tandem) || true # a test that needs it says so: gateway_start
 
 walk_inside() {
 	ns_add hin gw rt
@@ -138,7 +139,7 @@ gateway_alive() { kill -0 "${GW_PID[$1]}" 2>/dev/null; }
 gateway_stop() {
 	local pid=${GW_PID[$1]} rc=0
 	unset "GW_PID[$1]"
-	kill "$pid" 2>/dev/null || { echo "gateway $1 died: $(tail -3 "$TMP/$1.log")" >&2; return 1; }
+	kill "$pid" 2>/dev/null && kill -CONT "$pid" || { echo "gateway $1 died: $(tail -3 "$TMP/$1.log")" >&2; return 1; }
 	wait_for 10 eval "! kill -0 $pid" || { kill -9 "$pid"; echo "gateway $1 did not stop" >&2; return 1; }
 	wait "$pid" || rc=$?
 	[ $rc -eq 0 ] || { echo "gateway $1 exited with $rc" >&2; return 1; }
@@ -163,8 +164,9 @@ gateways_dump() { # what an engineer wants to see of a failed test
 		for c in "show crypto session detail" "show crypto isakmp sa detail" \
 			"show crypto ipsec sa" "show dataplane" "show dataplane drops" "show interfaces" \
 			"show standby" "show track" "show redundancy states" "show redundancy counters"; do
-			{ echo "### $c"; timeout 5 "$(bin tandem)" -r "$TMP/run-$n" -c "$c"; } \
-				>>"$TMP/$n-show.log" 2>&1
+			echo "### $c" >>"$TMP/$n-show.log"
+			timeout 5 "$TANDEM" -r "$TMP/run-$n" -c "$c" >>"$TMP/$n-show.log" 2>&1
+			[ $? -ne 124 ] || break # it hangs
 		done
 	done
 }
@@ -174,10 +176,10 @@ cli() {
 	local name=$1 a=()
 	shift
 	while [ $# -gt 0 ]; do a+=(-c "$1"); shift; done
-	timeout 10 "$(bin tandem)" -r "$TMP/run-$name" "${a[@]}"
+	timeout 10 "$TANDEM" -r "$TMP/run-$name" "${a[@]}"
 }
 clij() { # clij NAME COMMAND JQ-FILTER
-	timeout 10 "$(bin tandem)" -r "$TMP/run-$1" -j -c "$2" | jq -r "$3"
+	timeout 10 "$TANDEM" -r "$TMP/run-$1" -j -c "$2" | jq -r "$3"
 }
 log_has() { grep -Eq -- "$2" "$TMP/$1.log"; } # log_has NAME REGEX
 log_count() { grep -Ec -- "$2" "$TMP/$1.log" || true; }

@@ -110,22 +110,24 @@ logs_keep() {
 }
 cleanup() {
 	local rc=$? p n
-	trap - EXIT INT TERM ERR
+	trap - EXIT ERR
+	trap '' INT TERM # whoever asks again: it is being done
 	set +e
 	if [ $rc -eq 0 ]; then # a test passes only if its gateways also stop cleanly
 		gateways_stop || rc=1
 	else
-		gateways_dump
+		[ $rc -eq 130 ] || gateways_dump
 		gateways_stop >/dev/null 2>&1
 	fi
 	for p in "${SPAWNED[@]}"; do kill "$p" 2>/dev/null; done
-	peers_stop
+	peers_end
 	for n in "${NAMESPACES[@]}"; do
 		for p in $(ip netns pids "$n" 2>/dev/null); do kill -9 "$p" 2>/dev/null; done
 		ip netns del "$n" 2>/dev/null
 	done
 	case $rc in 0 | 77) [ -z "${TANDEM_KEEP:-}" ] || logs_keep ;; *) logs_keep ;; esac
-	rm -rf "$TMP"
+	# what DPDK leaves of each run directory
+	rm -rf "$TMP" "/run/dpdk/tandem-$(printf %s "$TMP" | tr -c 'A-Za-z0-9-' _)"_run-*
 	exit $rc
 }
 trap cleanup EXIT

@@ -64,18 +64,18 @@ guest_ss_conn() {
 		PSK=cisco "$@" "$REPO/tests/lab/peer-strongswan.sh" conn "$name" "$conn"
 }
 
-peers_stop() {
-	local p pids=() # charon takes 2 s to stop: all at once
+peers_end() { # the test is over: no goodbyes, which take charon 2 s and FRR 8
+	local p pids=()
 	for p in "${GUESTS[@]}"; do
 		guest stop "$p" >/dev/null 2>&1 &
 		pids+=($!)
 	done
 	for p in "${FRRS[@]}"; do
-		frr stop "$p" >/dev/null 2>&1 &
+		frr kill "$p" >/dev/null 2>&1 &
 		pids+=($!)
 	done
 	for p in "${PEERS[@]}"; do
-		peer stop "$p" >/dev/null 2>&1 &
+		peer kill "$p" >/dev/null 2>&1 &
 		pids+=($!)
 	done
 	[ ${#pids[@]} -eq 0 ] || wait "${pids[@]}"
