@@ -192,6 +192,35 @@ static void checkpoint_cost(const struct rep_figures *f, double cost[3])
 		cost[q] = n ? ratio[(q + 1) * n / 4] : 0;
 }
 
+static struct rep_cpu cpu_before[2];
+
+static void cpu_note(void)
+{
+	for (unsigned b = 0; b < 2; b++) {
+		child_note(b);
+		rep_cpu_read(pid[b], standby_pid[b], &cpu_before[b]);
+	}
+}
+
+static double cpu_print(const char *what)
+{
+	struct rep_cpu d[2];
+	double sum = 0;
+
+	for (unsigned b = 0; b < 2; b++) {
+		child_note(b);
+		rep_cpu_read(pid[b], standby_pid[b], &d[b]);
+		d[b].control -= cpu_before[b].control;
+		d[b].standby -= cpu_before[b].standby;
+		sum += d[b].control + d[b].standby;
+	}
+	printf("  processor time, %s: %.2f s (control threads %.2f and %.2f, standby processes "
+	       "%.2f "
+	       "and %.2f)\n",
+	       what, sum, d[0].control, d[1].control, d[0].standby, d[1].standby);
+	return sum;
+}
+
 static void longest_print(const char *what, const struct rep_figures *a,
 			  const struct rep_figures *b)
 {
@@ -199,6 +228,10 @@ static void longest_print(const char *what, const struct rep_figures *a,
 	       "ms\n",
 	       what, a->gateway_longest_us / 1e3, b->gateway_longest_us / 1e3,
 	       a->standby_longest_us / 1e3, b->standby_longest_us / 1e3);
+	printf("  ... in processor time: gateways %.1f (%s) and %.1f (%s) ms, standby processes "
+	       "%.1f and %.1f ms\n",
+	       a->gateway_cpu_us / 1e3, a->gateway_cpu_name, b->gateway_cpu_us / 1e3,
+	       b->gateway_cpu_name, a->standby_cpu_us / 1e3, b->standby_cpu_us / 1e3);
 	fflush(stdout);
 }
 
@@ -217,6 +250,8 @@ static void json_write(const double cost[3])
 	json_u64(w, "tunnels", s->tunnels);
 	json_double(w, "join_hot_s", b->join_hot_s);
 	json_double(w, "join_installed_s", b->join_installed_s);
+	json_double(w, "join_cpu_s", s->cpu_bulk_s);
+	json_double(w, "change_cpu_us", s->cpu_change_us);
 	json_double(w, "changes_per_s", (double)a->changed / a->change_s);
 	json_double(w, "change_latency_ms", a->change_latency_ms);
 	json_double(w, "checkpoint_cost_lower", cost[0]);
@@ -242,8 +277,11 @@ static int joined(void)
 	const struct rep_figures *a = &s->box[0].f, *b = &s->box[1].f;
 	int rc = s->traffic ? command(0, REP_TRAFFIC, 5) : 0;
 
+	cpu_note();
 	if (!rc)
 		rc = command(1, REP_JOIN, 60);
+	if (!rc)
+		s->cpu_bulk_s = cpu_print("bulk");
 	if (s->traffic && !rc)
 		rc = command(0, REP_QUIET, 5);
 	if (!rc)
@@ -263,12 +301,15 @@ static int joined(void)
 static int changed(void)
 {
 	const struct rep_figures *a = &s->box[0].f, *b = &s->box[1].f;
-	int rc = command(0, REP_CHANGES, s->change_s + 20);
 
+	cpu_note();
+	int rc = command(0, REP_CHANGES, s->change_s + 20);
 	if (rc)
 		return rc;
-	printf("changes: %.0f per second, acknowledged by the other box after %.1f ms\n",
-	       (double)a->changed / a->change_s, a->change_latency_ms);
+	s->cpu_change_us = cpu_print("changes") / (double)a->changed * 1e6;
+	printf("changes: %.0f per second, acknowledged by the other box after %.1f ms; %.1f us of "
+	       "processor time each\n",
+	       (double)a->changed / a->change_s, a->change_latency_ms, s->cpu_change_us);
 	longest_print("changes", a, b);
 	return 0;
 }

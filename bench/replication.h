@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "addr.h"
 #include "dp.h"
@@ -51,7 +52,9 @@ struct rep_figures {
 	double mpps, checkpoints_per_s;
 	double flip_callback_ms, flip_first_ms, flip_half_ms, flip_last_ms, flip_granted_ms;
 	uint32_t flip_sealed;
-	uint32_t gateway_longest_us, standby_longest_us;  // callbacks, since they were last cleared
+	// callbacks since they were last cleared: by the clock, in processor time
+	uint32_t gateway_longest_us, standby_longest_us, gateway_cpu_us, standby_cpu_us;
+	char gateway_cpu_name[32];
 	uint64_t mirror_used, mirror_max, records;
 	uint64_t payload_ike, payload_child, decapsulated, invariants;
 };
@@ -69,6 +72,7 @@ struct rep_shared {
 	uint32_t tunnels;
 	unsigned change_s, rounds;
 	bool traffic;
+	double cpu_bulk_s, cpu_change_us;
 	char dir[128];
 	_Atomic bool linked;
 	struct rep_box box[2];
@@ -79,6 +83,13 @@ struct rep_shared {
 int rep_box_main(struct rep_shared *s, unsigned box);
 extern struct rep_shared *rep_shared;
 extern struct rep_box *rep_box;
+
+// ---- replication_cpu.c
+// ---------------------------------------------------------------------------
+struct rep_cpu {
+	double control, standby;  // seconds: the control thread, the whole standby process
+};
+void rep_cpu_read(pid_t gateway, pid_t standby, struct rep_cpu *out);
 
 // ---- replication_work.c: commands ------------------------------------------------------------
 // Begins, or goes on with, what was asked for. True: done.

@@ -49,13 +49,22 @@ static void longest_note(void)
 		rep_box->f.gateway_longest_us = s.longest_us;
 	if (redundancy.link.longest_us > rep_box->f.standby_longest_us)
 		rep_box->f.standby_longest_us = redundancy.link.longest_us;
+	if (redundancy.link.longest_cpu_us > rep_box->f.standby_cpu_us)
+		rep_box->f.standby_cpu_us = redundancy.link.longest_cpu_us;
+	if (s.longest_cpu_us <= rep_box->f.gateway_cpu_us)
+		return;
+	rep_box->f.gateway_cpu_us = s.longest_cpu_us;
+	snprintf(rep_box->f.gateway_cpu_name, sizeof(rep_box->f.gateway_cpu_name), "%s",
+		 s.longest_cpu_name);
 }
 
 static void longest_clear(void)
 {
 	loop_clear_longest(gateway.loop);
 	rep_box->f.gateway_longest_us = rep_box->f.standby_longest_us = 0;
-	redundancy.link.longest_us = 0;
+	rep_box->f.gateway_cpu_us = rep_box->f.standby_cpu_us = 0;
+	rep_box->f.gateway_cpu_name[0] = '\0';
+	redundancy.link.longest_us = redundancy.link.longest_cpu_us = 0;
 }
 
 // ---- filling -----------------------------------------------------------------------------------

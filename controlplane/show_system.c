@@ -59,7 +59,10 @@ static int show_processes(struct cli *cli, const struct cli_args *args)
 	const struct show_counter all[] = {
 		{"loop_turns", "Control loop: turns", l.turns},
 		{"loop_overruns", "Control loop: callbacks over 5 ms", l.overruns},
+		{"loop_overruns_cpu", "Control loop: ... of processor time", l.overruns_cpu},
 		{"loop_longest_us", "Control loop: longest callback (us)", l.longest_us},
+		{"loop_longest_cpu_us", "Control loop: ... in processor time (us)",
+		 l.longest_cpu_us},
 		{"kernel_messages", "Kernel mirror: messages", k.messages},
 		{"kernel_overruns", "Kernel mirror: overruns", k.overruns},
 		{"kernel_dumps", "Kernel mirror: full dumps", k.resyncs},

@@ -14,13 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "loop_watch.h"
 
 #define PRIORITY_TIMER 0
 #define PRIORITY_REST  1
 #define PRIORITIES     2
 
-#define CALLBACK_MAX_US 5000  // longer ones are counted and logged
 #define DISPATCH_MAX_US 2000  // after this much work on descriptors, look at the timers again
 #define TIMER_DELAY_MIN 1     // ms: a timer that restarts itself must let descriptors in
 
@@ -48,7 +47,7 @@ struct loop {
 	SLIST_HEAD(, signal_handler) signals;
 	uint64_t now_us;
 	bool in_callback, stop;
-	struct loop_stats stats;
+	struct loop_watch watch;
 };
 
 uint64_t loop_clock_us(void)
@@ -66,34 +65,26 @@ uint64_t loop_now_ms(const struct loop *l)
 
 void loop_get_stats(const struct loop *l, struct loop_stats *out)
 {
-	*out = l->stats;
+	*out = l->watch.stats;
 }
 
 void loop_clear_longest(struct loop *l)
 {
-	l->stats.longest_us = 0;
+	l->watch.stats.longest_us = l->watch.stats.longest_cpu_us = 0;
+	l->watch.stats.longest_cpu_name = NULL;
 }
 
 static void callback_enter(struct loop *l)
 {
 	l->now_us = loop_clock_us();
 	l->in_callback = true;
+	watch_enter(&l->watch, l->now_us);
 }
 
-// The callback may have freed everything but the loop; name is a static string.
 static void callback_leave(struct loop *l, const char *name)
 {
-	static struct log_ratelimit rl = LOG_RATELIMIT(3);
-	uint64_t took_us = loop_clock_us() - l->now_us;
-
 	l->in_callback = false;
-	if (took_us > l->stats.longest_us)
-		l->stats.longest_us = took_us > UINT32_MAX ? UINT32_MAX : (uint32_t)took_us;
-	if (took_us <= CALLBACK_MAX_US)
-		return;
-	l->stats.overruns++;
-	log_event_limited(&rl, "LOOP", LOG_L_WARNING, "OVERRUN", "%s ran for %ju ms", name,
-			  (uintmax_t)(took_us / 1000));
+	watch_leave(&l->watch, name);
 }
 
 // A task may take its time; between two of them due timers get their turn.
@@ -244,7 +235,7 @@ void loop_destroy(struct loop *l)
 
 static int turn(struct loop *l, int flags)
 {
-	l->stats.turns++;
+	l->watch.stats.turns++;
 	if (event_base_loop(l->base, flags) < 0)
 		return -EIO;
 	l->now_us = loop_clock_us();

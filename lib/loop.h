@@ -25,8 +25,12 @@ uint64_t loop_now_ms(const struct loop *l);
 uint64_t loop_clock_us(void);
 
 struct loop_stats {
-	uint64_t turns, overruns;
-	uint32_t longest_us;  // longest callback since start, or since this was cleared
+	uint64_t turns, overruns;  // callbacks over 5 ms by the clock,
+	uint64_t overruns_cpu;     // ... of processor time
+	// longest callbacks since start, or since these were cleared; processor time is known of
+	// those over 1 ms
+	uint32_t longest_us, longest_cpu_us;
+	const char *longest_cpu_name;  // NULL = none
 };
 void loop_get_stats(const struct loop *l, struct loop_stats *out);
 void loop_clear_longest(struct loop *l);

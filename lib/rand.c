@@ -51,6 +51,25 @@ uint64_t rand_u64(void)
 	return v;
 }
 
+// Choices are made often (a jitter for every timer of every SA) and are no keys: a system call for
+// each would cost more than all the rest of a replicated SA's timers. What was given out is wiped.
+static uint32_t choice_u32(void)
+{
+	static __thread uint32_t pool[128];
+	static __thread unsigned left;
+
+	if (source)
+		return rand_u32();
+	if (left == 0) {
+		left = sizeof(pool) / sizeof(pool[0]);
+		rand_bytes(pool, sizeof(pool));
+	}
+	uint32_t v = pool[--left];
+
+	pool[left] = 0;
+	return v;
+}
+
 uint32_t rand_below(uint32_t bound)
 {
 	if (bound < 2)
@@ -60,7 +79,7 @@ uint32_t rand_below(uint32_t bound)
 	uint32_t reject = -bound % bound;
 
 	for (;;) {
-		uint32_t v = rand_u32();
+		uint32_t v = choice_u32();
 
 		if (v >= reject)
 			return v % bound;

@@ -9,6 +9,8 @@
 void rand_bytes(void *dst, size_t len);
 uint32_t rand_u32(void);
 uint64_t rand_u64(void);
-uint32_t rand_below(uint32_t bound);  // 0 .. bound-1, unbiased
+// 0 .. bound-1, unbiased; from a stock of its own in each thread. For jitter and choices, not for
+// keys: a process that forks without exec shares the rest of the stock with its child.
+uint32_t rand_below(uint32_t bound);
 typedef void (*rand_source_fn)(void *ctx, void *dst, size_t len);
 void rand_set_source(rand_source_fn fn, void *ctx);  // tests only; NULL restores

@@ -374,6 +374,7 @@ static void on_second(void *ctx, uint64_t now_ms)
 }
 
 int pairing_start(struct process *p, struct err *err)
+	l.longest_cpu_us = stats.longest_cpu_us;
 {
 	loop_timer_init(&p->tick, p->loop, "protocol", on_tick, p);
 	loop_timer_init(&p->second, p->loop, "report", on_second, p);

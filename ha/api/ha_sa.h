@@ -152,7 +152,8 @@ struct ha_link {
 	uint8_t primary[16];
 	uint64_t ups, tx, rx, tx_bytes, rx_bytes, queued, refused;
 	uint64_t mirror_used, mirror_max;  // bytes of records
-	uint32_t longest_us, spare;        // longest callback since the report before
+	// longest callbacks since the report before, by the clock and in processor time
+	uint32_t longest_us, longest_cpu_us;
 	char driver[16], security[32], trouble[256];
 };
 

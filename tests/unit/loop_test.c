@@ -330,6 +330,44 @@ static void overruns_are_counted_and_logged(void **state)
 	loop_timer_fini(&t);
 }
 
+static void sleepy_timer(void *ctx, uint64_t now_ms)
+{
+	const struct timespec eight_ms = {.tv_nsec = 8000000};
+
+	calls++;
+	(void)nanosleep(&eight_ms, NULL);
+}
+
+// Who waited, for a processor perhaps, is told from who used one.
+static void processor_time_is_known_beside_the_clock(void **state)
+{
+	struct loop_timer t;
+	struct loop_stats s;
+
+	log_set_stderr_level(LOG_L_EMERG);
+	loop_timer_init(&t, loop, "sleeper", sleepy_timer, NULL);
+	loop_timer_start(&t, 1);
+	turns_until(1, 1000);
+	loop_get_stats(loop, &s);
+	assert_true(s.longest_us >= 8000);
+	assert_true(s.longest_cpu_us < 4000);
+	assert_int_equal(s.overruns_cpu, 0);
+
+	loop_timer_init(&t, loop, "worker", slow_timer, NULL);
+	for (unsigned n = 2; s.longest_cpu_us < 4000 && n < 100; n++) {  // on a busy machine too
+		loop_timer_start(&t, 1);
+		turns_until(n, 1000);
+		loop_get_stats(loop, &s);
+	}
+	assert_true(s.longest_cpu_us >= 4000);
+	assert_string_equal(s.longest_cpu_name, "worker");
+	loop_clear_longest(loop);
+	loop_get_stats(loop, &s);
+	assert_int_equal(s.longest_cpu_us, 0);
+	assert_null(s.longest_cpu_name);
+	loop_timer_fini(&t);
+}
+
 static void turn_waits_no_longer_than_told(void **state)
 {
 	uint64_t start_us = loop_clock_us();
@@ -348,6 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(overruns_are_counted_and_logged),  // first: the log line is rate-limited
+		TEST(processor_time_is_known_beside_the_clock),
 		TEST(one_shot_fires_once_and_not_early),
 		TEST(periodic_timer_keeps_its_phase),
 		TEST(timer_may_go_in_its_callback),
