@@ -9,12 +9,16 @@
 
 #define HASH_MIN 1024u
 
-static uint32_t hash_of(const struct mirror_index *x, uint64_t id)
+static uint64_t hash_of(uint64_t id)
 {
 	id ^= id >> 33;
 	id *= 0xff51afd7ed558ccdull;
-	id ^= id >> 29;
-	return (uint32_t)id & (x->hash_size - 1);
+	return id ^ id >> 29;
+}
+
+static uint32_t slot_of(uint64_t entry)
+{
+	return (uint32_t)entry - 1;
 }
 
 int index_init(struct mirror_index *x)
@@ -33,15 +37,17 @@ void index_fini(struct mirror_index *x)
 
 static void hash_put(struct mirror_index *x, uint32_t slot)
 {
-	uint32_t i = hash_of(x, x->slot[slot].id);
+	uint64_t h = hash_of(x->slot[slot].id);
+	uint32_t i = (uint32_t)h & (x->hash_size - 1);
+
 	while (x->hash[i])
 		i = (i + 1) & (x->hash_size - 1);
-	x->hash[i] = slot + 1;
+	x->hash[i] = (h >> 32 << 32) | (slot + 1);
 }
 
 static int hash_grow(struct mirror_index *x)
 {
-	uint32_t *bigger = calloc((size_t)x->hash_size * 2, sizeof(*bigger));
+	uint64_t *bigger = calloc((size_t)x->hash_size * 2, sizeof(*bigger));
 	if (!bigger)
 		return -ENOMEM;
 	free(x->hash);
@@ -89,8 +95,10 @@ int index_add(struct mirror_index *x, uint64_t id, uint32_t chunk, uint32_t grou
 
 static uint32_t hash_find(const struct mirror_index *x, uint64_t id)
 {
-	uint32_t i = hash_of(x, id);
-	while (x->hash[i] && x->slot[x->hash[i] - 1].id != id)
+	uint64_t h = hash_of(id);
+	uint32_t i = (uint32_t)h & (x->hash_size - 1);
+
+	while (x->hash[i] && ((x->hash[i] ^ h) >> 32 || x->slot[slot_of(x->hash[i])].id != id))
 		i = (i + 1) & (x->hash_size - 1);
 	return i;
 }
@@ -98,7 +106,7 @@ static uint32_t hash_find(const struct mirror_index *x, uint64_t id)
 struct mirror_slot *index_get(const struct mirror_index *x, uint64_t id)
 {
 	uint32_t i = hash_find(x, id);
-	return x->hash[i] ? &x->slot[x->hash[i] - 1] : NULL;
+	return x->hash[i] ? &x->slot[slot_of(x->hash[i])] : NULL;
 }
 
 void index_del(struct mirror_index *x, uint64_t id)
@@ -107,10 +115,10 @@ void index_del(struct mirror_index *x, uint64_t id)
 
 	if (!x->hash[i])
 		return;
-	uint32_t slot = x->hash[i] - 1;
+	uint32_t slot = slot_of(x->hash[i]);
 	// Closes the gap: whoever probed past it moves back.
 	for (uint32_t j = (i + 1) & mask; x->hash[j]; j = (j + 1) & mask) {
-		uint32_t home = hash_of(x, x->slot[x->hash[j] - 1].id);
+		uint32_t home = (uint32_t)hash_of(x->slot[slot_of(x->hash[j])].id);
 		if (((j - home) & mask) >= ((j - i) & mask)) {
 			x->hash[i] = x->hash[j];
 			i = j;

@@ -60,7 +60,9 @@ struct mirror_slot {
 struct mirror_index {
 	struct mirror_slot *slot;
 	uint32_t slots, slots_max, free;  // free: first free slot + 1, 0 = none
-	uint32_t *hash;                   // slot + 1, 0 = empty
+	// slot + 1 (0 = empty) and, above it, the upper half of the identity's hash: so that a
+	// look-up reads no other's slot
+	uint64_t *hash;
 	uint32_t hash_size, used;         // a power of two
 };
 int index_init(struct mirror_index *x);

@@ -78,6 +78,7 @@ void session_leave(struct pair *p)
 	p->in_session = p->peer_hot = p->offered = p->claim_held = p->bulk = p->sift = false;
 	p->snap = SNAP_NONE;
 	ids_clear(&p->edges);
+	batch_clear(p);
 	p->lease_owed = p->ping_owed = p->state_owed = p->late = false;
 	p->sweep_late = p->sweep_again = false;
 }
@@ -115,6 +116,7 @@ void pair_destroy(struct pair *p)
 	if (!p)
 		return;
 	park_clear(p);
+	batch_free(p);
 	ids_clear(&p->seen);
 	ids_clear(&p->dirty);
 	ids_clear(&p->edges);
@@ -302,13 +304,29 @@ static int word_take(struct pair *p, const struct ha_word *w)
 	return rc;
 }
 
-int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
+int pair_word_more(struct pair *p, const struct ha_word *w, uint64_t now)
 {
 	pair_awake(p, now);
 	if (p->left)
 		return 0;
+	p->batching = true;
 	int rc = word_take(p, w);
+	p->batching = false;
 	pair_stuck_note(p, rc == -EAGAIN);
+	return rc;
+}
+
+void pair_flush(struct pair *p)
+{
+	if (!p->blocked)
+		(void)batch_flush(p);
+}
+
+int pair_word(struct pair *p, const struct ha_word *w, uint64_t now)
+{
+	int rc = pair_word_more(p, w, now);
+
+	pair_flush(p);
 	return rc;
 }
 
@@ -342,6 +360,7 @@ bool pair_pump(struct pair *p)
 	more |= plan_pump(p);
 	more |= sweep_pump(p);
 	applied_send(p);
+	pair_flush(p);
 	checks(p);
 	role_tell(p);  // what all this has changed
 	return more;
@@ -389,7 +408,8 @@ uint64_t pair_due(const struct pair *p)
 		return PAIR_NEVER;
 	bool sending = (p->snap == SNAP_RUN && !p->snap_held) || p->yield == YIELD_LISTING ||
 		       p->plan == PLAN_STOPPED ||
-		       (p->sweep && !p->activate && (!p->blocked_gw || raising(p)));
+		       (p->sweep && !p->activate && (!p->blocked_gw || raising(p))) ||
+		       p->batch_count;
 	bool receiving = p->sift && !p->bulk;
 	bool telling = p->gw && !p->blocked_gw &&
 		       (p->feeding || p->resetting || p->feed_end_owed || p->owed || p->activate ||

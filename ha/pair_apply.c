@@ -111,7 +111,7 @@ void applied_send(struct pair *p)
 
 static unsigned lsns_of(const struct pair_msg *m)
 {
-	return m->type == PAIR_UPSERT ? pair_msg_records(m) : 1;
+	return m->type == PAIR_UPSERT ? m->records : 1;
 }
 
 void record_receive(struct pair *p, const struct pair_msg *m)

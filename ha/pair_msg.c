@@ -159,6 +159,7 @@ static int tlv_get(struct pair_msg *m, unsigned tlv, struct rbuf *v)
 	}
 	if (tlv == TLV_RECORD) {
 		m->has |= HAS(tlv);
+		m->records++;
 		return record_get(v, m->group, &sa);
 	}
 	return field_get(m, tlv, v);

@@ -108,6 +108,7 @@ struct pair_msg {
 	// decoded only; borrow the message
 	struct rbuf body;  // for pair_msg_record()
 	struct rbuf list;  // items of the one list that it has
+	unsigned records;  // in body
 };
 
 // One entry of TLV_IDS (id), LIMITS (id, value), EDGES (id, edge), NEXTS (id, value, edge), HELD

@@ -138,6 +138,9 @@ struct pair {
 	uint64_t seq;                               // of the last record word
 	struct pair_parked *parked, **parked_last;  // records that wait for room on the link
 	uint32_t parked_count, parked_bytes;
+	struct outgoing *batch;  // records that have their LSN and are not sent yet
+	uint32_t batch_count;
+	bool batching;  // more words follow at once
 
 	// feed
 	bool feeding, feed_end_owed;
@@ -218,8 +221,15 @@ struct outgoing {
 // LSNs. 0, -EAGAIN, -ENOTCONN.
 void out_begin(struct pair *p, struct outgoing *o, enum pair_type type, uint32_t has);
 int out_send(struct pair *p, struct outgoing *o, unsigned lsns);
+int out_put(struct pair *p, struct outgoing *o);  // the message itself, before all that waits
 int hello_send(struct pair *p);
 int simple_send(struct pair *p, enum pair_type type, const uint8_t nonce[16], uint8_t kind);
+
+// ---- pair_batch.c -----------------------------------------------------------------------------
+int batch_add(struct pair *p, const struct ha_sa *sa);
+int batch_flush(struct pair *p);  // 0, -EAGAIN, -ENOTCONN
+void batch_clear(struct pair *p);
+void batch_free(struct pair *p);
 
 // ---- pair_join.c ------------------------------------------------------------------------------
 void peer_look(struct pair *p);  // after a HELLO: who joins, who yields

@@ -136,7 +136,6 @@ void applied_receive(struct pair *p, const struct pair_msg *m)
 // ---- words --------------------------------------------------------------------------------------
 static int upsert(struct pair *p, const struct ha_word *w)
 {
-	struct outgoing o;
 	struct ha_sa sa = w->sa, old;
 
 	sa.group = (uint16_t)p->group;
@@ -150,10 +149,7 @@ static int upsert(struct pair *p, const struct ha_word *w)
 	}
 	if (!p->in_session || p->snap == SNAP_NONE || !mirror_get(p->m, sa.id, &sa))
 		return 0;
-	out_begin(p, &o, PAIR_UPSERT, HAS(TLV_LSN));
-	pair_msg_begin(&o.b, &o.m);
-	pair_msg_put_record(&o.b, &sa);
-	return out_send(p, &o, 1);
+	return batch_add(p, &sa);
 }
 
 static int delete (struct pair *p, uint64_t id)

@@ -16,21 +16,29 @@ void out_begin(struct pair *p, struct outgoing *o, enum pair_type type, uint32_t
 	wbuf_init(&o->b, o->bytes, sizeof(o->bytes));
 }
 
+int out_put(struct pair *p, struct outgoing *o)
+{
+	int rc = pair_msg_finish(&o->b);
+
+	if (rc)
+		return rc;
+	rc = p->ops.send(p->ops.ctx, p->group, o->bytes, o->b.len);
+	p->blocked |= rc == -EAGAIN;
+	p->count.tx += rc == 0;
+	return rc;
+}
+
 int out_send(struct pair *p, struct outgoing *o, unsigned lsns)
 {
 	if (!p->link)
 		return -ENOTCONN;
 	if (lsns && p->state_owed)
 		return -EAGAIN;  // STATE comes first
-	int rc = pair_msg_finish(&o->b);
+	int rc = batch_flush(p);
+	if (rc == 0)
+		rc = out_put(p, o);
 	if (rc)
 		return rc;
-	rc = p->ops.send(p->ops.ctx, p->group, o->bytes, o->b.len);
-	if (rc) {
-		p->blocked |= rc == -EAGAIN;
-		return rc;
-	}
-	p->count.tx++;
 	if (lsns) {
 		p->made += lsns;
 		word_set(p, MIRROR_LSN, p->made);

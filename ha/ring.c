@@ -171,7 +171,7 @@ bool ha_ring_empty(const struct ha_ring *r)
 	       atomic_load_explicit(&r->tail, memory_order_relaxed);
 }
 
-// The message at tail, fillers skipped: 1, 0 (empty), -EBADMSG.
+// The message at tail, fillers skipped: 1, 0 (empty), -EBADMSG. Its place is checked, not its sum.
 static int head_find(struct ha_ring *r, const struct ring_head **out)
 {
 	for (;;) {
@@ -193,7 +193,7 @@ static int head_find(struct ha_ring *r, const struct ring_head **out)
 			atomic_store_explicit(&r->tail, tail + h->total, memory_order_release);
 			continue;
 		}
-		if (h->total < sizeof(*h) || h->sum != head_sum(h))
+		if (h->total < sizeof(*h))
 			return -EBADMSG;
 		*out = h;
 		return 1;
@@ -208,7 +208,8 @@ int ha_ring_peek(struct ha_ring *r, struct ha_word *w)
 	if (rc <= 0)
 		return rc;
 	size_t fixed = sizeof(*h) + (h->has_sa ? sizeof(struct ring_sa) : 0);
-	if (h->total < fixed || h->len > h->total - fixed || h->has_sa != has_sa(h->type))
+	if (h->sum != head_sum(h) || h->total < fixed || h->len > h->total - fixed ||
+	    h->has_sa != has_sa(h->type))
 		return -EBADMSG;
 	const uint8_t *body = (const uint8_t *)(h + 1);
 	*w = (struct ha_word){.type = h->type,

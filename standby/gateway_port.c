@@ -18,6 +18,7 @@
 #include "process.h"
 
 #define DRAIN_TURN 512  // words per loop turn
+#define CLOCK_TURN 16   // ... between two looks at the clock
 
 static void gateway_gone(struct process *p)
 {
@@ -45,10 +46,11 @@ static void drain_again(void *ctx)
 	gateway_ring(p);
 }
 
-bool gateway_drain(struct process *p, unsigned max)
+static bool words_take(struct process *p, unsigned max)
 {
 	struct ha_ring *r = mirror_ring_to_standby(p->mirror);
 	struct ha_word w;
+	uint64_t now = 0;
 	// it may have found its ring full, and waits for a bell then
 	bool crowded = ha_ring_room(r) < MIRROR_RING_BYTES / 2;
 
@@ -64,12 +66,22 @@ bool gateway_drain(struct process *p, unsigned max)
 			return false;
 		}
 		// a word that cannot be taken now stays first; pairing_writable comes back for it
-		if (pairing_word(p, &w) == -EAGAIN)
+		if (n % CLOCK_TURN == 0)
+			now = process_now();
+		if (pairing_word(p, &w, now) == -EAGAIN)
 			return false;
 		ha_ring_next(r);
 		p->rung |= crowded;
 	}
 	return true;
+}
+
+bool gateway_drain(struct process *p, unsigned max)
+{
+	bool more = words_take(p, max);
+
+	pairing_flush(p);
+	return more;
 }
 
 static void on_gateway(void *ctx, int fd, unsigned events)

@@ -232,7 +232,15 @@ static void attach(struct process *p)
 		(void)gateway_tell(p, &need);
 }
 
-int pairing_word(struct process *p, const struct ha_word *w)
+void pairing_flush(struct process *p)
+{
+	for (unsigned g = 1; g <= HA_GROUPS_MAX; g++) {
+		if (p->pair[g])
+			pair_flush(p->pair[g]);
+	}
+}
+
+int pairing_word(struct process *p, const struct ha_word *w, uint64_t now)
 {
 	switch (w->type) {
 	case HA_ATTACH: attach(p); break;
@@ -248,7 +256,7 @@ int pairing_word(struct process *p, const struct ha_word *w)
 	}
 	unsigned group = w->type == HA_UPSERT ? w->sa.group : w->group;
 	struct pair *pair = group_get(p, group);
-	int rc = pair ? pair_word(pair, w, process_now()) : 0;
+	int rc = pair ? pair_word_more(pair, w, now) : 0;
 	// found in its ring after it had died: nobody will say so again
 	if (pair && rc == 0 && w->type == HA_ATTACH && p->gateway_fd < 0)
 		pair_gateway_lost(pair, process_now());
@@ -347,6 +355,7 @@ static void link_report(struct process *p)
 	l.mirror_max = count.bytes_max;
 	loop_get_stats(p->loop, &stats);
 	l.longest_us = stats.longest_us;
+	l.longest_cpu_us = stats.longest_cpu_us;
 	loop_clear_longest(p->loop);
 	struct ha_word w = {.type = HA_LINK, .len = sizeof(l), .payload = (const uint8_t *)&l};
 	(void)gateway_tell(p, &w);
@@ -374,7 +383,6 @@ static void on_second(void *ctx, uint64_t now_ms)
 }
 
 int pairing_start(struct process *p, struct err *err)
-	l.longest_cpu_us = stats.longest_cpu_us;
 {
 	loop_timer_init(&p->tick, p->loop, "protocol", on_tick, p);
 	loop_timer_init(&p->second, p->loop, "report", on_second, p);

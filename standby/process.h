@@ -52,7 +52,9 @@ void gateway_ring(struct process *p);  // the doorbell, once per turn and only w
 // ---- pairing.c --------------------------------------------------------------------------------
 int pairing_start(struct process *p, struct err *err);
 void pairing_stop(struct process *p);
-int pairing_word(struct process *p, const struct ha_word *w);  // 0, -EAGAIN: later again
+// 0, -EAGAIN: later again. Records may wait for more until pairing_flush.
+int pairing_word(struct process *p, const struct ha_word *w, uint64_t now);
+void pairing_flush(struct process *p);
 void pairing_gateway_lost(struct process *p);
 void pairing_writable(struct process *p);
 void pairing_rearm(struct process *p);

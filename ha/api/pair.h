@@ -50,6 +50,10 @@ void pair_gateway_lost(struct pair *p, uint64_t now);
 // A word of the gateway process. 0; -EAGAIN: cannot be taken now, offer it again (back-pressure:
 // pair_writable or pair_tick will make room).
 int pair_word(struct pair *p, const struct ha_word *w, uint64_t now);
+// The same, with more words to follow at once: records may wait for them, to share a message, until
+// pair_flush(). Whatever else is sent goes behind them.
+int pair_word_more(struct pair *p, const struct ha_word *w, uint64_t now);
+void pair_flush(struct pair *p);
 // There is room again in the transport or in the ring to the gateway: goes on with feeds and
 // snapshots. Bounded work; true when there is more to do right away.
 bool pair_writable(struct pair *p, uint64_t now);

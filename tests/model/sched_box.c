@@ -147,7 +147,7 @@ void box_power(struct box *b, bool on)
 }
 
 // Words of the gateway process reach the pair in order; what it cannot take stays first.
-static void words_step(struct box *b)
+static void words_take(struct box *b)
 {
 	for (int i = 0; i < 64; i++) {
 		struct queued *m = b->to_standby.first;
@@ -157,7 +157,7 @@ static void words_step(struct box *b)
 			m->w.sa.payload = m->bytes;
 		else
 			m->w.payload = m->bytes;
-		if (pair_word(b->pair, &m->w, world.now) == -EAGAIN)
+		if (pair_word_more(b->pair, &m->w, world.now) == -EAGAIN)
 			return;
 		if (m->w.type == HA_ATTACH && !b->attached)
 			pair_gateway_lost(b->pair, world.now);
@@ -168,6 +168,13 @@ static void words_step(struct box *b)
 				b->full_standby = true;
 		}
 	}
+}
+
+// Records that come together share a message, as in the standby process.
+static void words_step(struct box *b)
+{
+	words_take(b);
+	pair_flush(b->pair);
 }
 
 static void messages_step(struct box *b)

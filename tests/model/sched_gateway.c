@@ -287,10 +287,11 @@ static void words_drain(struct box *b)
 	while (b->to_standby.first) {
 		struct queued *m = b->to_standby.first;
 		m->w.payload = m->w.sa.payload = m->bytes;
-		if (pair_word(b->pair, &m->w, world.now) == -EAGAIN)
-			return;
+		if (pair_word_more(b->pair, &m->w, world.now) == -EAGAIN)
+			break;
 		free(queue_due(&b->to_standby, UINT64_MAX));
 	}
+	pair_flush(b->pair);
 }
 
 // A connection between the two processes: old words first, then a new ring towards us.
