@@ -1,5 +1,5 @@
-// See flow_index.h. An array of flows sorted by the hash of their names; interfaces are no part of
-// it, for the two boxes may call them differently.
+// See flow_index.h. An open hash table by the names of flows, half empty, so that a look-up reads
+// one line of it; interfaces are no part of the names, for the two boxes may call them differently.
 
 #include "ike/flow_index.h"
 
@@ -13,8 +13,8 @@ struct flow_entry {
 };
 
 struct flow_index {
-	size_t count;
-	struct flow_entry all[];
+	size_t mask;              // places - 1; places are a power of two
+	struct flow_entry all[];  // flow NULL: free
 };
 
 // FNV-1a
@@ -37,31 +37,34 @@ static uint64_t hash_of(const char *map, uint32_t seq, const struct selector *s)
 	return hash_add(h, &s->dst.len, 1);
 }
 
-static int order(const void *a, const void *b)
+static void entry_put(struct flow_index *x, uint64_t hash, const struct tunnel_flow *flow)
 {
-	const struct flow_entry *x = a, *y = b;
+	size_t at = hash & x->mask;
 
-	return x->hash < y->hash ? -1 : x->hash > y->hash;
+	while (x->all[at].flow)
+		at = (at + 1) & x->mask;
+	x->all[at] = (struct flow_entry){hash, flow};
 }
 
 int flow_index_build(struct ike *ike, const struct tunnels *ts)
 {
 	struct flow_index *x;
-	size_t max = 0;
+	size_t max = 0, places = 16;
 
 	for (unsigned i = 0; i < ts->count; i++)
 		max += ts->all[i]->flow_count;
-	x = calloc(1, sizeof(*x) + max * sizeof(x->all[0]));
+	while (places < 2 * max)
+		places *= 2;
+	x = calloc(1, sizeof(*x) + places * sizeof(x->all[0]));
 	if (!x)
 		return -ENOMEM;
+	x->mask = places - 1;
 	for (unsigned i = 0; i < ts->count; i++) {
 		const struct tunnel *t = ts->all[i];
 
 		for (unsigned k = 0; t->role == TUNNEL_STATIC && k < t->flow_count; k++)
-			x->all[x->count++] = (struct flow_entry){
-				hash_of(t->map, t->seq, &t->flows[k].sel), &t->flows[k]};
+			entry_put(x, hash_of(t->map, t->seq, &t->flows[k].sel), &t->flows[k]);
 	}
-	qsort(x->all, x->count, sizeof(x->all[0]), order);
 	free(ike->flow_index);
 	ike->flow_index = x;
 	return 0;
@@ -78,20 +81,12 @@ const struct tunnel_flow *flow_index_find(const struct ike *ike, const char *map
 {
 	const struct flow_index *x = ike->flow_index;
 	uint64_t hash = hash_of(map, seq, sel);
-	size_t lo = 0, hi = x ? x->count : 0;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
+	for (size_t at = hash; x && x->all[at & x->mask].flow; at++) {
+		const struct flow_entry *e = &x->all[at & x->mask];
+		const struct tunnel_flow *f = e->flow;
 
-		if (x->all[mid].hash < hash)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; x && lo < x->count && x->all[lo].hash == hash; lo++) {
-		const struct tunnel_flow *f = x->all[lo].flow;
-
-		if (f->tunnel->seq == seq && strcmp(f->tunnel->map, map) == 0 &&
+		if (e->hash == hash && f->tunnel->seq == seq && strcmp(f->tunnel->map, map) == 0 &&
 		    addr_equal(&f->tunnel->local, local) && selector_equal(&f->sel, sel))
 			return f;
 	}

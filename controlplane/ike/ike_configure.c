@@ -171,6 +171,23 @@ static void judge(struct ike *ike, const struct pairs *pairs)
 	sas_sweep(ike, pairs);
 }
 
+// Room for an IKE SA, two handles and two replicas of each flow, before they are there.
+static void tables_expect(struct ike *ike, const struct tunnels *t)
+{
+	uint32_t flows = 0;
+
+	for (unsigned i = 0; i < t->count; i++)
+		flows += t->all[i]->flow_count;
+	ike_table_expect(&ike->sa_by_id, flows);
+	ike_table_expect(&ike->sa_by_cookie, flows);
+	ike_table_expect(&ike->sa_by_peer, flows);
+	ike_table_expect(&ike->child_by_id, flows);
+	ike_table_expect(&ike->child_by_sa, 2 * flows);
+	ike_table_expect(&ike->child_by_policy, flows);
+	ike_table_expect(&ike->child_by_peer, flows);
+	ike_table_expect(&ike->ha.by_id, 2 * flows);
+}
+
 int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, struct err *err)
 {
 	struct pairs pairs;
@@ -181,6 +198,7 @@ int ike_configure(struct ike *ike, const struct config *c, struct tunnels *t, st
 		free(pairs.all);
 		return err_set(err, -ENOMEM, "Not enough memory for pre-shared keys and flows");
 	}
+	tables_expect(ike, t);
 	ike_enter(ike);
 	ike->config = c;
 	ike->tunnels = t;

@@ -18,9 +18,13 @@ LIST_HEAD(ike_bucket, ike_node);
 struct ike_table {
 	struct ike_bucket *buckets;
 	uint64_t mul, add;
+	unsigned bits;  // log2 of the number of buckets
 };
 
 int ike_table_init(struct ike_table *t);  // 0 or -ENOMEM
+// Room for `expected` objects with short chains. It is made only while the table holds few: those
+// that are there are moved at once, in one callback. Without memory chains get longer, no more.
+void ike_table_expect(struct ike_table *t, uint32_t expected);
 void ike_table_fini(struct ike_table *t);
 void ike_table_add(struct ike_table *t, struct ike_node *n, uint64_t key, void *owner);
 void ike_table_del(struct ike_node *n);  // safe when not in a table

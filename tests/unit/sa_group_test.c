@@ -257,13 +257,21 @@ static void a_group_is_raised(void **state)
 	// an SA that was put somewhere while the group worked has nothing of it
 	dp_group_set(GROUP, DP_SA_STANDBY);
 	rcu_poll();
-	assert_int_equal(dp_group_raise(GROUP, 1000), 0);
+	assert_int_equal(dp_group_raise(GROUP, 65536), 0);
 	dp_group_set(GROUP, DP_SA_ACTIVE);
 	dp_sa_set_state(out_h, DP_SA_STANDBY);
 	rcu_poll();
 	assert_int_equal(dp_sa_set_next(out_h, 6500), 0);
 	dp_sa_set_state(out_h, DP_SA_ACTIVE);
 	assert_false(through());
+	// nor goes any beyond the last number that there is
+	dp_group_set(GROUP, DP_SA_STANDBY);
+	rcu_poll();
+	assert_int_equal(dp_sa_set_next(out_h, UINT32_MAX - 1), 0);
+	assert_int_equal(dp_group_raise(GROUP, 65536), 0);
+	dp_group_set(GROUP, DP_SA_ACTIVE);
+	assert_true(through());
+	assert_int_equal(out->lim, UINT32_MAX);
 	dp_invariants(&after);
 	assert_int_equal(after.i4, before.i4);
 	pair_del();
