@@ -43,6 +43,14 @@ static void traffic(const struct ike_sa *sa, uint64_t *in, uint64_t *out)
 	}
 }
 
+bool dpd_esp_came(const struct ike_sa *sa)
+{
+	uint64_t in, out;
+
+	traffic(sa, &in, &out);
+	return in != sa->dpd.in_packets;
+}
+
 static bool ask(struct ike_sa *sa)
 {
 	struct ike_dpd *d = &sa->dpd;

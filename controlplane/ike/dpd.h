@@ -9,6 +9,8 @@ void dpd_start(struct ike_sa *sa);      // IKE SA is up, or the configuration ch
 void dpd_configure(struct ike_sa *sa);  // starts it anew if what concerns it changed
 // After a take-over: first after a grace time, spread.
 void dpd_resume(struct ike_sa *sa);
+// Has ESP come on its IPsec SAs since it was last looked at?
+bool dpd_esp_came(const struct ike_sa *sa);
 void dpd_stop(struct ike_sa *sa);
 // Asks at once, whatever is configured: does it still live? Nothing if a question is out already.
 void dpd_ask_now(struct ike_sa *sa);

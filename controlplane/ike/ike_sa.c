@@ -278,9 +278,9 @@ void ike_sa_up(struct ike_sa *sa)
 	sa->dpd.heard_ms = ike->now_ms;
 	log_event("CRYPTO", LOG_L_INFO, "IKMP_SA_UP", "IKE SA %u with %s is up, identity %s",
 		  sa->id, ike_sa_label(sa, label, sizeof(label)), sa->remote_id);
+	taint_sa_up(sa);  // before it is asked which one serves: those go
 	struct ike_sa *serving = replaced_settle(sa);
 
-	taint_sa_up(sa);
 	child_sa_adopt(serving);
 	dpd_start(serving);
 	ike_sa_notice(sa, IKE_SA_UP, NULL);

@@ -58,9 +58,12 @@ void replaced_touch(struct ike_sa *sa)
 
 // ---- which one serves --------------------------------------------------------------------------
 // Two IKE SAs with one peer: does `a` stay? Both ends must say the same when both were begun at
-// about the same time from both ends: then the lower initiator cookie stays.
+// about the same time from both ends: then the lower initiator cookie stays. A tainted one serves
+// nothing new.
 static bool outlives(const struct ike_sa *a, const struct ike_sa *b)
 {
+	if (a->ha.tainted != b->ha.tainted)
+		return b->ha.tainted;
 	uint64_t apart = a->established_ms > b->established_ms
 				 ? a->established_ms - b->established_ms
 				 : b->established_ms - a->established_ms;
@@ -230,7 +233,7 @@ struct ike_sa *replaced_heard(const struct ike_sa *dead)
 		struct ike_sa *o = n->owner;
 
 		if (o == dead || !o->established || o->ha.tainted || !is_same_peer(o, dead) ||
-		    o->dpd.heard_ms <= dead->dpd.heard_ms)
+		    (o->dpd.heard_ms <= dead->dpd.heard_ms && !dpd_esp_came(o)))
 			continue;
 		if (may_revive(o))
 			revive(o, "the one that replaced it is dead");

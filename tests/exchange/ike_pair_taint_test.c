@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "ike/ike_sa.h"
 #include "ike_pair_bed.h"
 #include "log.h"
 
@@ -71,11 +72,39 @@ static void test_taint_is_no_first_contact(void **state)
 	}
 }
 
+// The peer began the tainted one, we begin the next within half a minute: as if both had begun at
+// once. Whatever their cookies say, the tainted one does not serve, and the new one is looked
+// after.
+static void test_tainted_never_serves(void **state)
+{
+	struct bed_params params = {.keepalive_s = 10, .keepalive_periodic = true};
+
+	for (uint64_t seed = 1; seed < 12; seed++) {
+		struct pair *p = pair_new(seed, &params);
+		struct ike_sa *sa;
+
+		assert_int_equal(ike_initiate(p->bed.b.ike, 1), 0);
+		assert_true(pair_up(p, 10000));
+		pair_kill(p);
+		ike_taint(p->standby->ike, PAIR_GROUP, 0, true);
+		pair_takeover(p);
+		assert_true(pair_up(p, 10000));
+		sa = TAILQ_FIRST(&p->active->ike->sas);
+		assert_non_null(sa);
+		assert_null(TAILQ_NEXT(sa, link));
+		assert_false(sa->superseded);
+		assert_int_not_equal(sa->dpd.timer.pos, 0);
+		assert_int_equal(pair_run(p, 60000, 100), 0);
+		pair_free(p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_taint),
 		cmocka_unit_test(test_taint_is_no_first_contact),
+		cmocka_unit_test(test_tainted_never_serves),
 	};
 
 	log_set_stderr_level(LOG_L_CRIT);

@@ -211,7 +211,7 @@ static void test_dead_peer(void **state)
 			bed.b.dead = true;
 		}
 		bed_run(&bed, 60000);
-		assert_int_equal(bed_counters(&bed.a).dpd_dead, 1);
+		assert_in_range(bed_counters(&bed.a).dpd_dead, 1, 2);
 		assert_int_equal(bed_ike_count(&bed.a, false), lives);
 		assert_int_equal(bed_child_count(&bed.a, false), lives);
 		if (lives)

@@ -207,7 +207,7 @@ SPLITS=0 ANEW=0 MOVED=0
 RANDOM=$SEED
 skip
 END=$(($(now_ms) + MINUTES * 60000))
-while [ "$(now_ms)" -lt $END ] && [ $COUNT -lt "$MOST" ]; do
+while [ "$(now_ms)" -lt $END ] && [ "$COUNT" -lt "$MOST" ]; do
 	COUNT=$((COUNT + 1))
 	draw_event
 	pause 500
