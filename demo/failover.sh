@@ -30,9 +30,8 @@ network() {
 }
 
 config() { # config NODE: the two differ in their own addresses only
-	local o own=10.0.0.1 other=10.0.0.2
+	local o
 	o=$(pair_octet "$1")
-	[ "$1" = a ] || own=10.0.0.2 other=10.0.0.1
 	cat <<-C
 	hostname R$o
 	dataplane workers 1
@@ -53,20 +52,7 @@ config() { # config NODE: the two differ in their own addresses only
 	 set pfs group2
 	 match address HA_VPN
 	crypto map MAP2 redundancy replay-interval in 1000 out 1000
-	redundancy inter-device
-	 scheme standby HSRP
-	ipc zone default
-	 association 1
-	  no shutdown
-	  security psk a-long-random-string
-	  protocol sctp
-	   local-port 5000
-	    local-ip $own
-	    retransmit-timeout 100 400
-	    path-retransmit 2
-	    assoc-retransmit 3
-	   remote-port 5000
-	    remote-ip $other
+	$(stateful_link "$1")
 	track 1 interface GigabitEthernet0/0 line-protocol
 	track 2 interface GigabitEthernet0/1 line-protocol
 	track 3 list boolean and

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs the Debian packages that a job needs: install-packages.sh build|test|lint|fuzz|coverage ...
+# Installs the Debian packages that a job needs: install-packages.sh build|test|lint|fuzz|coverage|kernel ...
 # Fast when everything is there. Without root, or without apt, it says what is missing and fails.
 # Daemons that come with packages are not started. Debian 12 and 13.
 set -euo pipefail
@@ -18,6 +18,7 @@ test_packages=(
 lint_packages=(clang clang-format clang-tidy codespell shellcheck mandoc)
 fuzz_packages=(clang llvm)
 coverage_packages=(gcovr)
+kernel_packages=(qemu-system-x86 cpio kmod iproute2) # tests/lab/kernel.sh
 
 # Interoperability partners that a release may not carry: their tests then skip and say so.
 optional=" user-mode-linux frr frr-pythontools libcharon-extra-plugins "
@@ -45,9 +46,10 @@ wanted() { # JOB...
 		test) printf '%s\n' "${build_packages[@]}" "${test_packages[@]}" ;;
 		lint) printf '%s\n' "${build_packages[@]}" "${lint_packages[@]}" ;;
 		fuzz) printf '%s\n' "${build_packages[@]}" "${fuzz_packages[@]}" && clang_runtime ;;
+		kernel) printf '%s\n' "${kernel_packages[@]}" ;;
 		coverage) printf '%s\n' "${build_packages[@]}" "${coverage_packages[@]}" ;;
 		*)
-			echo "usage: ${0##*/} build|test|lint|fuzz|coverage ..." >&2
+			echo "usage: ${0##*/} build|test|lint|fuzz|coverage|kernel ..." >&2
 			return 2
 			;;
 		esac

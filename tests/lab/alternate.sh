@@ -120,18 +120,6 @@ row() {
 	show "$*"
 }
 
-# ---- how long the machine itself kept everybody waiting ----------------------------------------
-stall_start() {
-	nice -n -10 "$(bin udpseq)" stall -w 3600 >"$TMP/stall.json" 2>&1 &
-	STALL_PID=$!
-	SPAWNED+=($!)
-}
-stall_stop() {
-	kill "$STALL_PID"
-	wait_for 5 eval "! kill -0 $STALL_PID"
-	jq -r .stall_ms "$TMP/stall.json"
-}
-
 # ---- summary ----------------------------------------------------------------------------------
 # column FAULT N: median and worst of that column
 column() {

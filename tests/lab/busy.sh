@@ -38,16 +38,7 @@ link_ups() { clij "$1" "show ipc" .established; }
 claims() { clij "$1" "show redundancy counters" '[.groups[].claims] | add'; }
 
 [ -z "$PLAIN" ] || { echo 0 >/proc/$$/autogroup; } 2>/dev/null || true
-PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
-pair_topology
-ns_ip rin route add 6.6.2.0/24 via 6.6.146.100
-PAIR_CFG=([a]=$TMP/a.cfg [b]=$TMP/b.cfg)
-for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
-pair_both
-wait_event 30 either_settled
-# shellcheck disable=SC2119
-stateful_spoke
-wait_event 10 settled "$ACT"
+stateful_static
 SAS=$(spoke_sas)
 waits >"$TMP/before"
 T=$(now_ms)

@@ -4,17 +4,17 @@
 # fetched with apt and not installed; QEMU computes it (no KVM: about a tenth of the speed). Its root
 # is this machine's file system, /tmp and /run are its own. Exit status: the command's.
 #   tests/lab/kernel.sh env LINK_DRIVER=kernel TANDEM_SLOW=8 TANDEM_TIMEOUT=600 tests/netns/run.sh '^50_link_(guard|ipv6)'
-# Needs qemu-system-x86 and cpio. Environment: KERNEL_SECONDS (900), KERNEL_MB (2048).
+# Installs what it needs (tools/install-packages.sh kernel). Environment: KERNEL_SECONDS (900), KERNEL_MB (2048).
 set -euo pipefail
 LABRUN=${LABRUN:-/tmp/tandem-lab}
 . "$(dirname "$(readlink -f "$0")")/lablib.sh"
-for c in qemu-system-x86_64 cpio depmod; do
-	command -v $c >/dev/null || die "$c is not installed"
-done
+"$LABDIR/../../tools/install-packages.sh" kernel || die "packages are missing"
 D=$LABRUN/kernel
 mkdir -p "$D/run"
 if [ ! -s "$D/release" ]; then
-	image=$(apt-cache depends linux-image-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+	newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p'; }
+	image=$(newest)
+	[ -n "$image" ] || { apt-get -q update >/dev/null && image=$(newest); } # no lists yet
 	(cd "$D" && apt-get -q -o APT::Sandbox::User=root download "$image" >/dev/null && dpkg-deb -x "$image"_*.deb root && rm -f "$image"_*.deb)
 	release=${image#linux-image-}
 	depmod -b "$D/root" "$release"

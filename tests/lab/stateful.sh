@@ -2,11 +2,12 @@
 # stateful.sh - the pair of pair.sh with stateful switchover. Source it after pair.sh.
 # The replication link is `rep` (10.0.0.1, 10.0.0.2); PAIR_STATEFUL_EXTRA adds lines to the association.
 
-stateful_config() { # stateful_config NODE: its configuration
+stateful_link() { # stateful_link NODE [GROUP]: the lines that make two boxes a pair
 	local own=10.0.0.1 peer=10.0.0.2
 	[ "$1" = a ] || { own=10.0.0.2 peer=10.0.0.1; }
-	PAIR_EXTRA="redundancy inter-device
-	 scheme standby HSRP
+	cat <<-C
+	redundancy inter-device
+	 scheme standby ${2:-HSRP}
 	ipc zone default
 	 association 1
 	  no shutdown
@@ -19,6 +20,10 @@ stateful_config() { # stateful_config NODE: its configuration
 	    assoc-retransmit 3
 	   remote-port 5000
 	    remote-ip $peer
+	C
+}
+stateful_config() { # stateful_config NODE: its configuration
+	PAIR_EXTRA="$(stateful_link "$1")
 	${PAIR_EXTRA:-}" \
 		PAIR_OUT_EXTRA="crypto map MAP2 redundancy HSRP stateful
 	 ${PAIR_OUT_EXTRA:-}" \
@@ -28,6 +33,20 @@ stateful_start() {
 	local n
 	for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
 	pair_start "$TMP/a.cfg" "$TMP/b.cfg"
+}
+# stateful_static [VARIABLES]: the network and both boxes without routing protocols, the spoke connected; sets ACT.
+# Without preemption: each box stays what it has become.
+stateful_static() {
+	local n
+	PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
+	pair_topology
+	ns_ip rin route add 6.6.2.0/24 via 6.6.146.100
+	PAIR_CFG=([a]=$TMP/a.cfg [b]=$TMP/b.cfg)
+	for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
+	pair_both
+	wait_event 30 either_settled
+	stateful_spoke "$@"
+	wait_event 10 settled "$ACT"
 }
 
 # rf NODE JQ-FILTER: of `show redundancy states`
@@ -128,6 +147,28 @@ tcp_lives() {
 	kill -INT "$TCP_PID"
 	wait "$TCP_PID" || true
 	eq "end of the TCP stream" "$(jq -r .error "$TMP/tcp.json")" "interrupt - the client has terminated"
+}
+# stall_start [COMMAND...], stall_stop: prints for how many ms, at the longest, a processor was not to be had
+# meanwhile. COMMAND says for whom: by default what load did counts, too.
+stall_start() {
+	[ $# -gt 0 ] || set -- nice -n -10
+	"$@" "$(bin udpseq)" stall -w 3600 >"$TMP/stall.json" 2>&1 &
+	STALL_PID=$!
+	SPAWNED+=($!)
+}
+stall_stop() {
+	kill "$STALL_PID"
+	wait_for 5 eval "! kill -0 $STALL_PID"
+	jq -r .stall_ms "$TMP/stall.json"
+}
+# stall_watch: as stall_start, before everything of Tandem's: what its own threads do does not count.
+# not_ours LOST PPS MS: what was lost of PPS each way may be the machine's doing, which stood still for MS: longer
+# than a hello time, and no more is lost than was sent in that time. Then the caller does it all again:
+# what Tandem loses, it loses without that, too.
+stall_watch() { stall_start chrt -f 90; }
+not_ours() {
+	[ "$1" -gt 0 ] && [ "$3" -ge 50 ] && [ "$1" -le $((2 * $2 * $3 / 1000 + 2)) ] || return 1
+	echo "   the machine stood still for $3 ms, $1 packets lost: again"
 }
 # invariants_hold NODE...: none was found broken
 invariants_hold() {

@@ -55,8 +55,8 @@ inside() { # inside NUMBER ADDRESS NAME LEADER: lines of a group that follows
 	printf ' standby %s %s\n' "$1" "ip $2" "$1" "timers msec 50 msec 150" "$1" "name $3" "$1" "follow $4"
 }
 config() { # config NODE
-	local o=10 own=10.0.0.1 peer=10.0.0.2 one=110 two=100
-	[ "$1" = a ] || { o=11 own=10.0.0.2 peer=10.0.0.1 one=100 two=110; }
+	local o=10 one=110 two=100
+	[ "$1" = a ] || { o=11 one=100 two=110; }
 	cat <<-C
 	hostname R$o
 	dataplane workers 1
@@ -112,20 +112,7 @@ config() { # config NODE
 	ip route 6.6.2.0 255.255.255.0 6.6.156.1
 	ip route 6.6.26.0 255.255.255.0 6.6.157.1
 	ip route 6.6.3.0 255.255.255.0 6.6.157.1
-	redundancy inter-device
-	 scheme standby OUT1
-	ipc zone default
-	 association 1
-	  no shutdown
-	  security psk a-long-random-string
-	  protocol sctp
-	   local-port 5000
-	    local-ip $own
-	    retransmit-timeout 100 400
-	    path-retransmit 2
-	    assoc-retransmit 3
-	   remote-port 5000
-	    remote-ip $peer
+	$(stateful_link "$1" OUT1)
 	C
 }
 

@@ -9,8 +9,8 @@
 need jq nft
 
 config() { # config NODE
-	local o=10 own=10.0.0.1 peer=10.0.0.2 g
-	[ "$1" = a ] || { o=11 own=10.0.0.2 peer=10.0.0.1; }
+	local o g
+	o=$(pair_octet "$1")
 	cat <<-C
 	hostname R$o
 	dataplane workers 1
@@ -34,28 +34,15 @@ config() { # config NODE
 	interface GigabitEthernet0/0
 	 device vdev net_af_packet0,iface=in
 	 ip address 6.6.146.$o 255.255.255.0
-	$(for g in "ip 6.6.146.100" "timers msec 100 msec 400" "name IN"; do echo " standby 1 $g"; done)
+	$(for g in "ip 6.6.146.100" "timers msec 50 msec 150" "name IN"; do echo " standby 1 $g"; done)
 	interface GigabitEthernet0/1
 	 device vdev net_af_packet1,iface=out
 	 ip address 6.6.156.$o 255.255.255.0
-	$(for g in "ip 6.6.156.100" "timers msec 100 msec 400" "name HSRP"; do echo " standby 2 $g"; done)
+	$(for g in "ip 6.6.156.100" "timers msec 50 msec 150" "name HSRP"; do echo " standby 2 $g"; done)
 	 crypto map MAP2 redundancy HSRP stateful
 	ip route 6.6.16.0 255.255.255.0 6.6.146.1
 	ip route 0.0.0.0 0.0.0.0 6.6.156.1
-	redundancy inter-device
-	 scheme standby HSRP
-	ipc zone default
-	 association 1
-	  no shutdown
-	  security psk a-long-random-string
-	  protocol sctp
-	   local-port 5000
-	    local-ip $own
-	    retransmit-timeout 100 400
-	    path-retransmit 2
-	    assoc-retransmit 3
-	   remote-port 5000
-	    remote-ip $peer
+	$(stateful_link "$1")
 	C
 }
 routes() { ns_ip "gw$1" route show proto 215 6.6.2.0/24; }

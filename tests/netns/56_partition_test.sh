@@ -56,11 +56,12 @@ fault_ends() {
 }
 
 # ---- one of them ---------------------------------------------------------------------------------
-one() { # one WHAT RUN
-	local what=$1 full bytes in out lost mended hot roles
+one() { # one WHAT RUN [TRY]
+	local what=$1 full bytes in out lost mended hot roles stall
 	IDLE=$(pair_other "$ACT")
 	wait_event 30 settled "$ACT"
 	full=$(peer_overflow) bytes=$(tcp_bytes)
+	stall_watch
 	traffic_start "$PPS"
 	sleep 0.5 # traffic before it
 	T=$(now_ms)
@@ -78,6 +79,7 @@ one() { # one WHAT RUN
 	wait_event 10 ping_works hin 6.6.2.4
 	sleep 0.3
 	traffic_stop
+	stall=$(stall_stop)
 	wait_event 10 tcp_passed $((bytes + 20000))
 	in=$(traffic_silence in "$T") out=$(traffic_silence out "$T")
 	lost=$(($(traffic_get in lost) + $(traffic_get out lost)))
@@ -86,23 +88,20 @@ one() { # one WHAT RUN
 	eq "duplicates" "$(traffic_get in duplicated) $(traffic_get out duplicated)" "0 0"
 	eq "the spoke's SAs after $what" "$(spoke_sas)" "$SAS"
 	invariants_hold a b
+	lost=$((lost - $(peer_overflow) + full))
 	[ "$what" = split ] || {
-		[ $lost -le $(($(peer_overflow) - full)) ] || fail "$what: $lost packets lost"
+		if [ "${3:-1}" -lt 4 ] && not_ours $lost "$PPS" "$stall"; then
+			one "$what" "$2" $((${3:-1} + 1))
+			return
+		fi
+		[ $lost -le 0 ] || fail "$what: $lost packets lost"
 		eq "roles that changed at $what" "$(pair_timeline "$T" | awk -v n="$ACT" '$2 == n')" ""
 	}
 }
 
 audit_cipher gcm
-PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
-pair_topology
-ns_ip rin route add 6.6.2.0/24 via 6.6.146.100
 step "both boot, the spoke connects"
-PAIR_CFG=([a]=$TMP/a.cfg [b]=$TMP/b.cfg)
-for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
-pair_both
-wait_event 30 either_settled
-stateful_spoke "${AUDIT_CONN[@]}"
-wait_event 10 settled "$ACT"
+stateful_static "${AUDIT_CONN[@]}"
 SAS=$(spoke_sas)
 [ -n "$SAS" ] || fail "the spoke shows no SAs"
 tcp_start 7200 1

@@ -8,7 +8,6 @@
 . "$REPO/tests/lab/stateful.sh"
 need jq
 
-PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
 deletes() { ss_log spk | grep -aEc 'received DELETE for' || true; }
 cookies() { clij "$1" "show crypto isakmp sa" '[.sas[] | select(.status | test("active|standby"))
 	| .initiator_cookie + .responder_cookie] | sort | join(" ")'; }
@@ -34,15 +33,8 @@ passes() {
 	wait_event 15 ping_works hin 6.6.2.4
 }
 
-pair_topology
-ns_ip rin route add 6.6.2.0/24 via 6.6.146.100
 step "both boot, the spoke connects"
-PAIR_CFG=([a]=$TMP/a.cfg [b]=$TMP/b.cfg)
-for n in a b; do stateful_config $n >"$TMP/$n.cfg"; done
-pair_both
-wait_event 30 either_settled
-stateful_spoke
-wait_event 10 settled "$ACT"
+stateful_static
 IDLE=$(pair_other "$ACT")
 wait_event 5 alike
 T=$(now_ms)
@@ -65,10 +57,10 @@ for what in sa isakmp session; do
 	echo "   $(($(deletes) - before)) Deletes; now $(held "$IDLE")"
 done
 
-SAS=$(spoke_sas)
-for what in sa isakmp session; do
-	step "clear crypto $what standby"
+clear_standby() { # clear_standby WHAT [TRY]
+	local what=$1 copies joined before full lost stall
 	copies=$(held "$IDLE") joined=$(joins "$IDLE") before=$(deletes) full=$(peer_overflow)
+	stall_watch
 	traffic_start 300
 	cli "$IDLE" "clear crypto $what standby"
 	wait_event 10 eval "[ \"\$(joins $IDLE)\" -gt $joined ]"
@@ -76,11 +68,22 @@ for what in sa isakmp session; do
 	wait_event 5 alike
 	sleep 0.3 # traffic after it
 	traffic_stop
+	stall=$(stall_stop)
 	eq "copies" "$(held "$IDLE")" "$copies"
 	eq "Deletes that the spoke got" "$(deletes)" "$before"
 	show_drops
-	num "lost" $(($(traffic_get in lost) + $(traffic_get out lost))) -le $(($(peer_overflow) - full))
 	eq "the spoke's SAs" "$(spoke_sas)" "$SAS"
+	lost=$(($(traffic_get in lost) + $(traffic_get out lost) - $(peer_overflow) + full))
+	if [ "${2:-1}" -lt 4 ] && not_ours $lost 300 "$stall"; then
+		clear_standby "$what" $((${2:-1} + 1))
+		return
+	fi
+	num "lost" $lost -le 0
+}
+SAS=$(spoke_sas)
+for what in sa isakmp session; do
+	step "clear crypto $what standby"
+	clear_standby $what
 done
 
 step "refused: standby where it works, active where it does not, without the link"
