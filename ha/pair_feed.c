@@ -337,11 +337,22 @@ void role_fill(const struct pair *p, struct ha_role *out)
 	}
 }
 
+static void report_begin(struct pair *p, uint64_t lag)
+{
+	p->lag_least = lag;
+	p->report_at = p->now + REPORT_US;
+}
+
 void role_tell(struct pair *p)
 {
 	struct ha_role r, same;
 
 	role_fill(p, &r);
+	// A record that is on its way at the moment of a report is not one that lags: only what was
+	// missing all the time since the last report.
+	uint64_t lag = r.peer_applied_lag;
+	p->lag_least = lag < p->lag_least ? lag : p->lag_least;
+	r.peer_applied_lag = (uint32_t)p->lag_least;
 	// counts change with every record: they are told each second
 	same = r;
 	same.ike = p->told.ike;
@@ -349,9 +360,11 @@ void role_tell(struct pair *p)
 	same.tainted = p->told.tainted;
 	same.peer_applied_lag = p->told.peer_applied_lag;
 	bool changed = memcmp(&same, &p->told, sizeof(same)) != 0;
-	bool counts = p->now >= p->report_at && memcmp(&r, &p->told, sizeof(r)) != 0;
-	if (p->told_ever && !changed && !counts) {
+	bool over = p->now >= p->report_at;
+	if (p->told_ever && !changed && !(over && memcmp(&r, &p->told, sizeof(r)) != 0)) {
 		p->told_late = false;  // it is again as was told
+		if (over)
+			report_begin(p, lag);
 		return;
 	}
 	struct ha_word w = {.type = HA_ROLE, .len = sizeof(r), .payload = (const uint8_t *)&r};
@@ -360,5 +373,5 @@ void role_tell(struct pair *p)
 		return;
 	p->told = r;
 	p->told_ever = true;
-	p->report_at = p->now + REPORT_US;
+	report_begin(p, over ? lag : p->lag_least);
 }

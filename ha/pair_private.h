@@ -132,6 +132,7 @@ struct pair {
 	struct ha_role told;
 	bool told_ever, told_late, blocked_gw;  // blocked_gw: its ring is full
 	uint64_t report_at;
+	uint64_t lag_least;              // records not acknowledged: the fewest since the last report
 	uint64_t applied_seq, applied_seq_told;
 	struct pair_gate gate[GATE_MAX];
 	uint32_t gate_first, gate_count;
@@ -157,12 +158,12 @@ struct pair {
 	uint64_t raised;  // HA_ACTIVATE says it
 
 	uint64_t ping_at;
+	uint64_t term_told, term_since;  // Ts as the last PINGs said it, and the first of these
+	uint64_t join_term;              // as JOIN said it
 	// checks
 	uint64_t refused_at;         // a record did not fit
 	uint64_t records, ceilings;  // of the mirror: count and sum (I5)
 	bool was_hot;
-	uint64_t term_told, term_since;  // Ts as the last PINGs said it, and the first of these
-	uint64_t join_term;              // as JOIN said it
 	uint64_t gone[GONE_MAX];  // identities deleted lately (I15)
 	uint64_t bump_at;
 	unsigned bumps;
@@ -259,6 +260,8 @@ uint64_t claim_us(const struct pair *p);
 uint64_t term_us(const struct pair *p);   // Ts, 0 = not known yet
 uint64_t alone_us(const struct pair *p);  // Ta
 void term_learn(struct pair *p, const struct pair_msg *m);
+void term_take(struct pair *p, const struct pair_msg *m);
+void lease_shorten(struct pair *p);          // Ts may have become shorter
 bool lease_held(const struct pair *p);       // none may be given now
 bool lease_over(const struct pair *p);       // no lease of ours runs any more
 void lease_note(struct pair *p);             // one is about to be sent, or may run
@@ -270,8 +273,6 @@ void lease_pump(struct pair *p);
 uint64_t lease_due(const struct pair *p);
 void go_alone(struct pair *p);
 
-void term_take(struct pair *p, const struct pair_msg *m);
-void lease_shorten(struct pair *p);          // Ts may have become shorter
 // ---- pair_claim.c -----------------------------------------------------------------------------
 void claim_word(struct pair *p);
 void claim_receive(struct pair *p, const struct pair_msg *m);

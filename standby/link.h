@@ -54,6 +54,8 @@ struct link_info {
 	char trouble[ERR_MSG_MAX];  // why it is down, "" = up or still trying
 	struct ip_addr primary;     // the other's address in use
 	unsigned paths, paths_up;
+	struct ip_addr path[LINK_ADDRS_MAX];  // the other's addresses, paths of them
+	bool path_up[LINK_ADDRS_MAX];
 	uint32_t rto_ms, srtt_ms;
 	// as SCTP has them
 	uint32_t rto_min_ms, rto_max_ms, rto_initial_ms, path_retransmit, assoc_retransmit;

@@ -43,6 +43,7 @@ struct link_status {
 	unsigned streams_in, streams_out;
 	struct ip_addr primary;
 	struct ip_addr peer[LINK_PEERS_MAX];  // paths of them; more than fit: paths is greater
+	bool peer_up[LINK_PEERS_MAX];
 	uint16_t peer_port;
 };
 

@@ -25,6 +25,10 @@ void link_get_info(const struct link *l, struct link_info *out)
 			out->primary = st.primary;
 			out->paths = st.paths;
 			out->paths_up = st.paths_up;
+			for (unsigned i = 0; i < st.paths && i < LINK_ADDRS_MAX; i++) {
+				out->path[i] = st.peer[i];
+				out->path_up[i] = st.peer_up[i];
+			}
 			out->rto_ms = st.rto_ms;
 			out->srtt_ms = st.srtt_ms;
 			out->rto_min_ms = st.rto_min_ms;

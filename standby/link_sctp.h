@@ -136,8 +136,11 @@ static void path_read(sctp_handle h, const uint8_t *address, size_t size, struct
 	memcpy(&info.spinfo_address, address, size);
 	memcpy(&params.spp_address, address, size);
 	if (option_get(h, SCTP_GET_PEER_ADDR_INFO, &info, sizeof(info)) == 0 &&
-	    info.spinfo_state == SCTP_ACTIVE)
+	    info.spinfo_state == SCTP_ACTIVE) {
 		out->paths_up++;
+		if (out->paths < LINK_PEERS_MAX)
+			out->peer_up[out->paths] = true;
+	}
 	if (option_get(h, SCTP_PEER_ADDR_PARAMS, &params, sizeof(params)) < 0)
 		return;
 	out->path_retransmit = out->paths == 0 || out->path_retransmit == params.spp_pathmaxrxt

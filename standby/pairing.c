@@ -102,6 +102,8 @@ static void on_writable(void *ctx)
 	pairing_writable(ctx);
 }
 
+static char link_trouble[ERR_MSG_MAX];  // why there is none at all
+
 static void link_configure(struct process *p)
 {
 	static const struct link_ops ops = {
@@ -120,6 +122,7 @@ static void link_configure(struct process *p)
 		if (p->link_up)
 			on_down(p, "the association is configured anew");
 	}
+	link_trouble[0] = '\0';
 	if (!c->up || c->security == 0 || c->locals == 0 || c->remotes == 0)
 		return;
 	struct link_params lp = {
@@ -150,9 +153,10 @@ static void link_configure(struct process *p)
 	}
 	p->link = link_create(p->loop, &lp, &ops, &err);
 	secret_wipe(&lp, sizeof(lp));
-	if (!p->link)
-		log_event("REDUNDANCY", LOG_L_ERR, "LINK", "The replication link is down: %s",
-			  err.msg);
+	if (p->link)
+		return;
+	memcpy(link_trouble, err.msg, sizeof(link_trouble));
+	log_event("REDUNDANCY", LOG_L_ERR, "LINK", "The replication link is down: %s", err.msg);
 }
 
 // ---- groups -----------------------------------------------------------------------------------
@@ -323,6 +327,19 @@ void pairing_rearm(struct process *p)
 		loop_timer_start(&p->tick, due > now ? (uint32_t)((due - now + 999) / 1000) : 0);
 }
 
+static void link_report_paths(const struct link_info *info, struct ha_link *l)
+{
+	l->rto_min_ms = info->rto_min_ms;
+	l->rto_max_ms = info->rto_max_ms;
+	l->path_retransmit = info->path_retransmit;
+	l->assoc_retransmit = info->assoc_retransmit;
+	for (unsigned i = 0; i < info->paths && i < HA_LOCAL_MAX; i++) {
+		l->path_family[i] = (uint8_t)info->path[i].family;
+		l->path_up[i] = info->path_up[i];
+		memcpy(l->path[i], info->path[i].bytes, sizeof(l->path[i]));
+	}
+}
+
 static void link_report(struct process *p)
 {
 	struct ha_link l = {0};
@@ -330,6 +347,7 @@ static void link_report(struct process *p)
 	struct mirror_counts count;
 	struct loop_stats stats;
 
+	memcpy(l.trouble, link_trouble, sizeof(link_trouble));
 	if (p->link) {
 		link_get_info(p->link, &info);
 		l.up = info.up;
@@ -339,6 +357,7 @@ static void link_report(struct process *p)
 		memcpy(l.primary, info.primary.bytes, sizeof(l.primary));
 		l.rto_ms = info.rto_ms;
 		l.srtt_ms = info.srtt_ms;
+		link_report_paths(&info, &l);
 		l.ups = info.ups;
 		l.tx = info.tx;
 		l.rx = info.rx;

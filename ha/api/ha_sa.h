@@ -26,6 +26,7 @@ struct ha_sa {
 	uint32_t birth[2];  // join numbers of both slots when it was made (rule 1)
 	uint64_t ceiling;   // R: no outbound sequence number above it was ever sent
 	uint64_t edge;      // highest inbound sequence number known to be taken
+	uint64_t granted;   // gateway process only: up to where its workers may send by now
 	uint32_t len;
 	const uint8_t *payload;  // borrowed
 };
@@ -146,6 +147,7 @@ struct ha_hello {
 };
 
 // The association, for displays. Strings end with a zero.
+#define HA_LOCAL_MAX 4  // addresses of a box
 struct ha_link {
 	uint8_t up, paths, paths_up, family;
 	uint32_t rto_ms, srtt_ms;
@@ -155,10 +157,12 @@ struct ha_link {
 	// longest callbacks since the report before, by the clock and in processor time
 	uint32_t longest_us, longest_cpu_us;
 	char driver[16], security[32], trouble[256];
+	// as SCTP has them; path_family 0: no such path
+	uint32_t rto_min_ms, rto_max_ms, path_retransmit, assoc_retransmit;
+	uint8_t path_family[HA_LOCAL_MAX], path_up[HA_LOCAL_MAX], path[HA_LOCAL_MAX][16];
 };
 
-#define HA_LOCAL_MAX 4
-#define HA_PSK_MAX   128
+#define HA_PSK_MAX 128
 struct ha_config {            // whole configuration of the standby process; wiped after use
 	uint32_t group_mask;  // bit n: group n exists
 	uint8_t transport;    // 0 auto, 1 kernel, 2 user

@@ -31,6 +31,7 @@ struct bed {
 	unsigned sent_of[PAIR_TYPES], told_of[128];
 	struct ha_word told[128];
 	unsigned words, last[128];  // which word of all was the last of its type
+	struct ha_role role;        // as last told
 	uint64_t activate_raised;   // what HA_ACTIVATE said of all ceilings
 	uint64_t fed, set;          // lowest ceiling that was fed, lowest number set at work
 };
@@ -55,6 +56,8 @@ static inline int op_tell(void *ctx, const struct ha_word *w)
 		return -EAGAIN;
 	b->told[w->type] = *w;
 	b->told_of[w->type]++;
+	if (w->type == HA_ROLE)
+		memcpy(&b->role, w->payload, sizeof(b->role));
 	b->last[w->type] = ++b->words;
 	if (w->type == HA_ACTIVATE) {
 		b->activate_raised = 0;

@@ -88,6 +88,50 @@ static void joiner(void **state)
 	}
 }
 
+// What is told as not acknowledged is what has been so since the report before: a record that is on
+// its way when the second is over is none.
+static void records_that_lag(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg join = {.type = PAIR_JOIN,
+				.has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				.nonce = {9}};
+
+	found(b);
+	word(b, HA_FLUSH, 0, 0, 0);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	message(b, &join);
+	const struct pair_session session = {get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)};
+	struct pair_msg applied = {
+		.type = PAIR_APPLIED, .has = HAS(TLV_SESSION) | HAS(TLV_LSN), .session = session};
+	struct pair_msg ping = {.type = PAIR_PING,
+				.has = HAS(TLV_SESSION) | HAS(TLV_STAMP) | HAS(TLV_TERM),
+				.session = session,
+				.term = 220 * MS};
+	uint32_t most = 0;
+
+	for (unsigned i = 0; i < 800; i++) {
+		hello(b, true, false);
+		if (i < 500)
+			upsert(b, 6, 2 + i);
+		if (i > 150)  // the snapshot's are over
+			most = b->role.peer_applied_lag > most ? b->role.peer_applied_lag : most;
+		if (i < 499) {
+			applied.lsn = b->sent.lsn;
+			message(b, &applied);
+		}
+		ping.stamp = b->now;
+		message(b, &ping);
+		b->now += 10 * MS;
+		pair_tick(b->p, b->now);
+		if (i == 498)
+			assert_int_equal(most, 0);
+	}
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	assert_int_equal(b->role.peer_applied_lag, 1);
+}
+
 // `clear crypto ... standby`: joins anew, and the gateway process gets everything anew with the new
 // life, not before (rule 6); what the other box no longer has goes.
 static void fetches_anew(void **state)
@@ -303,6 +347,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(founder, setup, teardown),
 		cmocka_unit_test_setup_teardown(joiner, setup, teardown),
+		cmocka_unit_test_setup_teardown(records_that_lag, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_fresh, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_stale, setup, teardown),
