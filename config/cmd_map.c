@@ -156,10 +156,12 @@ static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "crypto dynamic-map NAME [" SEQ "]", NULL, cmd_no_map, CLI_NO_ONLY, NULL},
 	{CLI_CONFIG, "crypto map NAME local-address INTERFACE", NULL, cmd_local_address, CLI_NO,
 	 NULL},
-	{CLI_CONFIG, "crypto map NAME redundancy " INTERVAL, NULL, cmd_replay_interval, CLI_NO,
-	 NULL},
-	{CLI_CONFIG, "crypto map NAME ha " INTERVAL, NULL, cmd_replay_interval, CLI_NO | CLI_HIDDEN,
-	 NULL},
+	{CLI_CONFIG, "crypto map NAME redundancy " INTERVAL, NULL, cmd_replay_interval, 0, NULL},
+	{CLI_CONFIG, "crypto map NAME redundancy replay-interval [LINE]", NULL, cmd_replay_interval,
+	 CLI_NO_ONLY, NULL},
+	{CLI_CONFIG, "crypto map NAME ha " INTERVAL, NULL, cmd_replay_interval, CLI_HIDDEN, NULL},
+	{CLI_CONFIG, "crypto map NAME ha replay-interval [LINE]", NULL, cmd_replay_interval,
+	 CLI_NO_ONLY | CLI_HIDDEN, NULL},
 };
 
 int cmd_map_register(struct err *err)

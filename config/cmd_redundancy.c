@@ -243,25 +243,32 @@ static int cmd_assoc_retransmit(struct cli *cli, const struct cli_args *a)
 		 (flags), NULL},                                                                    \
 		{mode,           "retransmit-timeout [LINE]", NULL,                                 \
 		 cmd_retransmit, CLI_NO_ONLY | (flags),       NULL},                                \
-		{mode, "path-retransmit NUMBER<2-20>", NULL, cmd_path_retransmit, CLI_NO | (flags), \
+		{mode, "path-retransmit NUMBER<2-20>", NULL, cmd_path_retransmit, (flags), NULL},   \
+		{mode, "path-retransmit [LINE]", NULL, cmd_path_retransmit, CLI_NO_ONLY | (flags),  \
 		 NULL},                                                                             \
+		{mode, "assoc-retransmit NUMBER<2-20>", NULL, cmd_assoc_retransmit, (flags), NULL}, \
 	{                                                                                           \
-		mode, "assoc-retransmit NUMBER<2-20>", NULL, cmd_assoc_retransmit,                  \
-			CLI_NO | (flags), NULL                                                      \
+		mode, "assoc-retransmit [LINE]", NULL, cmd_assoc_retransmit,                        \
+			CLI_NO_ONLY | (flags), NULL                                                 \
 	}
 
 static const struct cli_cmd rows[] = {
 	{CLI_CONFIG, "redundancy inter-device", NULL, cmd_inter_device, CLI_NO, NULL},
-	{CLI_RED, "scheme standby NAME", NULL, cmd_scheme, CLI_NO, NULL},
+	{CLI_RED, "scheme standby NAME", NULL, cmd_scheme, 0, NULL},
+	{CLI_RED, "scheme [LINE]", NULL, cmd_scheme, CLI_NO_ONLY, NULL},
 	{CLI_CONFIG, "ipc zone NAME", NULL, cmd_zone, CLI_NO, NULL},
 	{CLI_IPC_ZONE, "association NUMBER<1-255>", NULL, cmd_association, CLI_NO, NULL},
 	{CLI_IPC_ASSOC, "shutdown", NULL, cmd_shutdown, CLI_NO, NULL},
-	{CLI_IPC_ASSOC, "security {psk NAME|certificate NAME|none}", NULL, cmd_security,
-	 CLI_NO | CLI_SECRET, NULL},
-	{CLI_IPC_ASSOC, "transport {kernel|user|auto}", NULL, cmd_transport, CLI_NO, NULL},
+	{CLI_IPC_ASSOC, "security {psk NAME|certificate NAME|none}", NULL, cmd_security, CLI_SECRET,
+	 NULL},
+	{CLI_IPC_ASSOC, "security [LINE]", NULL, cmd_security, CLI_NO_ONLY | CLI_SECRET, NULL},
+	{CLI_IPC_ASSOC, "transport {kernel|user|auto}", NULL, cmd_transport, 0, NULL},
+	{CLI_IPC_ASSOC, "transport [LINE]", NULL, cmd_transport, CLI_NO_ONLY, NULL},
 	{CLI_IPC_ASSOC, "protocol sctp", NULL, cmd_protocol, CLI_NO, NULL},
-	{CLI_IPC_SCTP, "local-port NUMBER<1-65535>", NULL, cmd_local_port, CLI_NO, NULL},
-	{CLI_IPC_SCTP, "remote-port NUMBER<1-65535>", NULL, cmd_remote_port, CLI_NO, NULL},
+	{CLI_IPC_SCTP, "local-port NUMBER<1-65535>", NULL, cmd_local_port, 0, NULL},
+	{CLI_IPC_SCTP, "local-port [LINE]", NULL, cmd_local_port, CLI_NO_ONLY, NULL},
+	{CLI_IPC_SCTP, "remote-port NUMBER<1-65535>", NULL, cmd_remote_port, 0, NULL},
+	{CLI_IPC_SCTP, "remote-port [LINE]", NULL, cmd_remote_port, CLI_NO_ONLY, NULL},
 	LOCAL_ROWS(CLI_IPC_LOCAL, 0),
 	LOCAL_ROWS(CLI_IPC_SCTP, CLI_HIDDEN),
 	{CLI_IPC_REMOTE, "remote-ip ADDR", NULL, cmd_remote_ip, CLI_NO, NULL},

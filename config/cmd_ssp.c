@@ -212,6 +212,15 @@ static int cmd_crypto_map_ssp(struct cli *cli, const struct cli_args *a)
 	struct interface_config *i = cli_object(cli);
 	char map[CONFIG_NAME_MAX];
 
+	if (a->no) {
+		if (strcmp(i->crypto_map, a->value[0]) != 0)
+			return cli_error(cli, "%% crypto map %s is not on this interface",
+					 a->value[0]);
+		i->crypto_map[0] = i->redundancy[0] = '\0';
+		i->stateful = false;
+		i->ssp = 0;
+		return 0;
+	}
 	if (cmd_name(cli, map, a->value[0], "crypto map") != 0)
 		return -1;
 	strcpy(i->crypto_map, map);
@@ -227,7 +236,8 @@ static const struct cli_cmd rows[] = {
 	{CLI_SSP, "redundancy NAME", NULL, cmd_ssp_redundancy, CLI_NO, NULL},
 	{CLI_CONFIG, "crypto isakmp ssp NUMBER<1-100>", NULL, cmd_isakmp_ssp, CLI_NO | CLI_HIDDEN,
 	 NULL},
-	{CLI_IF, "crypto map NAME ssp NUMBER<1-100>", NULL, cmd_crypto_map_ssp, CLI_HIDDEN, NULL},
+	{CLI_IF, "crypto map NAME ssp NUMBER<1-100>", NULL, cmd_crypto_map_ssp, CLI_NO | CLI_HIDDEN,
+	 NULL},
 };
 
 int cmd_ssp_register(struct err *err)

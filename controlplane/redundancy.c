@@ -29,14 +29,14 @@ uint64_t redundancy_now(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static void history_add(uint16_t group, const char *text)
+static void history_add(const struct redundancy_group *r, const char *text)
 {
 	struct redundancy_event *e = &redundancy.history[redundancy.history_next];
 	struct timespec ts;
 
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	e->at_ms = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-	e->group = group;
+	memcpy(e->group, r->name, sizeof(e->group));
 	snprintf(e->text, sizeof(e->text), "%s", text);
 	redundancy.history_next = (redundancy.history_next + 1) % REDUNDANCY_HISTORY;
 	if (redundancy.history_count < REDUNDANCY_HISTORY)
@@ -46,7 +46,7 @@ static void history_add(uint16_t group, const char *text)
 static void event_say(struct redundancy_group *r, const char *text)
 {
 	log_event("REDUNDANCY", LOG_L_NOTICE, "STATE", "Group %s: %s", r->name, text);
-	history_add(r->number, text);
+	history_add(r, text);
 }
 
 // ---- what the agents ask for ------------------------------------------------------------------
@@ -98,7 +98,7 @@ static void op_activate(void *ctx, unsigned group)
 	standby_handed(first ? NULL : r->name);
 	standby_claimed(r->name, true);
 	others_hold();
-	history_add(r->number, "active");
+	history_add(r, "active");
 }
 
 static void op_deactivate(void *ctx, unsigned group)
@@ -113,7 +113,7 @@ static void op_deactivate(void *ctx, unsigned group)
 	others_hold();
 	work_end(group);  // agent_stopped() follows
 	work_role_changed();
-	history_add(r->number, "stops working");
+	history_add(r, "stops working");
 }
 
 static void op_release(void *ctx, unsigned group, uint64_t seq)
@@ -325,6 +325,9 @@ void redundancy_attached(struct gateway *g, bool attached, bool first)
 		memset(&r->hello, 0xff, sizeof(r->hello));  // told anew
 		agent_attach(r->agent, attached, redundancy_now());
 	}
+	if (!attached)  // what it said of the link is over
+		redundancy.link =
+			(struct ha_link){.trouble = "the standby process does not run (yet)"};
 	if (attached)
 		op_need_config(NULL);
 	redundancy_rearm(g);

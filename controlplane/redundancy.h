@@ -39,8 +39,8 @@ struct redundancy_group {
 };
 
 struct redundancy_event {
-	uint64_t at_ms;  // wall clock
-	uint16_t group;
+	uint64_t at_ms;               // wall clock
+	char group[CONFIG_NAME_MAX];  // its name; it may be gone by now
 	char text[120];
 };
 
@@ -48,8 +48,7 @@ struct redundancy {
 	struct redundancy_group group[HA_GROUPS_MAX + 1];
 	unsigned groups;
 	struct ha_config config;
-	bool configured;            // stateful redundancy is asked for
-	char trouble[ERR_MSG_MAX];  // why it cannot work, "" = fine
+	bool configured;  // stateful redundancy is asked for
 	struct ha_link link;
 	struct redundancy_event history[REDUNDANCY_HISTORY];
 	unsigned history_next, history_count;
@@ -81,6 +80,12 @@ void redundancy_hsrp_counters(struct redundancy_group *r, const struct pair_coun
 
 // ---- redundancy_config.c ----------------------------------------------------------------------
 void redundancy_warn(struct gateway *g, const struct config *c);  // what lacks, by apply_warn
+// Why nothing is replicated, or why the link cannot work, by the configuration alone; NULL: it is
+// fit.
+const char *redundancy_lack(const struct config *c, char *buf, size_t cap);
+const char *redundancy_link_lack(const struct config *c, char *buf, size_t cap);
+// The association that is the replication link, and its zone's name; NULL: there is none.
+const struct ipc_association *redundancy_association(const struct config *c, const char **zone);
 // The groups' names, sorted, by number: numbers depend on nothing but the set of names, so that
 // two boxes with one configuration agree.
 unsigned redundancy_names(const struct config *c, char names[HA_GROUPS_MAX + 1][CONFIG_NAME_MAX]);

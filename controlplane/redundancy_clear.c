@@ -17,7 +17,7 @@ static const char *refusal(int rc)
 			       : "This box holds no copies: it works itself, or has no state yet";
 }
 
-static int clear_standby(struct gateway *g, struct err *err)
+static int clear_standby(struct gateway *g, const struct config *c, struct err *err)
 {
 	unsigned groups = 0, done = 0;
 	int rc = -EPERM;
@@ -33,8 +33,10 @@ static int clear_standby(struct gateway *g, struct err *err)
 			rc = one;
 	}
 	redundancy_rearm(g);
+	char buf[160];
 	if (!groups)
-		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
+		return err_set(err, -ENOENT, "Nothing is replicated: %s",
+			       redundancy_lack(c, buf, sizeof(buf)));
 	return done ? 0 : err_set(err, rc, "%s", refusal(rc));
 }
 
@@ -45,7 +47,9 @@ int clear_replicated(struct cli *cli, const struct cli_args *args, unsigned what
 	if (!cli_has(args, "active") && !cli_has(args, "standby"))
 		return 1;
 	if (cli_has(args, "standby"))
-		return clear_standby(&gateway, &err) ? cli_error(cli, "%% %s", err.msg) : CLI_DONE;
+		return clear_standby(&gateway, cli_running(cli), &err)
+			       ? cli_error(cli, "%% %s", err.msg)
+			       : CLI_DONE;
 	if (gateway.ike)
 		(void)ike_clear_replicated(gateway.ike, what);
 	return CLI_DONE;

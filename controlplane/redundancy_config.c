@@ -2,6 +2,8 @@
 // is reached.
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,7 +184,7 @@ void redundancy_config_stop(void)
 	digest.known = false;
 }
 
-// ---- warnings ---------------------------------------------------------------------------------
+// ---- what lacks -------------------------------------------------------------------------------
 static bool group_exists(const struct config *c, const char *name)
 {
 	const struct interface_config *i;
@@ -195,24 +197,102 @@ static bool group_exists(const struct config *c, const char *name)
 	return false;
 }
 
-static void association_warn(struct gateway *g, const struct ipc_association *a)
+static bool stateful_any(const struct config *c)
 {
+	const struct interface_config *i;
+
+	TAILQ_FOREACH (i, &c->interfaces, link)
+		if (i->stateful)
+			return true;
+	return false;
+}
+
+const char *redundancy_link_lack(const struct config *c, char *buf, size_t cap)
+{
+	const struct ipc_association *a = association_find(c);
+
 	if (!a)
-		apply_warn(g, "redundancy inter-device: no ipc zone has an association with "
-			      "protocol sctp; nothing is replicated");
-	else if (!a->no_shutdown)
-		apply_warn(g, "ipc association %u is shut down; nothing is replicated", a->number);
+		return "no ipc zone has an association with protocol sctp";
+	if (!a->no_shutdown)
+		snprintf(buf, cap, "ipc association %u is shut down", a->number);
 	else if (a->security == IPC_SECURITY_UNSET)
-		apply_warn(g,
-			   "ipc association %u has no key: configure security psk, or security "
-			   "none; until then nothing is replicated",
-			   a->number);
+		snprintf(buf, cap,
+			 "ipc association %u has no key: configure security psk, or security none",
+			 a->number);
 	else if (!a->local_port || !a->remote_port || TAILQ_EMPTY(&a->local_ips) ||
 		 TAILQ_EMPTY(&a->remote_ips))
-		apply_warn(g,
-			   "ipc association %u needs local-port, local-ip, remote-port and "
-			   "remote-ip; nothing is replicated",
-			   a->number);
+		snprintf(buf, cap,
+			 "ipc association %u needs local-port, local-ip, remote-port and remote-ip",
+			 a->number);
+	else
+		return NULL;
+	return buf;
+}
+
+const char *redundancy_lack(const struct config *c, char *buf, size_t cap)
+{
+	if (!c->redundancy.inter_device)
+		return "redundancy inter-device is not configured";
+	if (!stateful_any(c))
+		return "no crypto map is applied with redundancy NAME stateful";
+	return redundancy_link_lack(c, buf, cap);
+}
+
+const struct ipc_association *redundancy_association(const struct config *c, const char **zone)
+{
+	const struct ipc_zone *z;
+	const struct ipc_association *a, *used = association_find(c);
+
+	TAILQ_FOREACH (z, &c->ipc_zones, link)
+		TAILQ_FOREACH (a, &z->associations, link)
+			if (a == used)
+				*zone = z->name;
+	return used;
+}
+
+// ---- warnings ---------------------------------------------------------------------------------
+// Each line of a configuration session is a commit: what lacked before it is not said again.
+#define SAID_MAX 64
+static struct {
+	uint32_t hash[SAID_MAX];
+	unsigned count;
+} said, saying;
+
+static void warn_new(struct gateway *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn_new(struct gateway *g, const char *fmt, ...)
+{
+	char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	uint32_t h = name_hash(text);
+	if (saying.count < SAID_MAX)
+		saying.hash[saying.count++] = h;
+	for (unsigned i = 0; i < said.count; i++)
+		if (said.hash[i] == h)
+			return;
+	apply_warn(g, "%s", text);
+}
+
+static void associations_warn(struct gateway *g, const struct config *c)
+{
+	const struct ipc_association *a, *used = association_find(c);
+	const struct ipc_zone *z;
+	char buf[160];
+	const char *lack = redundancy_link_lack(c, buf, sizeof(buf));
+
+	if (lack)
+		warn_new(g, "%s%s; nothing is replicated",
+			 lack == buf ? "" : "redundancy inter-device: ", lack);
+	TAILQ_FOREACH (z, &c->ipc_zones, link)
+		TAILQ_FOREACH (a, &z->associations, link)
+			if (used && a != used && a->no_shutdown)
+				warn_new(g,
+					 "ipc association %u is not used: the replication link is "
+					 "association %u",
+					 a->number, used->number);
 }
 
 // A standby group follows where the SAs are; without replication each has an election of its own.
@@ -229,44 +309,46 @@ static void follow_warn(struct gateway *g, const struct config *c)
 				if (leader->stateful && strcmp(leader->redundancy, s->follow) == 0)
 					break;
 			if (!leader || !c->redundancy.inter_device)
-				apply_warn(g,
-					   "Interface %s: standby %u follow %s has no effect: no "
-					   "crypto map is replicated under that name",
-					   i->name, s->number, s->follow);
+				warn_new(g,
+					 "Interface %s: standby %u follow %s has no effect: no "
+					 "crypto map is replicated under that name",
+					 i->name, s->number, s->follow);
 		}
+	}
+}
+
+static void groups_warn(struct gateway *g, const struct config *c)
+{
+	const struct interface_config *i;
+
+	TAILQ_FOREACH (i, &c->interfaces, link) {
+		if (i->stateful && !group_exists(c, i->redundancy))
+			warn_new(g,
+				 "Interface %s: there is no standby group named %s; the SAs of "
+				 "crypto map %s are not replicated",
+				 i->name, i->redundancy, i->crypto_map);
 	}
 }
 
 void redundancy_warn(struct gateway *g, const struct config *c)
 {
-	const struct interface_config *i;
-	bool stateful = false;
+	bool stateful = stateful_any(c), asked = c->redundancy.inter_device;
 
+	saying.count = 0;
 	follow_warn(g, c);
-	TAILQ_FOREACH (i, &c->interfaces, link) {
-		if (!i->stateful)
-			continue;
-		stateful = true;
-		if (!group_exists(c, i->redundancy))
-			apply_warn(g,
-				   "Interface %s: there is no standby group named %s; the SAs of "
-				   "crypto map %s are not replicated",
-				   i->name, i->redundancy, i->crypto_map);
-	}
-	if (stateful && !c->redundancy.inter_device) {
-		apply_warn(g, "crypto map ... stateful has no effect without redundancy "
-			      "inter-device");
-		return;
-	}
-	if (!c->redundancy.inter_device)
-		return;
-	if (!stateful)
-		apply_warn(g, "redundancy inter-device: no crypto map is applied with "
-			      "redundancy NAME stateful");
-	if (!c->redundancy.scheme[0])
-		apply_warn(g, "redundancy inter-device: scheme standby NAME is missing");
-	else if (!group_exists(c, c->redundancy.scheme))
-		apply_warn(g, "redundancy inter-device: there is no standby group named %s",
-			   c->redundancy.scheme);
-	association_warn(g, association_find(c));
+	groups_warn(g, c);
+	if (stateful && !asked)
+		warn_new(g, "crypto map ... stateful has no effect without redundancy "
+			    "inter-device");
+	if (asked && !stateful)
+		warn_new(g, "redundancy inter-device: no crypto map is applied with "
+			    "redundancy NAME stateful");
+	if (asked && !c->redundancy.scheme[0])
+		warn_new(g, "redundancy inter-device: scheme standby NAME is missing");
+	else if (asked && !group_exists(c, c->redundancy.scheme))
+		warn_new(g, "redundancy inter-device: there is no standby group named %s",
+			 c->redundancy.scheme);
+	if (asked)
+		associations_warn(g, c);
+	said = saying;
 }

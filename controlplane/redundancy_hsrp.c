@@ -182,7 +182,7 @@ int redundancy_switch(struct gateway *g, const char *name, struct err *err)
 	if (done && !rc)
 		return 0;
 	if (!redundancy.groups)
-		return err_set(err, -ENOENT, "No crypto map is applied with stateful redundancy");
+		return err_set(err, -ENOENT, "Nothing is replicated");
 	if (name && !redundancy_named(name))
 		return err_set(err, -ENOENT, "There is no redundancy group %s", name);
 	if (!done && !rc)

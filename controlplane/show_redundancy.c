@@ -225,6 +225,7 @@ static const char *security_name(const struct ha_link *l)
 static void interdevice_json(struct json *w, const struct config *c, const char *state)
 {
 	const struct ha_link *l = &redundancy.link;
+	char buf[160];
 
 	json_obj(w, NULL);
 	json_bool(w, "configured", c->redundancy.inter_device);
@@ -245,13 +246,15 @@ static void interdevice_json(struct json *w, const struct config *c, const char 
 	json_bool(w, "peer_present", l->up);
 	json_str(w, "security", security_name(l));
 	json_str(w, "link_trouble", !l->up && l->trouble[0] ? l->trouble : NULL);
-	json_str(w, "trouble", redundancy.trouble[0] ? redundancy.trouble : NULL);
+	json_str(w, "trouble", redundancy_lack(c, buf, sizeof(buf)));
 	json_end(w);
 }
 
 static void interdevice_text(struct cli *cli, const struct config *c, const char *state)
 {
 	const struct ha_link *l = &redundancy.link;
+	char buf[160];
+	const char *lack = redundancy_lack(c, buf, sizeof(buf));
 
 	cli_printf(cli, "Redundancy inter-device state: %s\n", interdev_state(group_first()));
 	cli_puts(cli, "  Scheme: Standby\n");
@@ -268,10 +271,10 @@ static void interdevice_text(struct cli *cli, const struct config *c, const char
 		   l->up ? "RF_INTERDEV_PEER_COMM" : "RF_INTERDEV_PEER_NO_COMM");
 	const char *security = security_name(l);
 	cli_printf(cli, "  Security: %s\n", security ? security : "not up");
-	if (!l->up && l->trouble[0])
+	if (lack)
+		cli_printf(cli, "  Why nothing is replicated: %s\n", lack);
+	else if (!l->up && l->trouble[0])
 		cli_printf(cli, "  Why it is down: %s\n", l->trouble);
-	if (redundancy.trouble[0])
-		cli_printf(cli, "  Why nothing is replicated: %s\n", redundancy.trouble);
 }
 
 static int show_interdevice(struct cli *cli, const struct cli_args *args)
@@ -309,16 +312,15 @@ static int show_history(struct cli *cli, const struct cli_args *args)
 		char when[40];
 		(void)localtime_r(&s, &tm);
 		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
-		const struct redundancy_group *r = redundancy_get(e->group);
 		if (w) {
 			json_obj(w, NULL);
 			json_u64(w, "time_ms", e->at_ms);
-			json_str(w, "group", r ? r->name : NULL);
+			json_str(w, "group", e->group);
 			json_str(w, "event", e->text);
 			json_end(w);
 		} else {
 			cli_printf(cli, "%s.%03u %s: %s\n", when, (unsigned)(e->at_ms % 1000),
-				   r ? r->name : "-", e->text);
+				   e->group, e->text);
 		}
 	}
 	if (w) {
@@ -333,7 +335,11 @@ static int force_switchover(struct cli *cli, const struct cli_args *args)
 {
 	const char *name = args->values ? args->value[0] : NULL;
 	struct err err = {0};
+	char buf[160];
 
+	if (redundancy.groups == 0)
+		return cli_error(cli, "%% Nothing is replicated: %s",
+				 redundancy_lack(cli_running(cli), buf, sizeof(buf)));
 	if (redundancy_switch(&gateway, name, &err))
 		return cli_error(cli, "%% %s", err.msg);
 	return CLI_DONE;

@@ -158,23 +158,96 @@ static int show_crypto_ha(struct cli *cli, const struct cli_args *args)
 		json_end(w);
 		json_end(w);
 	} else if (groups == 0) {
-		cli_puts(cli, "No crypto map is applied with stateful redundancy\n");
+		char buf[160];
+		const char *lack = redundancy_lack(cli_running(cli), buf, sizeof(buf));
+		cli_printf(cli, "Nothing is replicated%s%s\n", lack ? ": " : "", lack ? lack : "");
 	}
 	return CLI_DONE;
 }
 
 // ---- show ipc ---------------------------------------------------------------------------------
-static void ipc_json(struct json *w, const struct ha_link *l, const char *primary)
+// Why it is down: what the configuration lacks, else what the standby process says.
+static const char *link_why(const struct config *c, char *buf, size_t cap)
 {
+	const char *lack = redundancy_link_lack(c, buf, cap);
+
+	if (lack || redundancy.link.up)
+		return lack;
+	return redundancy.link.trouble[0] ? redundancy.link.trouble : NULL;
+}
+
+static const char *path_format(const struct ha_link *l, unsigned i, char *buf, size_t cap)
+{
+	struct ip_addr a = {.family = l->path_family[i]};
+
+	memcpy(a.bytes, l->path[i], sizeof(a.bytes));
+	return addr_format(&a, buf, cap);
+}
+
+static bool path_primary(const struct ha_link *l, unsigned i)
+{
+	return l->family == l->path_family[i] &&
+	       memcmp(l->primary, l->path[i], sizeof(l->primary)) == 0;
+}
+
+static void addresses_json(struct json *w, const char *key, const struct config_strings *list)
+{
+	const struct config_string *s;
+
+	json_arr(w, key);
+	TAILQ_FOREACH (s, list, link)
+		json_str(w, NULL, s->text);
+	json_end(w);
+}
+
+static void association_json(struct json *w, const struct ipc_association *a, const char *zone)
+{
+	json_str(w, "zone", zone);
+	json_u64(w, "number", a->number);
+	addresses_json(w, "local_addresses", &a->local_ips);
+	json_u64(w, "local_port", a->local_port);
+	addresses_json(w, "remote_addresses", &a->remote_ips);
+	json_u64(w, "remote_port", a->remote_port);
+}
+
+static void paths_json(struct json *w, const struct ha_link *l)
+{
+	char buf[ADDR_STR_MAX];
+
+	json_arr(w, "path_states");
+	for (unsigned i = 0; i < HA_LOCAL_MAX && l->up && l->path_family[i]; i++) {
+		json_obj(w, NULL);
+		json_str(w, "address", path_format(l, i, buf, sizeof(buf)));
+		json_str(w, "state", l->path_up[i] ? "up" : "down");
+		json_bool(w, "primary", path_primary(l, i));
+		json_end(w);
+	}
+	json_end(w);
+}
+
+static void ipc_json(struct json *w, const struct config *c, const struct ha_link *l,
+		     const char *primary)
+{
+	const char *zone = NULL;
+	const struct ipc_association *a = redundancy_association(c, &zone);
+	char buf[160];
+
 	json_obj(w, NULL);
+	if (a)
+		association_json(w, a, zone);
 	json_str(w, "association", l->up ? "up" : "down");
 	json_str(w, "transport", l->driver[0] ? l->driver : NULL);
 	json_str(w, "protection", l->security[0] ? l->security : NULL);
-	json_str(w, "trouble", !l->up && l->trouble[0] ? l->trouble : NULL);
+	json_str(w, "trouble", link_why(c, buf, sizeof(buf)));
 	json_str(w, "primary_path", l->up ? primary : NULL);
 	json_u64(w, "paths", l->paths);
 	json_u64(w, "paths_up", l->paths_up);
+	paths_json(w, l);
 	json_u64(w, "rto_ms", l->rto_ms);
+	json_u64(w, "rto_min_ms", l->rto_min_ms);
+	json_u64(w, "rto_max_ms", l->rto_max_ms);
+	json_u64(w, "path_retransmit", l->path_retransmit);
+	json_u64(w, "assoc_retransmit", l->assoc_retransmit);
 	json_u64(w, "round_trip_ms", l->srtt_ms);
 	json_u64(w, "established", l->ups);
 	json_u64(w, "messages_sent", l->tx);
@@ -188,18 +261,51 @@ static void ipc_json(struct json *w, const struct ha_link *l, const char *primar
 	json_end(w);
 }
 
-static void ipc_text(struct cli *cli, const struct ha_link *l, const char *primary)
+static void addresses_text(struct cli *cli, const char *what, const struct config_strings *list,
+			   uint16_t port)
 {
-	cli_printf(cli, "Association is %s, transport %s, protection %s\n", l->up ? "up" : "down",
+	const struct config_string *s;
+
+	cli_printf(cli, "  %s", what);
+	TAILQ_FOREACH (s, list, link)
+		cli_printf(cli, " %s", s->text);
+	cli_printf(cli, " port %u\n", port);
+}
+
+static void paths_text(struct cli *cli, const struct ha_link *l)
+{
+	char buf[ADDR_STR_MAX];
+
+	for (unsigned i = 0; i < HA_LOCAL_MAX && l->path_family[i]; i++)
+		cli_printf(cli, "  Path to %s: %s%s\n", path_format(l, i, buf, sizeof(buf)),
+			   l->path_up[i] ? "up" : "down", path_primary(l, i) ? ", primary" : "");
+	cli_printf(cli,
+		   "  RTO %u ms (%u to %u), smoothed round trip %u ms; a path is down after %u "
+		   "retransmissions, the association after %u\n",
+		   l->rto_ms, l->rto_min_ms, l->rto_max_ms, l->srtt_ms, l->path_retransmit,
+		   l->assoc_retransmit);
+}
+
+static void ipc_text(struct cli *cli, const struct config *c, const struct ha_link *l)
+{
+	const char *zone = NULL;
+	const struct ipc_association *a = redundancy_association(c, &zone);
+	char buf[160];
+	const char *why = link_why(c, buf, sizeof(buf));
+	bool up = l->up && !why;  // a second passes until what was configured is reported
+
+	if (a)
+		cli_printf(cli, "Zone %s, association %u\n", zone, a->number);
+	cli_printf(cli, "  Association is %s, transport %s, protection %s\n", up ? "up" : "down",
 		   l->driver[0] ? l->driver : "none", l->security[0] ? l->security : "none");
-	if (!l->up && l->trouble[0])
-		cli_printf(cli, "  %s\n", l->trouble);
-	if (l->up)
-		cli_printf(cli,
-			   "  Primary path to %s, %u of %u paths up, RTO %u ms, smoothed round "
-			   "trip %u ms\n",
-			   primary ? primary : "unknown", l->paths_up, l->paths, l->rto_ms,
-			   l->srtt_ms);
+	if (why)
+		cli_printf(cli, "  Why: %s\n", why);
+	if (a) {
+		addresses_text(cli, "Local ", &a->local_ips, a->local_port);
+		addresses_text(cli, "Remote", &a->remote_ips, a->remote_port);
+	}
+	if (up)
+		paths_text(cli, l);
 	cli_printf(cli,
 		   "  Established %ju times, messages sent %ju (%ju bytes), received %ju (%ju "
 		   "bytes)\n",
@@ -219,11 +325,33 @@ static int show_ipc(struct cli *cli, const struct cli_args *args)
 	char buf[ADDR_STR_MAX];
 
 	memcpy(a.bytes, l->primary, sizeof(l->primary));
-	const char *primary = l->family ? addr_format(&a, buf, sizeof(buf)) : NULL;
 	if (w)
-		ipc_json(w, l, primary);
+		ipc_json(w, cli_running(cli), l,
+			 l->family ? addr_format(&a, buf, sizeof(buf)) : NULL);
 	else
-		ipc_text(cli, l, primary);
+		ipc_text(cli, cli_running(cli), l);
+	return CLI_DONE;
+}
+
+// What is configured; one association is the link.
+static int show_zones(struct cli *cli, const struct cli_args *args)
+{
+	const struct config *c = cli_running(cli);
+	const char *zone = NULL;
+	const struct ipc_association *used = redundancy_association(c, &zone), *a;
+	const struct ipc_zone *z;
+
+	TAILQ_FOREACH (z, &c->ipc_zones, link) {
+		cli_printf(cli, "Zone %s\n", z->name);
+		TAILQ_FOREACH (a, &z->associations, link)
+			cli_printf(cli, "  Association %u: %s\n", a->number,
+				   !a->no_shutdown      ? "shut down"
+				   : a != used          ? "not used"
+				   : redundancy.link.up ? "the replication link, up"
+							: "the replication link, down");
+	}
+	if (TAILQ_EMPTY(&c->ipc_zones))
+		cli_puts(cli, "No ipc zone is configured\n");
 	return CLI_DONE;
 }
 
@@ -233,15 +361,16 @@ static const char *const help[][2] = {
 	{"ha", "High availability of IKE and IPsec"},
 	{"ipc", "The replication link"},
 	{"association", "Its association"},
-	{"zones", "The same, by zone"},
-	{"status", "The same, in brief"},
+	{"zones", "Zones and associations that are configured"},
+	{"status", "The same as association"},
 	{NULL, NULL},
 };
 
 static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show redundancy counters", help, redundancy_counters, CLI_JSON, NULL},
 	{CLI_EXEC, "show crypto ha", help, show_crypto_ha, CLI_JSON, NULL},
-	{CLI_EXEC, "show ipc [association|zones|status]", help, show_ipc, CLI_JSON, NULL},
+	{CLI_EXEC, "show ipc [association|status]", help, show_ipc, CLI_JSON, NULL},
+	{CLI_EXEC, "show ipc zones", help, show_zones, 0, NULL},
 };
 
 int show_replication_register(struct gateway *g, struct err *err)
