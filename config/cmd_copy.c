@@ -23,6 +23,7 @@ struct copy_job {
 	bool onto;  // the running configuration; else a new one is made
 	struct config *c;
 	struct config_loader *loader;
+	struct diff *diff;  // replace: all lines are read
 	uint32_t generation;
 	unsigned tries;
 	void *printing;  // show startup-config: all lines are read
@@ -34,6 +35,7 @@ static void job_release(void *p)
 
 	if (j == NULL)
 		return;
+	diff_destroy(j->diff);
 	config_loader_destroy(j->loader);
 	config_destroy(j->c);
 	if (j->text != NULL)
@@ -157,13 +159,31 @@ static void diff_line(void *ctx, const char *line)
 	cli_printf(ctx, "%s\n", line);
 }
 
+// What is committed meanwhile by others is compared again, from the first line.
+static int replace_compare(struct cli *cli, struct copy_job *j)
+{
+	if (j->diff == NULL || j->generation != commit_generation()) {
+		if (j->diff != NULL)
+			cli_puts(cli, "The configuration was changed meanwhile; once more:\n");
+		diff_destroy(j->diff);
+		j->generation = commit_generation();
+		j->diff = diff_create(commit_running(), j->c);
+	}
+	if (j->diff == NULL)
+		return cli_error(cli, "%% no memory");
+	return diff_run(j->diff, loop_clock_us() + SLICE_US, diff_line, cli) ? CLI_DONE : CLI_MORE;
+}
+
 static int replace(struct cli *cli, const struct cli_args *a, struct copy_job *j)
 {
 	unsigned errors = config_loader_errors(j->loader);
 
 	if (errors > 0)
 		return cli_error(cli, "%% %u lines were refused: nothing is replaced", errors);
-	unsigned changes = diff_configs(commit_running(), j->c, diff_line, cli);
+	int rc = replace_compare(cli, j);
+	if (rc != CLI_DONE)
+		return rc;
+	unsigned changes = diff_changes(j->diff);
 	if (changes == 0)
 		cli_puts(cli, "No difference\n");
 	else
@@ -179,8 +199,9 @@ static int cmd_replace(struct cli *cli, const struct cli_args *a)
 	if (*state == NULL && (session_file_path(cli, a->value[0], path, sizeof(path)) != 0 ||
 			       job_create(cli, state, path, false) != 0))
 		return cli->status;
-	int rc = job_continue(*state);
-	return rc == CLI_DONE ? replace(cli, a, *state) : rc;
+	struct copy_job *j = *state;
+	int rc = j->diff != NULL ? CLI_DONE : job_continue(j);
+	return rc == CLI_DONE ? replace(cli, a, j) : rc;
 }
 
 static int cmd_show_startup(struct cli *cli, const struct cli_args *a)

@@ -432,7 +432,7 @@ static void part_next(struct text *t, const struct config *c, struct config_part
 
 char *config_print_part(const struct config *c, struct config_part *at, size_t bytes)
 {
-	struct text t = {.s = calloc(1, 4096), .cap = 4096, .secrets = true};
+	struct text t = {.s = calloc(1, 4096), .cap = 4096, .secrets = !at->hidden};
 
 	at->failed = t.s == NULL;
 	while (!at->failed && t.len == 0 && at->kind < PART_END) {

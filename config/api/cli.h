@@ -137,6 +137,7 @@ char *config_print(const struct config *c, bool with_secrets);
 struct config_part {
 	unsigned kind;
 	bool failed;
+	bool hidden;              // set by the caller: secrets as `<hidden>`
 	const void *list, *item;  // the next
 };
 char *config_print_part(const struct config *c, struct config_part *at, size_t bytes);

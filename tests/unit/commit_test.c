@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,12 +158,54 @@ static void test_diff(void **state)
 
 	(void)state;
 	assert_int_equal(diff_configs(a, b, collect, text), 4);
-	assert_string_equal(text, "- crypto isakmp key <hidden> address 10.0.0.1\n"
-				  "  interface GigabitEthernet0/1\n-  mtu 1400\n"
-				  "+ crypto isakmp key <hidden> address 10.0.0.1\n"
-				  "  interface GigabitEthernet0/1\n+  mtu 1500\n");
+	assert_string_equal(text, "  interface GigabitEthernet0/1\n-  mtu 1400\n"
+				  "- crypto isakmp key <hidden> address 10.0.0.1\n"
+				  "  interface GigabitEthernet0/1\n+  mtu 1500\n"
+				  "+ crypto isakmp key <hidden> address 10.0.0.1\n");
 	text[0] = '\0';
 	assert_int_equal(diff_configs(a, a, collect, text), 0);
+	config_destroy(a);
+	config_destroy(b);
+}
+
+static void count(void *ctx, const char *line)
+{
+	++*(unsigned *)ctx;
+}
+
+// In slices, each as short as can be: the same difference, a line of a section known by its header.
+static void test_diff_slices(void **state)
+{
+	static char a_text[400000], b_text[400000];
+	unsigned lines = 0, slices = 0;
+	size_t n = 0, m = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 4000; i++) {
+		n += (size_t)sprintf(a_text + n,
+				     "ip access-list extended N%u\n permit ip any host "
+				     "10.0.%u.%u\n",
+				     i, i / 250, i % 250);
+		if (i == 77)  // gone
+			continue;
+		m += (size_t)sprintf(b_text + m,
+				     "ip access-list extended N%u\n permit ip any host "
+				     "10.0.%u.%u\n",
+				     i, i / 250, i == 3000 ? 251 : i % 250);
+	}
+	struct config *a = config_of(a_text), *b = config_of(b_text);
+	struct diff *d = diff_create(a, b);
+
+	assert_non_null(d);
+	while (!diff_run(d, 0, count, &lines))
+		slices++;
+	assert_int_equal(diff_changes(d), 4);  // two lines of N77, one of N3000 either way
+	assert_int_equal(lines, 6);            // with the header of N3000, twice
+	assert_true(slices > 100);
+	diff_destroy(d);
+	d = diff_create(a, b);  // given up
+	assert_false(diff_run(d, 0, count, &lines));
+	diff_destroy(d);
 	config_destroy(a);
 	config_destroy(b);
 }
@@ -175,6 +218,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_invalid, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lookups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_diff, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_diff_slices, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
