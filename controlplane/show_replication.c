@@ -334,24 +334,49 @@ static int show_ipc(struct cli *cli, const struct cli_args *args)
 }
 
 // What is configured; one association is the link.
+static const char *association_state(const struct ipc_association *a,
+				     const struct ipc_association *used)
+{
+	if (!a->no_shutdown)
+		return "shut down";
+	if (a != used)
+		return "not used";
+	return redundancy.link.up ? "the replication link, up" : "the replication link, down";
+}
+
 static int show_zones(struct cli *cli, const struct cli_args *args)
 {
 	const struct config *c = cli_running(cli);
 	const char *zone = NULL;
 	const struct ipc_association *used = redundancy_association(c, &zone), *a;
 	const struct ipc_zone *z;
+	struct json *w = cli_json(cli);
 
-	TAILQ_FOREACH (z, &c->ipc_zones, link) {
-		cli_printf(cli, "Zone %s\n", z->name);
-		TAILQ_FOREACH (a, &z->associations, link)
-			cli_printf(cli, "  Association %u: %s\n", a->number,
-				   !a->no_shutdown      ? "shut down"
-				   : a != used          ? "not used"
-				   : redundancy.link.up ? "the replication link, up"
-							: "the replication link, down");
+	if (w) {
+		json_obj(w, NULL);
+		json_arr(w, "associations");
 	}
-	if (TAILQ_EMPTY(&c->ipc_zones))
+	TAILQ_FOREACH (z, &c->ipc_zones, link) {
+		if (!w)
+			cli_printf(cli, "Zone %s\n", z->name);
+		TAILQ_FOREACH (a, &z->associations, link) {
+			if (!w) {
+				cli_printf(cli, "  Association %u: %s\n", a->number,
+					   association_state(a, used));
+				continue;
+			}
+			json_obj(w, NULL);
+			association_json(w, a, z->name);
+			json_str(w, "state", association_state(a, used));
+			json_end(w);
+		}
+	}
+	if (w) {
+		json_end(w);
+		json_end(w);
+	} else if (TAILQ_EMPTY(&c->ipc_zones)) {
 		cli_puts(cli, "No ipc zone is configured\n");
+	}
 	return CLI_DONE;
 }
 
@@ -370,7 +395,7 @@ static const struct cli_cmd rows[] = {
 	{CLI_EXEC, "show redundancy counters", help, redundancy_counters, CLI_JSON, NULL},
 	{CLI_EXEC, "show crypto ha", help, show_crypto_ha, CLI_JSON, NULL},
 	{CLI_EXEC, "show ipc [association|status]", help, show_ipc, CLI_JSON, NULL},
-	{CLI_EXEC, "show ipc zones", help, show_zones, 0, NULL},
+	{CLI_EXEC, "show ipc zones", help, show_zones, CLI_JSON, NULL},
 };
 
 int show_replication_register(struct gateway *g, struct err *err)
