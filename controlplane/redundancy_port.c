@@ -1,12 +1,13 @@
 // The standby process, seen from the daemon: starting it, finding it again, and the words between.
 //
 // It is started when stateful redundancy is configured and nobody listens on standby.sock, and
-// again whenever it ends; it survives us. At an attachment its first byte says that the rings are
-// ours; the restart number in the mirror is raised before anything else, once per life of this
+// again whenever it ends; it survives us. At an attachment its first message says that the rings
+// are ours; the restart number in the mirror is raised before anything else, once per life of this
 // process (ha-protocol rule 4).
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 #define RETRY_FIRST_MS 10
 #define RETRY_MAX_MS   1000
+#define FOREIGN_END_MS 2000  // until then one of another release may answer once more
 #define TURN_WORDS     256   // taken per loop turn,
 #define TURN_US        2000  // and so long at most; then others have their turn:
 #define TURN_PAUSE_MS  1     // the standby process, if it shares our processor, is one of them
@@ -237,6 +239,42 @@ static void attach(struct gateway *g)
 	redundancy_attached(g, true, first);
 }
 
+// The software was changed under one of the two. The standby process is asked to end: the next one
+// goes on with the mirror, as after a crash. Once only: should this process be the old one, nothing
+// helps but to start it anew.
+static void port_foreign(struct gateway *g)
+{
+	static struct log_ratelimit rl = LOG_RATELIMIT(1);
+	static uint64_t ended_ms;
+	uint64_t now = loop_now_ms(g->loop);
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+
+	if (!ended_ms && getsockopt(port.fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 &&
+	    cred.pid > 0 && kill(cred.pid, SIGTERM) == 0) {
+		ended_ms = now;
+		log_event("REDUNDANCY", LOG_L_NOTICE, "RELEASE",
+			  "The standby process is of another release than this one: it is ended, "
+			  "to be started anew");
+	} else if (!ended_ms || now > ended_ms + FOREIGN_END_MS) {
+		port.retry_ms = RETRY_MAX_MS;
+		log_event_limited(&rl, "REDUNDANCY", LOG_L_ERR, "RELEASE",
+				  "The standby process is of another release than this one, there "
+				  "is no stateful redundancy: restart tandemd and tandem-standby");
+	}
+	port_lost(g, "");
+}
+
+static bool ready_is_ours(const char *bytes, size_t len)
+{
+	uint32_t release;
+
+	if (len != 1 + sizeof(release))
+		return false;
+	memcpy(&release, bytes + 1, sizeof(release));
+	return release == ha_words_release();
+}
+
 static void on_socket(void *ctx, int fd, unsigned events)
 {
 	struct gateway *g = ctx;
@@ -245,7 +283,9 @@ static void on_socket(void *ctx, int fd, unsigned events)
 	for (;;) {
 		ssize_t n = recv(fd, bells, sizeof(bells), MSG_DONTWAIT);
 		if (n > 0) {
-			if (!port.ready && bells[0] == 'r')
+			if (!port.ready && bells[0] == 'r' && !ready_is_ours(bells, (size_t)n))
+				port_foreign(g);
+			else if (!port.ready && bells[0] == 'r')
 				attach(g);
 			if (port.fd < 0)
 				return;

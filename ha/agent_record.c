@@ -46,6 +46,9 @@ static void limit_later(struct agent *a, const struct ha_sa *sa, uint64_t seq)
 {
 	if (sa->kind != HA_CHILD_SA || sa->ceiling == 0 || sa->taint)
 		return;
+	// its workers have that already: nothing to be released
+	if (sa->granted >= sa->ceiling)
+		return;
 	if (a->limits == a->limits_max && a->limit_first > a->limits_max / 2) {
 		a->limits -= a->limit_first;
 		memmove(a->limit, a->limit + a->limit_first, a->limits * sizeof(*a->limit));

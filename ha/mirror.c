@@ -297,6 +297,22 @@ bool mirror_next(const struct mirror *m, unsigned group, uint64_t *cursor, struc
 	return false;
 }
 
+void mirror_prefetch(const struct mirror *m, const uint64_t *ids, unsigned n)
+{
+	if (m->joined)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		index_prefetch_hash(&m->index, ids[i]);
+	for (unsigned i = 0; i < n; i++)
+		index_prefetch_slot(&m->index, ids[i]);
+	for (unsigned i = 0; i < n; i++) {
+		const struct mirror_slot *s = ids[i] ? index_get(&m->index, ids[i]) : NULL;
+
+		if (s)
+			__builtin_prefetch(&m->chunk[s->chunk], 1);
+	}
+}
+
 static int word_raise(_Atomic uint64_t *w, uint64_t v)
 {
 	if (v > atomic_load_explicit(w, memory_order_relaxed))

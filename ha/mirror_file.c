@@ -112,7 +112,7 @@ static struct mirror *handle_make(void *base, size_t len)
 static struct mirror *handle_with_index(void *base, size_t len, struct err *err)
 {
 	struct mirror *m = handle_make(base, len);
-	if (!m || index_init(&m->index) || !(m->scratch = malloc(HA_PAYLOAD_MAX)) ||
+	if (!m || index_init(&m->index, m->chunks / 2) || !(m->scratch = malloc(HA_PAYLOAD_MAX)) ||
 	    mirror_scan(m)) {
 		err_set(err, -ENOMEM, "Not enough memory for the index of the SA mirror");
 		mirror_close(m);

@@ -7,7 +7,8 @@
 
 #include "mirror_private.h"
 
-#define HASH_MIN 1024u
+#define HASH_MIN       1024u
+#define HASH_START_MAX (1u << 20)
 
 static uint64_t hash_of(uint64_t id)
 {
@@ -21,10 +22,13 @@ static uint32_t slot_of(uint64_t entry)
 	return (uint32_t)entry - 1;
 }
 
-int index_init(struct mirror_index *x)
+// Growing moves every record at once, for milliseconds; memory that is not used yet costs nothing.
+int index_init(struct mirror_index *x, uint32_t records)
 {
 	*x = (struct mirror_index){.hash_size = HASH_MIN};
-	x->hash = calloc(HASH_MIN, sizeof(*x->hash));
+	while (x->hash_size / 2 < records && x->hash_size < HASH_START_MAX)
+		x->hash_size *= 2;
+	x->hash = calloc(x->hash_size, sizeof(*x->hash));
 	return x->hash ? 0 : -ENOMEM;
 }
 
@@ -101,6 +105,20 @@ static uint32_t hash_find(const struct mirror_index *x, uint64_t id)
 	while (x->hash[i] && ((x->hash[i] ^ h) >> 32 || x->slot[slot_of(x->hash[i])].id != id))
 		i = (i + 1) & (x->hash_size - 1);
 	return i;
+}
+
+void index_prefetch_hash(const struct mirror_index *x, uint64_t id)
+{
+	__builtin_prefetch(&x->hash[hash_of(id) & (x->hash_size - 1)]);
+}
+
+// Of the first place alone: a guess is good enough.
+void index_prefetch_slot(const struct mirror_index *x, uint64_t id)
+{
+	uint64_t entry = x->hash[hash_of(id) & (x->hash_size - 1)];
+
+	if (entry)
+		__builtin_prefetch(&x->slot[slot_of(entry)]);
 }
 
 struct mirror_slot *index_get(const struct mirror_index *x, uint64_t id)

@@ -65,11 +65,14 @@ struct mirror_index {
 	uint64_t *hash;
 	uint32_t hash_size, used;         // a power of two
 };
-int index_init(struct mirror_index *x);
+int index_init(struct mirror_index *x, uint32_t records);  // that are to be expected
 void index_fini(struct mirror_index *x);
 int index_add(struct mirror_index *x, uint64_t id, uint32_t chunk, uint32_t group);
 struct mirror_slot *index_get(const struct mirror_index *x, uint64_t id);
 void index_del(struct mirror_index *x, uint64_t id);
+// In this order, each for all of them: the place in the hash, the slot there; then index_get.
+void index_prefetch_hash(const struct mirror_index *x, uint64_t id);
+void index_prefetch_slot(const struct mirror_index *x, uint64_t id);
 
 struct mirror {
 	struct mirror_memory *mem;

@@ -248,3 +248,23 @@ void ha_ring_next(struct ha_ring *r)
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
 	atomic_store_explicit(&r->tail, tail + h->total, memory_order_release);
 }
+
+unsigned ha_ring_ahead(const struct ha_ring *r, uint64_t *ids, unsigned max)
+{
+	uint64_t at = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+	unsigned n = 0;
+
+	while (n < max && head - at >= sizeof(struct ring_head) && head - at <= r->capacity) {
+		size_t place = at & (r->capacity - 1);
+		const struct ring_head *h = (const struct ring_head *)(r->data + place);
+
+		// a filler, or damage: whoever takes the words looks closer
+		if (place % 8 || h->type == RING_FILLER || h->total > r->capacity - place ||
+		    h->total < sizeof(*h) + (h->has_sa ? sizeof(struct ring_sa) : 0))
+			break;
+		ids[n++] = h->has_sa ? ((const struct ring_sa *)(h + 1))->id : h->id;
+		at += h->total;
+	}
+	return n;
+}

@@ -18,7 +18,7 @@
 #include "process.h"
 
 #define DRAIN_TURN 512  // words per loop turn
-#define CLOCK_TURN 16   // ... between two looks at the clock
+#define TURN       16   // ... between two looks at the clock
 
 static void gateway_gone(struct process *p)
 {
@@ -66,8 +66,12 @@ static bool words_take(struct process *p, unsigned max)
 			return false;
 		}
 		// a word that cannot be taken now stays first; pairing_writable comes back for it
-		if (n % CLOCK_TURN == 0)
+		if (n % TURN == 0) {
+			uint64_t ids[TURN];
+
 			now = process_now();
+			mirror_prefetch(p->mirror, ids, ha_ring_ahead(r, ids, TURN));
+		}
 		if (pairing_word(p, &w, now) == -EAGAIN)
 			return false;
 		ha_ring_next(r);

@@ -220,6 +220,7 @@ int ike_replica_encode(struct ike *ike, uint64_t id, struct ha_sa *out, uint8_t 
 		out->spi_in = c->spi_in;
 		out->spi_out = c->spi_out;
 		out->ceiling = c->ceiling;
+		out->granted = c->granted;
 		if (c->sa_in && ike->env.sa_stats(ike->env.ctx, c->sa_in, &s) == 0)
 			out->edge = s.seq;
 		rc = child_sa_encode(r->owner, &w);

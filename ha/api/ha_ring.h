@@ -26,4 +26,7 @@ size_t ha_ring_room(const struct ha_ring *r);  // bytes
 // what is there is damaged: the ring is then to be formatted anew and everything resynchronised.
 int ha_ring_peek(struct ha_ring *r, struct ha_word *w);
 void ha_ring_next(struct ha_ring *r);
+// Identities of at most `max` words from the next one on, as they are written there, unchecked: to
+// ask memory for what they will need. Returns how many.
+unsigned ha_ring_ahead(const struct ha_ring *r, uint64_t *ids, unsigned max);
 bool ha_ring_empty(const struct ha_ring *r);

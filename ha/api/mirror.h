@@ -91,6 +91,9 @@ int mirror_put(struct mirror *m, const struct ha_sa *sa);
 int mirror_del(struct mirror *m, uint64_t id);  // -ENOENT; wipes
 // false: not there. *out borrows the mirror's memory until the next put or del of this id.
 bool mirror_get(const struct mirror *m, uint64_t id, struct ha_sa *out);
+// Asks memory for the records of these identities, of which none needs to be there: a look-up waits
+// three times for a line, many at once do so together.
+void mirror_prefetch(const struct mirror *m, const uint64_t *ids, unsigned n);
 int mirror_set_ceiling(struct mirror *m, uint64_t id, uint64_t ceiling);  // never lowers
 int mirror_set_edge(struct mirror *m, uint64_t id, uint64_t edge);        // never lowers
 int mirror_set_taint(struct mirror *m, uint64_t id, bool taint);

@@ -18,7 +18,7 @@ struct bed {
 	uint64_t now;
 	bool full;
 	bool there[16];
-	uint64_t lim[16], next[16], raised;
+	uint64_t lim[16], next[16], raised, granted;
 	unsigned tainted, told_of[128], activated, deactivated, resigned;
 	struct ha_word told[128];
 	uint16_t order[64];
@@ -45,7 +45,11 @@ static inline int op_encode(void *ctx, uint64_t id, struct ha_sa *sa)
 
 	if (!b->there[id])
 		return -ENOENT;
-	*sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536};
+	*sa = (struct ha_sa){.id = id,
+			     .group = 1,
+			     .kind = HA_CHILD_SA,
+			     .ceiling = 65536,
+			     .granted = b->granted};
 	return 0;
 }
 static inline bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)

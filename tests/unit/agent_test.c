@@ -51,6 +51,16 @@ static void gates(void **state)
 	word(b, HA_APPLIED, 0, seq);
 	assert_true(agent_open(b->a, seq));
 	assert_int_equal(b->lim[3], 65536);  // acknowledged: now it may send (rule 7)
+	// told again for another reason: it may send that far already; half of it is not enough
+	b->lim[3] = 0;
+	b->granted = 65536;
+	seq = agent_upsert(b->a, 3);
+	word(b, HA_APPLIED, 0, seq);
+	assert_int_equal(b->lim[3], 0);
+	b->granted = 65535;
+	seq = agent_upsert(b->a, 3);
+	word(b, HA_APPLIED, 0, seq);
+	assert_int_equal(b->lim[3], 65536);
 }
 
 // It slept through two changes of the role: it works with numbers that count no more. It stops as

@@ -136,6 +136,45 @@ static void test_reopen(void **state)
 	free(mem);
 }
 
+// What comes next, without taking it: up to the end, a filler, or what cannot be.
+static void test_ahead(void **state)
+{
+	void *mem = ring_memory();
+	struct ha_ring *r = ha_ring_format(mem, CAPACITY);
+	static const uint8_t payload[3000];
+	struct ha_word upsert = {
+		.type = HA_UPSERT,
+		.sa = {.id = 7, .group = 1, .kind = HA_IKE_SA, .len = 3000, .payload = payload}};
+	struct ha_word checkpoint = {.type = HA_CHECKPOINT, .id = 8, .a = 1}, w;
+	uint64_t ids[4];
+
+	assert_int_equal(ha_ring_ahead(r, ids, 4), 0);
+	assert_int_equal(ha_ring_put(r, &upsert), 0);
+	assert_int_equal(ha_ring_put(r, &checkpoint), 0);
+	assert_int_equal(ha_ring_ahead(r, ids, 4), 2);
+	assert_int_equal(ids[0], 7);
+	assert_int_equal(ids[1], 8);
+	assert_int_equal(ha_ring_ahead(r, ids, 1), 1);
+	assert_int_equal(ha_ring_peek(r, &w), 1);
+	assert_int_equal(w.sa.id, 7);
+	// all the way round, with as many looks: never beyond what is there
+	for (unsigned n = 0; n < 100; n++) {
+		upsert.sa.id = 100 + n;
+		assert_int_equal(ha_ring_put(r, &upsert), 0);
+		unsigned seen = ha_ring_ahead(r, ids, 4);
+		assert_in_range(seen, 0, 3);
+		assert_int_equal(ha_ring_peek(r, &w), 1);
+		if (seen)
+			assert_int_equal(ids[0], w.type == HA_UPSERT ? w.sa.id : w.id);
+		ha_ring_next(r);
+	}
+	memset((uint8_t *)mem + ha_ring_size(0), 0xff, CAPACITY);
+	assert_int_equal(ha_ring_ahead(r, ids, 4), 0);
+	memset((uint8_t *)mem + ha_ring_size(0), 0, CAPACITY);
+	assert_int_equal(ha_ring_ahead(r, ids, 4), 0);
+	free(mem);
+}
+
 static void test_damage(void **state)
 {
 	void *mem = ring_memory();
@@ -211,8 +250,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_and_wrap), cmocka_unit_test(test_full),
-		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_two_threads),
+		cmocka_unit_test(test_reopen),         cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_damage),         cmocka_unit_test(test_two_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
