@@ -2,8 +2,9 @@
 // in the mirror's file that carry the words.
 //
 // Order at a connection: what the predecessor left in its ring is taken first, then the ring
-// towards the gateway is made anew, then one byte says that both may be used. Until then the new
-// process keeps its hands off. The socket is for our own user only.
+// towards the gateway is made anew, then one message says that both may be used, and which words
+// are known here. Until then the new process keeps its hands off. The socket is for our own user
+// only.
 
 #include <errno.h>
 #include <stdio.h>
@@ -133,8 +134,11 @@ static void on_connect(void *ctx, int fd, unsigned events)
 		;
 	ha_ring_format(mirror_ring_to_gateway(p->mirror), MIRROR_RING_BYTES);
 	p->gateway_fd = s;
+	uint8_t ready[1 + sizeof(uint32_t)] = {'r'};
+	const uint32_t release = ha_words_release();
+	memcpy(ready + 1, &release, sizeof(release));
 	if (loop_fd_add(&p->gateway, p->loop, "gateway process", s, LOOP_READ, on_gateway, p) ||
-	    send(s, "r", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+	    send(s, ready, sizeof(ready), MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)sizeof(ready))
 		gateway_gone(p);
 }
 

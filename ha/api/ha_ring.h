@@ -30,3 +30,5 @@ void ha_ring_next(struct ha_ring *r);
 // ask memory for what they will need. Returns how many.
 unsigned ha_ring_ahead(const struct ha_ring *r, uint64_t *ids, unsigned max);
 bool ha_ring_empty(const struct ha_ring *r);
+// A number that two processes have alike if they were built with the same words.
+uint32_t ha_words_release(void);

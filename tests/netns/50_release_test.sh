@@ -1,6 +1,7 @@
 #!/bin/bash
 # Either side of another software release: a later one works with this one, both ways, whatever it says
 # that this one does not know; one of another protocol or another link is refused, and both boxes say so.
+# And two releases on one box.
 . "$(dirname "$0")/_init.sh"
 . "$REPO/tests/lab/pair.sh"
 . "$REPO/tests/lab/stateful.sh"
@@ -72,4 +73,15 @@ wait_event 5 shows b "speaks another version of the replication link"
 step "this release again"
 release b tandem-standby
 wait_event 30 hot a
+eq "the spoke's SAs at the end" "$(spoke_sas)" "$SAS"
+
+step "the software was updated under b's standby process: it is ended, and the new one goes on"
+gateway_stop b || fail "b did not stop"
+spawn words gwb "$(bin standby-words)" -r "$TMP/run-b"
+wait_event 5 test -S "$TMP/run-b/standby.sock"
+pair_launch b
+gateway_wait b
+wait_event 10 log_has b 'REDUNDANCY-5-RELEASE'
+wait_event 30 hot a
+eq "complaints that it did not help" "$(log_count b 'REDUNDANCY-3-RELEASE')" 0
 eq "the spoke's SAs at the end" "$(spoke_sas)" "$SAS"
