@@ -11,6 +11,7 @@
 
 #define CLIENTS         2     // what is replicated: IKE SAs, IPsec SAs
 #define NOTIFICATION_MS 3000  // a planned switchover waits so long for workers to stop
+#define LOAD_LITTLE     1000  // packets/s: a worker is busy with looking for them
 
 struct rf_state {
 	unsigned number;
@@ -116,7 +117,12 @@ static void load_text(struct cli *cli)
 	struct redundancy_load n;
 
 	redundancy_load_get(&n);
-	if (n.other_pps)
+	if (n.other_pps && n.here_pps + n.other_pps < LOAD_LITTLE)
+		cli_printf(cli,
+			   "Load: %u packets/s here, both ways, %u at the other box: too few to "
+			   "estimate what both need\n",
+			   n.here_pps, n.other_pps);
+	else if (n.other_pps)
 		cli_printf(cli,
 			   "Load: %u packets/s here, both ways, busiest worker %u %%; %u at the "
 			   "other box; "
