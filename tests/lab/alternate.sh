@@ -46,12 +46,14 @@ story() {
 	done | awk '$1 >= -1000' | sort -n | sed 's/^/      /'
 }
 longer() { [ "$1" -gt "$2" ] && echo "$1" || echo "$2"; }
-# the longest silence of a direction that ended after T, and what is lost apart from that
+# the longest silence of a direction that ended after T, and how many were sent before T or after its
+# end and never came (no silence of 20 ms: it ended when T + 20 ms was over)
 gap_of() { traffic_silence "$1" "$T"; }
 beyond() {
-	local n
-	n=$(($(traffic_get "$1" lost) - $(traffic_longest "$1" "$T" "" .missing)))
-	longer $n 0 # what a frozen box held comes late, not never
+	local end
+	end=$(traffic_longest "$1" "$T" "" .to)
+	jq --argjson t "$T" --argjson last "$(longer "$end" $((T + 20)))" \
+		'[.holes[] | select(.sent < $t - 1 or .sent > $last) | .missing] | add // 0' "$TMP/traffic-$1.json"
 }
 # drops NODE: what its counters of dropped packets say
 drops() {
@@ -101,7 +103,7 @@ one() { # one FAULT NUMBER
 		echo "      worse than the goal: T = $(date -d "@${T%???}.${T: -3}" +%T.%3N), pings passed after $((back - T)) ms"
 		echo "      dropped before:$before"
 		echo "      dropped after:$(drops a)$(drops b)"
-		jq -c .gaps "$TMP/traffic-in.json" "$TMP/traffic-out.json" | sed "s/^/      /"
+		jq -c .gaps,.holes "$TMP/traffic-in.json" "$TMP/traffic-out.json" | sed "s/^/      /"
 		story
 	fi
 	ACT=$new

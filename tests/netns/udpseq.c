@@ -11,9 +11,10 @@
 // sent, received, lost, duplicated, reordered (came after a higher number of its flow), gap_ms
 // (longest silence), and the same per flow. With -g every silence longer than that is listed:
 // `gaps`, from and to in milliseconds since the epoch, and how many numbers are missing between the
-// two packets around it. stall: on each processor a process that wants to run every 5 ms; reports
-// the longest time by which one of them came too late (stall_ms): what load, or a host under this
-// machine, did to everybody.
+// two packets around it; and of the first flow what never came: `holes`, when the first of the run
+// was sent (the same clock), and how many. stall: on each processor a process that wants to run
+// every 5 ms; reports the longest time by which one of them came too late (stall_ms): what load, or
+// a host under this machine, did to everybody.
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -37,11 +38,13 @@ static const uint64_t marker = UINT64_MAX;  // `seq` of an end marker; its `coun
 
 struct message {  // big-endian would not matter: both ends are this program on this machine
 	uint32_t magic, flow;
-	uint64_t seq, count;
+	uint64_t seq, count;  // count of a numbered one: when it was sent, us since the epoch
 };
 
 struct flow {
 	uint64_t sent, received, duplicated, reordered, highest;
+	uint64_t first, first_us,
+		highest_us;  // the lowest and the highest number: when they were sent
 	bool ended;
 	uint8_t *seen;  // one bit per number
 	uint64_t room;  // numbers that fit into seen
@@ -130,6 +133,7 @@ static int seq_send(const struct options *o)
 		// fast streams in bursts of a millisecond: a sleep for each would be the load
 		if (n % burst == 0)
 			sleep_until(start + n * 1000000 / o->rate);
+		m.count = epoch_us();
 		memcpy(packet, &m, sizeof(m));
 		// a datagram that never left (an ICMP error is pending, no buffer) is not a lost
 		// one
@@ -176,6 +180,12 @@ static void flow_count(struct flow *f, const struct message *m)
 		return;
 	}
 	f->seen[m->seq / 8] |= bit;
+	if (f->received == 0 || m->seq < f->first) {
+		f->first = m->seq;
+		f->first_us = m->count;
+	}
+	if (m->seq >= f->highest)
+		f->highest_us = m->count;
 	if (f->received++ > 0 && m->seq < f->highest)
 		f->reordered++;
 	if (m->seq > f->highest)
@@ -211,11 +221,39 @@ static void report_gaps(void)
 	printf("],");
 }
 
+static bool flow_seen(const struct flow *f, uint64_t seq)
+{
+	return seq < f->room && (f->seen[seq / 8] & (1u << (seq % 8)));
+}
+
+static void report_holes(const struct flow *f)
+{
+	uint64_t end = f->received ? f->highest : 0;
+	double each = 0;
+
+	if (end > f->first)
+		each = (double)(f->highest_us - f->first_us) / (double)(end - f->first);
+	printf("\"holes\":[");
+	for (uint64_t n = f->first, holes = 0; n < end && holes < GAPS_MAX; n++) {
+		uint64_t from = n;
+
+		while (n < end && !flow_seen(f, n))
+			n++;
+		if (n == from)
+			continue;
+		double sent_us = (double)f->first_us + (double)(from - f->first) * each;
+		printf("%s{\"sent\":%.0f,\"missing\":%lu}", holes++ ? "," : "", sent_us / 1000,
+		       n - from);
+	}
+	printf("],");
+}
+
 static void report(const struct flow *f, unsigned flows, uint64_t gap_us)
 {
 	struct flow sum = {0};
 
 	report_gaps();
+	report_holes(&f[0]);
 	printf("\"flows\":[");
 	for (unsigned i = 0; i < flows; i++) {
 		uint64_t sent = f[i].ended ? f[i].sent : f[i].highest + 1;
