@@ -99,7 +99,7 @@ void standby_missed(const char *name)
 {
 }
 
-void standby_handed(const char *name)
+void standby_handed(const char *name, bool planned)
 {
 }
 

@@ -80,7 +80,7 @@ static void others_hold(void)
 	(void)standby_hold(NULL, redundancy.groups && !works_anywhere());
 }
 
-static void op_activate(void *ctx, unsigned group)
+static void op_activate(void *ctx, unsigned group, bool planned)
 {
 	struct redundancy_group *r = redundancy_get(group);
 
@@ -95,7 +95,7 @@ static void op_activate(void *ctx, unsigned group)
 	standby_reclaim(r->name);
 	if (first)
 		standby_reclaim(NULL);
-	standby_handed(first ? NULL : r->name);
+	standby_handed(first ? NULL : r->name, planned);
 	standby_claimed(r->name, true);
 	others_hold();
 	history_add(r, "active");

@@ -108,8 +108,9 @@ void standby_reclaim(const char *name);  // without a name: all groups that are 
 void standby_resume(const char *name);
 // This box works: members that have known no active router for a hold time become active here.
 void standby_vacancies(const char *name);
-// The other box has handed its work over: its groups' resigns are not doubted now.
-void standby_handed(const char *name);
+// The other box has handed its work over: its groups' resigns are not doubted now; planned: nor
+// waited for (hsrp_group_handed()).
+void standby_handed(const char *name, bool planned);
 // The other box says by the replication link that it does not hear the group's hellos.
 void standby_missed(const char *name);
 enum standby_answer {

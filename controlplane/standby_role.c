@@ -170,7 +170,7 @@ void standby_reclaim(const char *name)
 	standby_rearm(&gateway);
 }
 
-void standby_handed(const char *name)
+void standby_handed(const char *name, bool planned)
 {
 	struct standby *s;
 
@@ -178,7 +178,7 @@ void standby_handed(const char *name)
 		struct hsrp_actions a = {0};
 		if (!is_asked(s, name))
 			continue;
-		hsrp_group_handed(s->group, standby_now(), &a);
+		hsrp_group_handed(s->group, planned, standby_now(), &a);
 		standby_act(&gateway, s, &a);
 	}
 	standby_rearm(&gateway);

@@ -17,7 +17,7 @@ static void stop(struct agent *a)
 }
 
 // ---- beginning ----------------------------------------------------------------------------------
-static bool begin(struct agent *a)
+static bool begin(struct agent *a, bool planned)
 {
 	if (a->behind) {  // first it is fed
 		if (a->stopping == STOPPING_NO || a->stopping == STOPPING_TOLD)
@@ -41,7 +41,7 @@ static bool begin(struct agent *a)
 	if (a->working)
 		return true;
 	a->working = true;
-	a->ops.activate(a->ops.ctx, a->group);
+	a->ops.activate(a->ops.ctx, a->group, planned);
 	return true;
 }
 
@@ -81,7 +81,7 @@ void switch_activate(struct agent *a, const struct ha_word *w)
 	ids_clear(&a->next_in);
 	raised(a, w);
 	bool claiming = a->claiming;
-	bool begun = begin(a);
+	bool begun = begin(a, w->a);
 	if (!begun)
 		a->claiming = false;
 	if (claiming)
@@ -93,7 +93,7 @@ void switch_resume(struct agent *a, const struct ha_word *w)
 	a->begun = w->b;
 	if (a->stopping == STOPPING_PLAN || a->stopping == STOPPING_YIELD ||
 	    a->stopping == STOPPING_TOLD)
-		(void)begin(a);
+		(void)begin(a, false);
 }
 
 void switch_refused(struct agent *a, enum ha_refusal why)

@@ -14,6 +14,7 @@
 #define MOMENT_MAX_MS 100
 #define HANDED_MS     250  // for a resign that is sent when the work has been handed over
 #define TRUTH_GAP_MS  5    // between two answers, whatever is sent at us
+#define RESIGN_MS     20   // until the resign of a box that has handed over counts as lost
 
 static uint64_t moment_ms(const struct hsrp_group *g)
 {
@@ -68,7 +69,7 @@ static bool is_denial(const struct hsrp_group *g, const struct hsrp_msg *m)
 }
 
 bool hsrp_doubt(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_addr *src,
-		uint64_t now)
+		uint64_t now, struct hsrp_actions *out)
 {
 	struct hsrp_doubt *d = &g->doubt;
 	bool same = d->kind != HSRP_DOUBT_NONE && addr_equal(&d->from, src);
@@ -77,6 +78,10 @@ bool hsrp_doubt(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_
 		return false;
 	if (same && is_denial(g, m)) {
 		g->reasons[HSRP_RX_REPLAYED]++;
+		// Its frame came from the virtual MAC address: switches send there until they see
+		// another one.
+		if (d->kind == HSRP_DOUBT_TAKES)
+			hsrp_hello_now(g, now, out);
 		*d = (struct hsrp_doubt){.due = HSRP_NEVER};
 		same = false;
 	}
@@ -102,9 +107,13 @@ void hsrp_doubt_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *ou
 	g->reasons[hsrp_message_act(g, &d.m, &d.from, now, out)]++;
 }
 
-void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
+void hsrp_group_handed(struct hsrp_group *g, bool planned, uint64_t now, struct hsrp_actions *out)
 {
 	g->handed_until = now + HANDED_MS;
+	// What it has lost may be the line by which its resign would come.
+	if (planned && g->state == HSRP_STATE_STANDBY && addr_is_set(&g->active.addr) &&
+	    g->active_due > now + RESIGN_MS)
+		g->active_due = now + RESIGN_MS;
 	if (g->doubt.kind == HSRP_DOUBT_LEAVES)
 		hsrp_doubt_tick(g, now, out);
 }

@@ -115,6 +115,9 @@ void hsrp_preempt_check(struct hsrp_group *g, uint64_t now, struct hsrp_actions 
 void hsrp_active_lost(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 struct hsrp_action *hsrp_action_add(struct hsrp_actions *out, enum hsrp_action_kind kind);
 void hsrp_hello_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// An active router that has been silent for so long that others may hold it for dead (it slept):
+// asserts nothing by frames of the virtual MAC address until it has read what came meanwhile.
+bool hsrp_slept(struct hsrp_group *g, uint64_t now);
 // How long a message keeps its sender in its role.
 uint32_t hsrp_hold_of(const struct hsrp_group *g, const struct hsrp_msg *m);
 uint32_t hsrp_hello_of(const struct hsrp_group *g, const struct hsrp_msg *m);
@@ -127,7 +130,7 @@ bool hsrp_peer_is(const struct hsrp_peer *peer, const struct ip_addr *addr);
 // hsrp_doubt.c: replays, as far as a protocol without freshness allows.
 // True: the message is put aside.
 bool hsrp_doubt(struct hsrp_group *g, const struct hsrp_msg *m, const struct ip_addr *src,
-		uint64_t now);
+		uint64_t now, struct hsrp_actions *out);
 void hsrp_doubt_tick(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // A message in this router's own name that it did not send just now.
 void hsrp_misquoted(struct hsrp_group *g, const struct hsrp_msg *m, const struct hsrp_packet *p,

@@ -12,6 +12,7 @@
 
 #define PUT_OFF_ACTIVE  1
 #define PUT_OFF_STANDBY 2
+#define PUT_OFF_HELLO   4
 
 struct hsrp_action *hsrp_action_add(struct hsrp_actions *out, enum hsrp_action_kind kind)
 {
@@ -75,6 +76,7 @@ void hsrp_hello_now(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out
 		return;
 	message_send(g, HSRP_OP_HELLO, now, out);
 	g->hello_due = now + g->hello_ms;
+	g->put_off &= (uint8_t)~PUT_OFF_HELLO;
 }
 
 // Version 1 cannot carry milliseconds: who is configured with such timers uses its own.
@@ -317,8 +319,22 @@ static void standby_expire(struct hsrp_group *g, uint64_t now, struct hsrp_actio
 	hsrp_event(g, HSRP_EVENT_STANDBY_TIMER, NULL, false, now, out);
 }
 
+bool hsrp_slept(struct hsrp_group *g, uint64_t now)
+{
+	if (g->put_off & PUT_OFF_HELLO)
+		return now < g->hello_due;
+	if (g->state != HSRP_STATE_ACTIVE || now < g->hello_due ||
+	    now - g->hello_due < g->hold_ms - g->hello_ms)
+		return false;
+	g->put_off |= PUT_OFF_HELLO;
+	g->hello_due = now + settle_ms(g) + 1;
+	return true;
+}
+
 static void hello_expire(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out)
 {
+	if (hsrp_slept(g, now))
+		return;
 	uint64_t next = g->hello_due + g->hello_ms;
 
 	hsrp_event(g, HSRP_EVENT_HELLO_TIMER, NULL, false, now, out);

@@ -175,6 +175,10 @@ static enum hsrp_rx hello_heard(struct hsrp_group *g, const struct hsrp_msg *m,
 {
 	bool was_active = hsrp_peer_is(&g->active, src) && m->state != HSRP_STATE_ACTIVE;
 
+	// Its successor, most likely: who says so will be heard before it insists.
+	if (g->state == HSRP_STATE_ACTIVE && m->state == HSRP_STATE_ACTIVE &&
+	    !hsrp_stronger(g, m->priority, src) && hsrp_slept(g, now))
+		return HSRP_RX_OTHER_ACTIVE;
 	if (m->state != HSRP_STATE_ACTIVE && addr_is_set(&g->lost) && addr_equal(&g->lost, src))
 		g->lost = (struct ip_addr){0};
 	if (hsrp_peer_is(&g->standby, src) && m->state != HSRP_STATE_STANDBY)
@@ -268,8 +272,9 @@ enum hsrp_rx hsrp_group_receive(struct hsrp_group *g, const struct hsrp_packet *
 			g->reasons[HSRP_RX_OTHER_VIRTUAL]++;
 		if (is_early(g, &m, &p->src, now))
 			g->reasons[HSRP_RX_EARLY]++;
-		r = hsrp_doubt(g, &m, &p->src, now) ? HSRP_RX_DOUBTED
-						    : hsrp_message_act(g, &m, &p->src, now, out);
+		r = hsrp_doubt(g, &m, &p->src, now, out)
+			    ? HSRP_RX_DOUBTED
+			    : hsrp_message_act(g, &m, &p->src, now, out);
 	} else if (r == HSRP_RX_IGNORED) {
 		g->received[HSRP_OP_ADVERT]++;
 	} else if (r == HSRP_RX_OWN_ADDRESS && addr_equal(&p->src, &g->conf.local)) {

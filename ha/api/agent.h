@@ -36,9 +36,10 @@ struct agent_ops {
 	// Right before `activate`: SAs may go `step` beyond the ceiling that they were told while
 	// the group stood still; 0 = not. NULL: nobody does, limits follow one by one.
 	void (*raised)(void *ctx, unsigned group, uint64_t step);
-	// The group begins to work, or stops. Stop: workers neither send nor accept from the moment
-	// agent_stopped() is called by the caller; it may come later (drained).
-	void (*activate)(void *ctx, unsigned group);
+	// The group begins to work (planned: the other box has handed it over), or stops. Stop:
+	// workers neither send nor accept from the moment agent_stopped() is called by the caller;
+	// it may come later (drained).
+	void (*activate)(void *ctx, unsigned group, bool planned);
 	void (*deactivate)(void *ctx, unsigned group);
 	// What waited for HA_APPLIED up to seq may go out: IKE messages, policy bindings.
 	void (*release)(void *ctx, unsigned group, uint64_t seq);

@@ -233,8 +233,10 @@ bool hsrp_group_resign(struct hsrp_group *g, uint64_t now, struct hsrp_actions *
 void hsrp_group_resume(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 void hsrp_group_reclaim(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
 // The other box has given its work to this one and says so by a way of its own, which nobody
-// forges: that its group gives up the active role now is not doubted.
-void hsrp_group_handed(struct hsrp_group *g, uint64_t now, struct hsrp_actions *out);
+// forges: that its group gives up the active role now is not doubted. Planned (nothing was lost, it
+// has asked for it or agreed): when nothing of its router is heard within 20 ms, the line is dead
+// by which its resign would come, and a standby router goes on as when the hold time is over.
+void hsrp_group_handed(struct hsrp_group *g, bool planned, uint64_t now, struct hsrp_actions *out);
 // A gated group does not become active by itself, when the active router is lost or to be
 // preempted, but says HSRP_DO_CLAIM and stays what it is. Granted: it becomes active. Denied: as if
 // the active router had just been heard; but when the grant comes while it is silent still, the

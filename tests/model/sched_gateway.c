@@ -158,7 +158,7 @@ static void op_raised(void *ctx, unsigned group, uint64_t step)
 	}
 }
 
-static void op_activate(void *ctx, unsigned group)
+static void op_activate(void *ctx, unsigned group, bool planned)
 {
 	struct box *b = ctx;
 

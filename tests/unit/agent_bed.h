@@ -88,7 +88,7 @@ static inline void op_taint(void *ctx, uint64_t id, bool on)
 {
 	((struct bed *)ctx)->tainted += on;
 }
-static inline void op_activate(void *ctx, unsigned group)
+static inline void op_activate(void *ctx, unsigned group, bool planned)
 {
 	((struct bed *)ctx)->activated++;
 }

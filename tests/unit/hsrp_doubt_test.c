@@ -137,12 +137,43 @@ static void test_sleeper(void **state)
 	bed_run(&bed, 30000);
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 	assert_int_equal(bed_inject(&bed, 1, sleeper, 1, hello, (size_t)n), HSRP_RX_DOUBTED);
+	// Switches learnt the virtual MAC address from the sleeper: they are told better.
+	bed_mark(&bed);
 	(void)bed_inject(&bed, 1, sleeper, 1, resign, (size_t)len);
+	assert_int_equal(bed.r[1].sent[HSRP_OP_HELLO], 1);
 	bed_run(&bed, 3 * DOUBT_MS);
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 	assert_int_equal(bed_inject(&bed, 1, sleeper, 1, hello, (size_t)n), HSRP_RX_DOUBTED);
 	bed_run(&bed, 3 * DOUBT_MS);
 	assert_int_not_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+}
+
+// An active router that slept for so long that it may be replaced reads first and is told that it
+// is: nothing leaves by the virtual MAC address. Not replaced, it goes on after a moment.
+static void test_slept(void **state)
+{
+	for (int replaced = 1; replaced >= 0; replaced--) {
+		pair_boot(1, 105, 100);
+		bed.r[0].frozen = true;
+		bed.cut[0][1] = bed.cut[1][0] = !replaced;
+		bed_run(&bed, replaced ? 30000 : 9000);
+		assert_int_equal(bed_state(&bed, 1),
+				 replaced ? HSRP_STATE_ACTIVE : HSRP_STATE_STANDBY);
+		bed_mark(&bed);
+		bed.cut[0][1] = bed.cut[1][0] = false;
+		bed.r[0].frozen = false;
+		bed_run(&bed, 2);
+		assert_int_equal(bed.r[0].sent[HSRP_OP_COUP], 0);
+		assert_true(!replaced || bed.r[0].sent[HSRP_OP_HELLO] == 0);
+		if (replaced)
+			DO(0, assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out)));
+		bed_run(&bed, 2000);
+		assert_int_equal(bed_state(&bed, replaced), HSRP_STATE_ACTIVE);
+		assert_int_equal(bed.r[replaced].changes, 0);
+		assert_true(bed.r[0].sent[HSRP_OP_HELLO] > 0);
+		bed_kill(&bed, 0);
+		bed_kill(&bed, 1);
+	}
 }
 
 // A process that begins again and is told that its router has the role still is active at once; the
@@ -332,12 +363,12 @@ static void test_handed(void **state)
 		out.count = 0;
 		hsrp_group_gate(bed.r[1].g, true, bed.now, &out);
 		if (handed_at[i] < 0)
-			DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+			DO(1, hsrp_group_handed(bed.r[1].g, false, bed.now, &out));
 		DO(0, assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out)));
 		bed_run(&bed, handed_at[i] > 0 ? (unsigned)handed_at[i] : 1);
 		if (handed_at[i] >= 0) {
 			assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
-			DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+			DO(1, hsrp_group_handed(bed.r[1].g, false, bed.now, &out));
 		}
 		assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
 		bed_kill(&bed, 0);
@@ -345,10 +376,37 @@ static void test_handed(void **state)
 	}
 	// Nothing was handed over lately: as ever.
 	pair_boot(1, 105, 100);
-	DO(1, hsrp_group_handed(bed.r[1].g, bed.now, &out));
+	DO(1, hsrp_group_handed(bed.r[1].g, false, bed.now, &out));
 	bed_run(&bed, 300);
 	DO(0, assert_true(hsrp_group_resign(bed.r[0].g, bed.now, &out)));
 	bed_run(&bed, DOUBT_MS - 5);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+}
+
+// The other box has handed its work over in order, but its line is dead: nobody waits for its
+// resign. What is still heard of it says that the resign will come.
+static void test_handed_silent(void **state)
+{
+	pair_boot(1, 105, 100);
+	bed.cut[0][1] = true;
+	DO(1, hsrp_group_handed(bed.r[1].g, true, bed.now, &out));
+	bed_run(&bed, 19);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+	bed_run(&bed, 2);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_ACTIVE);
+	bed_kill(&bed, 0);
+	bed_kill(&bed, 1);
+	bed.cut[0][1] = false;
+	// Not in order: it may live, and this router hears it.
+	pair_boot(1, 105, 100);
+	DO(1, hsrp_group_handed(bed.r[1].g, false, bed.now, &out));
+	bed_run(&bed, 10000);
+	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
+	uint8_t b[HSRP_WIRE_MAX];
+	int n = stored(0, HSRP_OP_HELLO, HSRP_STATE_ACTIVE, 105, b);
+	DO(1, hsrp_group_handed(bed.r[1].g, true, bed.now, &out));
+	(void)bed_inject(&bed, 1, bed.r[0].conf.local, 1, b, (size_t)n);
+	bed_run(&bed, 100);
 	assert_int_equal(bed_state(&bed, 1), HSRP_STATE_STANDBY);
 }
 
@@ -422,6 +480,7 @@ int main(void)
 		T(test_gate_late),    T(test_gate_late_and_heard),
 		T(test_gate_resign),  T(test_handed),
 		T(test_gate_preempt), T(test_gave_away_and_lost),
+		T(test_slept),        T(test_handed_silent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
