@@ -33,6 +33,7 @@ static const char usage[] =
 	"  --seconds N   how long SAs change (5)\n"
 	"  --rounds N    turns without, with, with, without checkpoints (40)\n"
 	"  --quiet       no traffic while the second gateway joins\n"
+	"  --untouched   the data plane's memory is touched when it is used, not at the start\n"
 	"  --power-off   the first box loses both its processes, not only the gateway's\n"
 	"  --keep        leave the logs (in /dev/shm)\n"
 	"  --json FILE   write {machine, ...} there\n";
@@ -372,9 +373,9 @@ static int measure(void)
 static bool options(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"tunnels", 1, NULL, 't'}, {"seconds", 1, NULL, 's'}, {"rounds", 1, NULL, 'r'},
-		{"quiet", 0, NULL, 'q'},   {"keep", 0, NULL, 'k'},    {"power-off", 0, NULL, 'p'},
-		{"json", 1, NULL, 'j'},    {NULL, 0, NULL, 0}};
+		{"tunnels", 1, NULL, 't'},   {"seconds", 1, NULL, 's'}, {"rounds", 1, NULL, 'r'},
+		{"quiet", 0, NULL, 'q'},     {"keep", 0, NULL, 'k'},    {"power-off", 0, NULL, 'p'},
+		{"untouched", 0, NULL, 'u'}, {"json", 1, NULL, 'j'},    {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -386,6 +387,7 @@ static bool options(int argc, char **argv)
 		case 'r': s->rounds = n; break;
 		case 'q': s->traffic = false; break;
 		case 'k': keep = true; break;
+		case 'u': s->touch = false; break;
 		case 'p': power_off = true; break;
 		case 'j': json_file = optarg; break;
 		default: return false;
@@ -406,7 +408,7 @@ int bench_replication(int argc, char **argv)
 	s->tunnels = 100000;
 	s->change_s = 5;
 	s->rounds = 40;
-	s->traffic = true;
+	s->traffic = s->touch = true;
 	if (!options(argc, argv)) {
 		fputs(usage, stderr);
 		return 2;

@@ -71,7 +71,7 @@ struct rep_box {
 struct rep_shared {
 	uint32_t tunnels;
 	unsigned change_s, rounds;
-	bool traffic;
+	bool traffic, touch;
 	double cpu_bulk_s, cpu_change_us;
 	char dir[128];
 	_Atomic bool linked;

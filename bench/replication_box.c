@@ -15,6 +15,8 @@
 #include "log.h"
 #include "realtime.h"
 #include "redundancy.h"
+#include <rte_memory.h>
+
 #include "replication.h"
 
 struct gateway gateway;
@@ -90,6 +92,14 @@ static int dataplane_start(unsigned box, struct err *err)
 	return dp_start(gateway.loop, &p, ike_net_dp_ops(), err);
 }
 
+static int segment_touch(const struct rte_memseg_list *list, const struct rte_memseg *seg,
+			 void *arg)
+{
+	for (size_t at = 0; at < seg->len; at += 4096)
+		__atomic_fetch_or((uint64_t *)((uint8_t *)seg->addr + at), 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
 static int start(unsigned box, struct err *err)
 {
 	static char rundir[160];
@@ -103,6 +113,9 @@ static int start(unsigned box, struct err *err)
 	int rc = ike_net_init(&gateway, err);
 	if (!rc)
 		rc = dataplane_start(box, err);
+	// DPDK does so with hugepages; without them each first touch would cost a fault meanwhile
+	if (!rc && rep_shared->touch)
+		(void)rte_memseg_walk(segment_touch, NULL);
 	if (!rc)
 		rc = rep_traffic_start(rep_shared->tunnels, err);
 	if (rc)
