@@ -157,7 +157,7 @@ void run_faults(bool peace);
 void run_for(uint64_t us);
 
 // sched_chaos.c
-int chaos_run(uint64_t seed, double hours, bool tracing);
+int chaos_run(uint64_t seed, double hours, bool tracing, double from);
 
 // sched_queue.c
 void queue_put(struct queue *q, uint64_t at, const struct ha_word *w, const uint8_t *bytes,

@@ -57,15 +57,16 @@ static void memory_check(void)
 		fail("%zu bytes of memory are in use", used);
 }
 
-int chaos_run(uint64_t seed, double hours, bool tracing)
+int chaos_run(uint64_t seed, double hours, bool tracing, double from)
 {
 	uint64_t episodes = 0, end;
 
-	run_begin(seed, tracing);
+	run_begin(seed, tracing && from <= 0);
 	world.again = true;
 	end = world.now + (uint64_t)(hours * (double)HOUR_US);
 	run_for(600000);
 	while (!world.failed && world.now < end) {
+		world.trace = tracing && (double)world.now >= from * HOUR_US;
 		// quiet for a while, mostly; sometimes the next fault finds what the last one left
 		bool mended = !one_in(4);
 		run_faults(mended);
