@@ -77,6 +77,11 @@ static void op_group(void *ctx, unsigned group)
 {
 	assert(group == 1);
 }
+
+static void op_activate(void *ctx, unsigned group, bool planned)
+{
+	op_group(ctx, group);
+}
 static void op_limit(void *ctx, uint64_t id, uint64_t lim)
 {
 }
@@ -238,7 +243,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					    .sequence = op_sequence,
 					    .taint = op_taint,
 					    .raised = op_raised,
-					    .activate = op_group,
+					    .activate = op_activate,
 					    .deactivate = op_group,
 					    .release = op_release,
 					    .claimed = op_claimed,
