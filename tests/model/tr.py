@@ -27,6 +27,8 @@ def flush():
 
 
 for line in open(sys.argv[1]):
+    if line.startswith(('spin: trail ends', '#processes')):
+        break
     m = re.match(r'\s*(\d+):\s+proc\s+0 \(\S+\) \S+?:(\d+) \(state \d+\)\s*(\[(.*)\])?', line)
     if m:
         text = m.group(4) or ''
@@ -46,7 +48,7 @@ for line in open(sys.argv[1]):
     if not m or m.group(1):
         continue
     key, value = m.group(2), m.group(3)
-    for array, short in ('B[0].', 'A.'), ('B[1].', 'B.'), ('mirror[0].', 'M.'), ('pair[0].', 'P.'), ('agent[0].', 'G.'):
+    for array, short in ('B[0].', 'A.'), ('B[1].', 'B.'), ('mirror[0].', 'M.'), ('pair[0].', 'P.'), ('agent[0].', 'G.'), ('other[0].', 'O.'):
         key = key.replace(array, short)
     if key in ('m.t', 't'):
         if value not in ('0', state.get(key)):
