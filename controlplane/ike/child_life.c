@@ -14,6 +14,7 @@
 #define OVERLAP_PEER_MS 60000  // ... at the other end, should the peer forget to delete it
 #define OVERLAP_SKEW_MS 5000   // two ends that replaced each other's pair do not delete at once
 #define RETRY_MS        5000   // after a rekey that failed
+#define LOOK_MS         30000  // whether the peer still takes a replaced pair for the one that serves
 
 static void counts(const struct child_sa *c, uint64_t *in, uint64_t *out)
 {
@@ -54,19 +55,44 @@ static void soft_due(void *obj)
 		ike_timer_set(&c->ike->timers, &c->soft, c->ike->now_ms + RETRY_MS);
 }
 
+// A replaced pair on an IKE SA on which no younger one replaced it: a peer that has pairs for the
+// same traffic on several IKE SAs takes each of them for the one that serves there. strongSwan
+// makes another one at once when such a pair is deleted (close_action = start), which replaces
+// ours, and so on.
+static bool serves_elsewhere(const struct child_sa *c)
+{
+	struct ike_node *n = ike_table_first(&c->ike->child_by_policy, c->policy);
+	const struct ike_sa *sa = ike_sa_by_id(c->ike, c->ike_id);
+
+	if (!c->old || !sa || !sa->established)
+		return false;
+	for (; n; n = ike_table_next(n)) {
+		const struct child_sa *o = n->owner;
+
+		if (o != c && o->up && o->ike_id == c->ike_id && o->up_ms >= c->up_ms &&
+		    selector_equal(&o->sel, &c->sel))
+			return false;
+	}
+	return true;
+}
+
 static void hard_due(void *obj)
 {
 	struct child_sa *c = obj;
 
 	if (!replica_held(c->ike, &c->ha, &c->hard))
-		child_sa_delete(c, "lifetime", true);
+		child_sa_delete(c, "lifetime", !serves_elsewhere(c));
 }
 
 static void overlap_over(void *obj)
 {
 	struct child_sa *c = obj;
 
-	if (!replica_held(c->ike, &c->ha, &c->overlap))
+	if (replica_held(c->ike, &c->ha, &c->overlap))
+		return;
+	if (serves_elsewhere(c))
+		ike_timer_set(&c->ike->timers, &c->overlap, c->ike->now_ms + LOOK_MS);
+	else
 		child_sa_delete(c, "replaced", true);
 }
 

@@ -187,6 +187,28 @@ static void test_late_use_says_nothing(void **state)
 	bed_fini(&bed);
 }
 
+// The peer has a pair on each of two IKE SAs: neither is deleted because of the other one, and each
+// goes when it has been renewed where it is.
+static void test_pairs_of_two(void **state)
+{
+	struct bed bed;
+
+	replaced_up(&bed, NULL, true);
+	bed_run(&bed, 20000);
+	negotiate_on_first(&bed);
+	assert_int_equal(bed_ike_count(&bed.a, true), 2);
+	bed_ping_always(&bed, 120000, 500);
+	assert_int_equal(informational, 0);
+	assert_int_equal(bed_child_count(&bed.a, false), 2);
+	assert_int_equal(bed_child_count(&bed.a, true), 1);
+	negotiate_on_first(&bed);
+	bed_ping_always(&bed, 120000, 500);
+	assert_int_equal(bed_child_count(&bed.a, false), 2);
+	assert_int_equal(bed.a.child_up, 3);
+	assert_int_equal(bed.lost, 0);
+	bed_fini(&bed);
+}
+
 // A peer that is dead is dead on all of them; one that was heard of on another one is not.
 static void test_dead_peer(void **state)
 {
@@ -210,10 +232,11 @@ static void test_dead_peer(void **state)
 		} else {
 			bed.b.dead = true;
 		}
-		bed_run(&bed, 60000);
-		assert_in_range(bed_counters(&bed.a).dpd_dead, 1, 2);
+		bed_run(&bed, 90000);
+		assert_in_range(bed_counters(&bed.a).dpd_dead, 1, 2);  // of one after the other
 		assert_int_equal(bed_ike_count(&bed.a, false), lives);
-		assert_int_equal(bed_child_count(&bed.a, false), lives);
+		assert_int_equal(bed_child_count(&bed.a, true), lives);
+		assert_true(lives || bed_child_count(&bed.a, false) == 0);
 		if (lives)
 			assert_true(bed_both_up(&bed));
 		bed_fini(&bed);
@@ -283,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_peer_goes_back),
 		cmocka_unit_test(test_peer_uses_it),
 		cmocka_unit_test(test_late_use_says_nothing),
+		cmocka_unit_test(test_pairs_of_two),
 		cmocka_unit_test(test_dead_peer),
 		cmocka_unit_test(test_renewal_turns),
 		cmocka_unit_test(test_bounded),

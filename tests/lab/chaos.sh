@@ -179,6 +179,13 @@ run() { # run EVENT: sets NEW, the box that has to be active after it, or "" for
 		;;
 	esac
 }
+# The spoke's IKE SAs are the active box's. Those that a rule ended without a word are the spoke's to find dead.
+spoke_known() {
+	local own
+	own=$(peer sas spk | grep -aoE '[0-9a-f]{16}_i' | cut -c-16 | sort)
+	[ -n "$own" ] && [ -z "$(comm -23 <(echo "$own") <(clij "$ACT" "show crypto isakmp sa" '.sas[].initiator_cookie' |
+		tr 'A-F' 'a-f' | sort))" ]
+}
 calm() { # all as it should be, wherever the role is; sets ACT
 	wait_event 60 either_settled
 	wait_event 60 rin_adjacent_both
@@ -193,7 +200,8 @@ pair_topology
 stateful_start
 wait_event 40 either_settled
 wait_event 40 rin_adjacent_both
-stateful_spoke "${AUDIT_CONN[@]}"
+# The spoke asks an IKE SA without traffic every second; one lost packet says nothing, silence of 5 s does.
+stateful_spoke "${AUDIT_CONN[@]}" DPD=1s DPDTO=5s
 allow "$(spoke_sas)"
 audit_start
 ip netns exec "$(nsname wan)" tcpdump -Z root -i br0 -n -s 96 -U -w "$TMP/clear.pcap" \
@@ -222,6 +230,7 @@ while [ "$(now_ms)" -lt $END ] && [ "$COUNT" -lt "$MOST" ]; do
 	if [ "$(cat "$TMP/sas")" = any ]; then
 		ANEW=$((ANEW + 1))
 		wait_event 30 eval '[ $(spoke_sas | wc -w) -ge 4 ]'
+		wait_event 40 spoke_known
 		allow "$(spoke_sas)"
 	fi
 	[ "$ACT" = "$before" ] || MOVED=$((MOVED + 1))
