@@ -132,7 +132,7 @@ struct pair {
 	struct ha_role told;
 	bool told_ever, told_late, blocked_gw;  // blocked_gw: its ring is full
 	uint64_t report_at;
-	uint64_t lag_least;              // records not acknowledged: the fewest since the last report
+	uint64_t lag_least;  // records not acknowledged: the fewest since the last report
 	uint64_t applied_seq, applied_seq_told;
 	struct pair_gate gate[GATE_MAX];
 	uint32_t gate_first, gate_count;
