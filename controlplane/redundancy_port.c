@@ -275,6 +275,14 @@ static bool ready_is_ours(const char *bytes, size_t len)
 	return release == ha_words_release();
 }
 
+static void room_found(void *ctx)
+{
+	if (!port.ready || !port.stalled)
+		return;
+	port.stalled = false;
+	redundancy_writable(ctx);
+}
+
 static void on_socket(void *ctx, int fd, unsigned events)
 {
 	struct gateway *g = ctx;
@@ -298,10 +306,9 @@ static void on_socket(void *ctx, int fd, unsigned events)
 	}
 	if (!port.draining)
 		drain(g);
-	if (port.ready && port.stalled) {
-		port.stalled = false;
-		redundancy_writable(g);
-	}
+	// in a turn of its own: what was taken may have used up this one's time
+	if (port.ready && port.stalled && loop_defer(g->loop, room_found, g))
+		room_found(g);
 }
 
 // ---- finding it -------------------------------------------------------------------------------
