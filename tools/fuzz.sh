@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs the libFuzzer programs for FUZZ_SECONDS each (default 60), all or those named as arguments.
 # Start corpora: tests/fuzz/corpus/NAME/. What is new stays in build-fuzz/corpus/NAME/, crashes in
-# build-fuzz/crash/: a fixed one goes into tests/fuzz/corpus/NAME/.
+# build-fuzz/crash/: a fixed one goes into tests/fuzz/corpus/NAME/. tests/fuzz/NAME.dict, NAME.options: the
+# dictionary and more options, if they are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools/install-packages.sh fuzz
@@ -26,11 +27,13 @@ for program in $build/tests/fuzz/*_fuzz; do
 	mkdir -p "$corpus"
 	dict=()
 	[ ! -e "tests/fuzz/$name.dict" ] || dict=("-dict=tests/fuzz/$name.dict")
+	options=()
+	[ ! -e "tests/fuzz/$name.options" ] || read -ra options <"tests/fuzz/$name.options"
 	seeds=()
 	[ ! -d "tests/fuzz/corpus/$name" ] || seeds=("tests/fuzz/corpus/$name")
 	ran=$((ran + 1))
 	if "$program" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
-		-artifact_prefix="$build/crash/$name-" "${dict[@]}" "$corpus" "${seeds[@]}" \
+		-artifact_prefix="$build/crash/$name-" "${dict[@]}" "${options[@]}" "$corpus" "${seeds[@]}" \
 		>"$build/$name.log" 2>&1 </dev/null; then
 		echo "ok $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$name.log") runs"
 	else
