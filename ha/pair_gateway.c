@@ -29,6 +29,10 @@ void pair_awake(struct pair *p, uint64_t now)
 			p->mute_from = ran;
 		p->mute_to = now;
 		p->mute_gone |= p->unattached;
+	} else if (role_of(p) != HA_ROLE_ACTIVE) {
+		// the other box knows better, or knew: when the role comes back, nothing is missing
+		p->mute_from = 0;
+		p->mute_gone = false;
 	} else if (p->mute_from && p->gw && !p->mute_gone &&
 		   now > p->mute_to + 2 * hello_us(p) + MUTE_US) {
 		p->mute_from = 0;  // it lives, and has told

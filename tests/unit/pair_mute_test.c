@@ -113,6 +113,62 @@ static void not_attached_serves(void **state)
 	assert_int_equal(c.tainted, 1);
 }
 
+// It gives way before it has the gateway process: what that one knew is the other box's business
+// then, and no lease waits for it when the role comes back.
+static void gives_way_without(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .role = HA_ROLE_ACTIVE};
+	struct pair_msg st = {.type = PAIR_STATE,
+			      .has = HAS(TLV_SESSION) | HAS(TLV_NONCE) | HAS(TLV_SLOT) |
+				     HAS(TLV_JOINS) | HAS(TLV_ROLE) | HAS(TLV_FRESH) | HAS(TLV_LSN),
+			      .slot = 0,
+			      .join = {2, 1},
+			      .role = HA_ROLE_ACTIVE,
+			      .fresh = UINT64_MAX,
+			      .lsn = 1};
+	struct pair_msg end = {
+		.type = PAIR_SNAP_END, .has = HAS(TLV_SESSION) | HAS(TLV_LSN), .lsn = 1};
+	struct pair_msg join = {.type = PAIR_JOIN,
+				.has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				.nonce = {9}};
+	struct pair_msg ping = {.type = PAIR_PING,
+				.has = HAS(TLV_SESSION) | HAS(TLV_STAMP) | HAS(TLV_TERM),
+				.term = TERM};
+
+	works(b);
+	standby_process_again(b);
+	pair_link(b->p, true, b->now);
+	hi.session = (struct pair_session){get(b, MIRROR_LINEAGE), 40};
+	message(b, &hi);
+	assert_int_equal(b->sent.type, PAIR_JOIN);
+	memcpy(st.nonce, b->sent.nonce, sizeof(st.nonce));
+	b->now += TERM;
+	pair_tick(b->p, b->now);
+	st.session = end.session = (struct pair_session){get(b, MIRROR_LINEAGE), 42};
+	message(b, &st);
+	message(b, &end);
+	assert_int_equal(get(b, MIRROR_HOT), 1);
+	gateway_process_lived(b);
+	word(b, HA_FLUSH, 0, 0, 2);
+	hello(b, false, false);
+	pair_link(b->p, false, b->now);
+	mirror_word_set(b->m, 1, MIRROR_FRESH_UNTIL, b->now + 1);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	b->now += 20 * MS;
+	pair_tick(b->p, b->now);
+	pair_link(b->p, true, b->now);
+	message(b, &join);
+	assert_int_equal(b->sent_of[PAIR_SNAP_END], 1);
+	ping.session = (struct pair_session){get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)};
+	ping.stamp = b->now;
+	message(b, &ping);
+	assert_int_equal(b->sent_of[PAIR_LEASE], 1);
+}
+
 // The same, and it hangs at once.
 static void begun_and_hung(void **state)
 {
@@ -181,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hangs, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_attached, setup, teardown),
 		cmocka_unit_test_setup_teardown(not_attached_serves, setup, teardown),
+		cmocka_unit_test_setup_teardown(gives_way_without, setup, teardown),
 		cmocka_unit_test_setup_teardown(begun_and_hung, setup, teardown),
 		cmocka_unit_test_setup_teardown(back_soon, setup, teardown),
 		cmocka_unit_test_setup_teardown(tells_everything, setup, teardown),
