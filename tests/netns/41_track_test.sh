@@ -32,6 +32,7 @@ interface GigabitEthernet0/5
  ip address 6.6.99.1 255.255.255.0
 interface GigabitEthernet0/1
  standby 5 ip 6.6.156.200
+ standby 5 timers 3 4
  standby 5 priority 200
  standby 5 track 1 decrement 20
  standby 5 track 11 decrement 40' gateway_start gw gw
