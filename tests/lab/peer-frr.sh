@@ -28,7 +28,9 @@ daemon_start() { # daemon_start NS DAEMON
 	ip netns exec "$1" nice -n -12 "/usr/lib/frr/$2" -d -u frr -g frr -z "$D/zserv.api" \
 		--vty_socket "$D/vty" -i "$D/$2.pid" --log "file:$D/$2.log" \
 		--log-level "${FRRLOG:-informational}" -A 127.0.0.1 -P 0 "${x[@]}" \
-		>"$D/$2.out" 2>&1 </dev/null || {
+		>"$D/$2.out" 2>&1 </dev/null &
+	echo $! >"$D/$2.first" # the process that the daemon leaves behind names a directory
+	wait $! || {
 		cat "$D/$2.out" >&2
 		die "$2 did not start"
 	}
@@ -63,11 +65,9 @@ vtysh)
 	;;
 dir) echo "$D/vty" ;;
 stop | kill)
-	for p in "$D"/*.pid; do
-		[ -s "$p" ] || continue
-		pid=$(cat "$p")
-		"pid_$CMD" "$p"
-		rm -rf "/var/tmp/frr/$(basename "$p" .pid).$pid" # of the log's buffers, for a crash
+	for p in "$D"/*.pid; do "pid_$CMD" "$p"; done
+	for p in "$D"/*.first; do # of the log's buffers, for a crash
+		[ ! -s "$p" ] || rm -rf "/var/tmp/frr/$(basename "$p" .first).$(cat "$p")"
 	done
 	rm -rf "/run/frr/$SPACE"
 	;;
