@@ -32,6 +32,7 @@ pair_spoke_start
 wait_event 15 ss_init spk pair
 wait_event 15 ping_works hin 6.6.2.4
 together $act
+eq "packets sealed before the other box knew the SA" "$(drop_count $act esp-lim)" 0
 SAS=$(spoke_sas)
 [ -n "$SAS" ] || fail "the spoke shows no SAs"
 eq "IPsec SAs at the standby box" "$(sa_count "$(pair_other $act)" in)" 1
