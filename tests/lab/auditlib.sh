@@ -21,6 +21,23 @@ audit_cipher() {
 	esac
 }
 BULK_SIZE=100
+# audit_pair CIPHER: the pair with a spoke whose keys are known; sets ACT
+audit_pair() {
+	# routes beside those of the routing protocols: a restart of the gateway process ends their sessions
+	PAIR_PREEMPT="" PAIR_PRIO_A=100 PAIR_EXTRA="ip route 6.6.16.0 255.255.255.0 6.6.146.1"
+	audit_cipher "$1"
+	audit_keys_on
+	pair_topology
+	ns_ip rin route add 6.6.2.0/24 via 6.6.146.100 metric 1000
+	stateful_start
+	ACT=""
+	wait_event 40 either_settled
+	wait_event 40 rin_adjacent_both
+	# a machine that is busy with all this restarts a gateway process in 2 s: the spoke waits for it
+	stateful_spoke "${AUDIT_CONN[@]}" DPD=5s DPDTO=15s
+}
+# shellcheck disable=SC2059
+row() { printf "$FORMAT" "$@"; } # a line of a table
 
 # ---- the observer ----------------------------------------------------------------------------
 # audit_start: everything that the virtual address sends over the outer switch; audit_stop ends it, the result
