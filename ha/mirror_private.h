@@ -63,7 +63,7 @@ struct mirror_index {
 	// slot + 1 (0 = empty) and, above it, the upper half of the identity's hash: so that a
 	// look-up reads no other's slot
 	uint64_t *hash;
-	uint32_t hash_size, used;         // a power of two
+	uint32_t hash_size, used;  // a power of two
 };
 int index_init(struct mirror_index *x, uint32_t records);  // that are to be expected
 void index_fini(struct mirror_index *x);

@@ -45,11 +45,8 @@ static inline int op_encode(void *ctx, uint64_t id, struct ha_sa *sa)
 
 	if (!b->there[id])
 		return -ENOENT;
-	*sa = (struct ha_sa){.id = id,
-			     .group = 1,
-			     .kind = HA_CHILD_SA,
-			     .ceiling = 65536,
-			     .granted = b->granted};
+	*sa = (struct ha_sa){
+		.id = id, .group = 1, .kind = HA_CHILD_SA, .ceiling = 65536, .granted = b->granted};
 	return 0;
 }
 static inline bool op_each(void *ctx, unsigned group, uint64_t *cursor, uint64_t *id)
