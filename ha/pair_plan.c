@@ -119,6 +119,8 @@ static void nexts_free(struct pair *p)
 
 void plan_stopped(struct pair *p)
 {
+	// as in yield_stopped()
+	p->owed &= ~(unsigned)OWED_PREPARE;
 	p->working = p->sweep = false;
 	p->plan = PLAN_STOPPED;
 }

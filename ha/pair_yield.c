@@ -36,6 +36,9 @@ void yield_begin(struct pair *p)
 
 void yield_stopped(struct pair *p)
 {
+	// it may have stopped by itself: asked behind the role's end it would take nothing it is
+	// fed
+	p->owed &= ~(unsigned)OWED_YIELD;
 	p->working = p->sweep = false;
 	raising_end(p);
 	p->yield = YIELD_LISTING;

@@ -170,6 +170,47 @@ static void merged_before_it_resumes(void **state)
 	assert_true(b->last[HA_SET] < b->last[HA_RESUME]);
 }
 
+// What asks a gateway process to stop waits in a full ring, and it has stopped by itself meanwhile.
+// Told behind the role's end it would keep that process from taking what it is fed.
+static void stopped_before_it_is_asked(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .role = HA_ROLE_ACTIVE};
+
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	b->refused = HA_YIELD;
+	hi.session = (struct pair_session){get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION) + 10};
+	message(b, &hi);
+	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
+	assert_int_equal(b->sent_of[PAIR_JOIN], 1);
+	b->refused = 0;
+	pair_writable(b->p, b->now);
+	pair_writable(b->p, b->now);
+	assert_int_equal(b->told_of[HA_YIELD], 0);
+}
+
+static void stopped_before_it_is_prepared(void **state)
+{
+	struct bed *b = *state;
+
+	together(b, false);
+	acknowledge(b);
+	b->refused = HA_PREPARE;
+	word(b, HA_SWITCH, 0, 0, 0);
+	acknowledge(b);
+	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
+	pair_tick(b->p, b->now);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 1);
+	b->refused = 0;
+	pair_writable(b->p, b->now);
+	pair_writable(b->p, b->now);
+	assert_int_equal(b->told_of[HA_PREPARE], 0);
+}
+
 // Until it begins anew: then it has been told them.
 static void numbers_since_it_began_anew(void **state)
 {
@@ -429,6 +470,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_of_before_a_merge, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_since_it_began_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(merged_before_it_resumes, setup, teardown),
+		cmocka_unit_test_setup_teardown(stopped_before_it_is_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(stopped_before_it_is_prepared, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_in_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
