@@ -90,7 +90,8 @@ void ike_sa_establish(struct ike_sa *sa);
 void ike_sa_up(struct ike_sa *sa);  // timers, adoption, waiting flows
 void ike_sa_notice(const struct ike_sa *sa, enum ike_notice_type type, const char *reason);
 bool ike_sa_allowed(const struct ike_sa *sa);  // by the configuration
-bool ike_sa_other(const struct ike_sa *sa);    // an established one besides, between its addresses
+// Another one between its addresses, established or being set up with the peer.
+bool ike_sa_other(const struct ike_sa *sa);
 // Peer said INITIAL-CONTACT in the authenticated set-up of `sa`: what was up before goes.
 void ike_sa_initial_contact(struct ike_sa *sa);
 // Unlinks; tells the peer if asked and possible. Waiting flows go on with the next peer.

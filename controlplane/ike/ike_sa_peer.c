@@ -20,7 +20,8 @@ bool ike_sa_other(const struct ike_sa *sa)
 	for (; n; n = ike_table_next(n)) {
 		const struct ike_sa *other = n->owner;
 
-		if (other != sa && other->established && is_between(other, &sa->local, &sa->remote))
+		// One under way counts, if the peer has shown that it takes part in it.
+		if (other != sa && !other->stranger && is_between(other, &sa->local, &sa->remote))
 			return true;
 	}
 	return false;

@@ -199,7 +199,8 @@ static void put_notifies(struct ikev1_build *b, struct ike_sa *sa)
 	wbuf_put_u64(&w, sa->rcookie);
 	// RFC 2407 4.6.3.3: only when nothing with this peer is known here. An IKE SA that may not
 	// be used (tainted, superseded) counts: the peer may be making a child SA with it just now,
-	// and would forget that too, without a word.
+	// and would forget that too, without a word. So does one that is being set up: of two that
+	// both ends begin at once the peer would forget the one that we go on with.
 	if (!ike_sa_other(sa) && !child_sa_any(sa))
 		ikev1_build_notify(b, PROTO_ISAKMP, ISAKMP_N_INITIAL_CONTACT, spi, sizeof(spi),
 				   NULL, 0);

@@ -273,6 +273,26 @@ static void test_bounded(void **state)
 	bed_fini(&bed);
 }
 
+// Both ends begin at once: neither says INITIAL-CONTACT, with which the peer would forget the other
+// one of the two.
+static void test_no_first_contact_at_once(void **state)
+{
+	struct bed bed;
+
+	bed_init(&bed, 9, NULL);
+	bed_start(&bed);
+	assert_int_equal(ike_initiate(bed.a.ike, 1), 0);
+	assert_false(ike_sa_other(first_sa(&bed.a)));
+	assert_int_equal(ike_initiate(bed.b.ike, 1), 0);
+	while (first_sa(&bed.a) == last_sa(&bed.a) || last_sa(&bed.a)->stranger)
+		bed_run(&bed, 1);
+	assert_false(first_sa(&bed.a)->established);
+	assert_true(ike_sa_other(first_sa(&bed.a)));
+	assert_true(ike_sa_other(last_sa(&bed.a)));
+	assert_true(bed_until(&bed, 5000, bed_both_up));
+	bed_fini(&bed);
+}
+
 // The other box keeps it as well, and lets it go when its time has come.
 static void test_takeover(void **state)
 {
@@ -310,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_dead_peer),
 		cmocka_unit_test(test_renewal_turns),
 		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_no_first_contact_at_once),
 		cmocka_unit_test(test_takeover),
 	};
 
