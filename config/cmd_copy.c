@@ -200,7 +200,7 @@ static int cmd_replace(struct cli *cli, const struct cli_args *a)
 			       job_create(cli, state, path, false) != 0))
 		return cli->status;
 	struct copy_job *j = *state;
-	int rc = j->diff != NULL ? CLI_DONE : job_continue(j);
+	int rc = j != NULL && j->diff != NULL ? CLI_DONE : job_continue(j);
 	return rc == CLI_DONE ? replace(cli, a, j) : rc;
 }
 
