@@ -77,6 +77,9 @@ void hello_receive(struct pair *p, const struct pair_msg *m)
 			  m->release, PAIR_RELEASE);
 	q->known = true;
 	q->role = m->role <= HA_ROLE_ACTIVE ? m->role : HA_ROLE_NONE;
+	// sent before our STATE came; one that ends in order names the session that it was in
+	if (q->role == HA_ROLE_NONE && q->served && m->session.number == 0)
+		q->role = HA_ROLE_STANDBY;
 	q->priority = m->priority;
 	q->working = m->working;
 	memcpy(q->address, m->address, sizeof(q->address));
@@ -176,6 +179,7 @@ static void serve(struct pair *p, const struct pair_msg *m)
 	p->in_session = true;
 	p->session_at = p->now;
 	p->peer.role = HA_ROLE_STANDBY;
+	p->peer.served = true;
 	snapshot_begin(p);
 	p->state_owed = true;
 	p->claim_held = false;

@@ -40,7 +40,8 @@ enum owed {
 };
 
 struct pair_peer {
-	bool known;  // HELLO has come over this association
+	bool known;   // HELLO has come over this association
+	bool served;  // over this association: it has a copy, whatever it said before
 	uint8_t role, priority, working;
 	uint8_t address[16], digest[32];
 	struct pair_session session;

@@ -132,6 +132,40 @@ static void records_that_lag(void **state)
 	assert_int_equal(b->role.peer_applied_lag, 1);
 }
 
+// A HELLO that was under way when the other box got its copy does not say that it has none: its
+// lease runs. One that ends in order does.
+static void said_before_it_joined(void **state)
+{
+	struct bed *b = *state;
+	struct pair_msg hi = {.type = PAIR_HELLO,
+			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+			      .role = HA_ROLE_NONE};
+	struct pair_msg join = {.type = PAIR_JOIN,
+				.has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
+				.nonce = {9}};
+
+	standby(b, 100);
+	pair_link(b->p, true, b->now);
+	message(b, &hi);
+	message(b, &join);
+	assert_int_equal(b->sent_of[PAIR_SNAP_END], 1);
+	message(b, &hi);
+	word(b, HA_CLAIM, 0, 0, 0);
+	assert_int_equal(b->sent.type, PAIR_CLAIM);
+	b->now += 37 * MS;
+	pair_tick(b->p, b->now);
+	pair_tick(b->p, b->now += MS);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_ACTIVE);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	message(b, &hi);
+	pair_tick(b->p, b->now += MS);
+	assert_int_equal(get(b, MIRROR_ALONE), 0);
+	hi.session = (struct pair_session){99, get(b, MIRROR_SESSION)};
+	message(b, &hi);
+	pair_tick(b->p, b->now += MS);
+	assert_int_equal(get(b, MIRROR_ALONE), 1);
+}
+
 // `clear crypto ... standby`: joins anew, and the gateway process gets everything anew with the new
 // life, not before (rule 6); what the other box no longer has goes.
 static void fetches_anew(void **state)
@@ -348,6 +382,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(founder, setup, teardown),
 		cmocka_unit_test_setup_teardown(joiner, setup, teardown),
 		cmocka_unit_test_setup_teardown(records_that_lag, setup, teardown),
+		cmocka_unit_test_setup_teardown(said_before_it_joined, setup, teardown),
 		cmocka_unit_test_setup_teardown(fetches_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_fresh, setup, teardown),
 		cmocka_unit_test_setup_teardown(takes_over_stale, setup, teardown),
