@@ -23,6 +23,9 @@ void word_owe(struct pair *p, enum owed what)
 	if (!p->gw)
 		return;
 	p->owed |= what;
+	// it begins once, by the word that has the count; this one begins whatever has stopped it
+	if (p->owed & OWED_ACTIVATE)
+		p->owed &= ~(unsigned)OWED_RESUME;
 	// from now on it works; an HA_STOPPED of before is about an end that did not last
 	if (what == OWED_ACTIVATE || what == OWED_RESUME)
 		p->begun++;
@@ -192,6 +195,9 @@ static bool owed_pump(struct pair *p)
 	for (unsigned bit = 1; bit <= OWED_YIELD; bit <<= 1) {
 		if (bit == OWED_ACTIVATE && !p->working)
 			p->owed &= ~bit;  // it came to nothing meanwhile
+		// behind HA_ROLE, which has stopped it, it would keep it from what it is fed
+		if ((bit == OWED_PREPARE || bit == OWED_YIELD) && role_of(p) != HA_ROLE_ACTIVE)
+			p->owed &= ~bit;
 		if (!(p->owed & bit))
 			continue;
 		// it begins with what a merge has told, not before

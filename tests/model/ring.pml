@@ -155,7 +155,15 @@ byte t, a, b, i;
 inline z() { t=0; a=0; b=0; i=0 }
 
 /* ---- standby process: telling ---- */
+#ifndef M_ASKEDLATE
+#define ASKED(x) (x)     /* one that has stopped, or whose role has gone, is not asked to stop */
+#else
+#define ASKED(x) 0
+#endif
 inline tell_owed(what) { if :: P.gw -> P.owed = P.owed | what;
+#ifndef M_BEGINSTWICE
+  if :: P.owed & OWED_ACTIVATE -> P.owed = P.owed & ~OWED_RESUME :: else fi;      /* one word has the count */
+#endif
   if :: what == OWED_ACTIVATE || what == OWED_RESUME -> P.begun++ :: else fi :: else fi }
 #define CONNECTED (P.gw && conn)
 #ifdef M_PASSROLE
@@ -199,7 +207,7 @@ inline raising_settle() { skip }
 inline raising_settle() { if :: M.has -> M.R=M.R+raising :: else fi }
 #endif
 inline raising_end() { raising_settle(); raising=0 }
-inline yield_stopped() { P.working=0; P.sweep=0; raising_end(); P.yield=YIELD_LISTING; M.yield=1 }
+inline yield_stopped() { P.owed = P.owed & ~ASKED(OWED_YIELD); P.working=0; P.sweep=0; raising_end(); P.yield=YIELD_LISTING; M.yield=1 }
 inline gateway_lost() { P.gw=0; P.working=0; P.activate=0; P.feeding=0; P.feed_end=0; P.resetting=0; P.owed=0; sweep_off(); P.dirty=0;
   if :: P.plan == PLAN_STOPPING -> plan_off() :: else fi; if :: P.yield == YIELD_STOPPING -> yield_stopped() :: else fi }
 inline tenure_begin() { M.tenure++ }
@@ -245,7 +253,7 @@ inline activate_again() { P.raised=0; tell_owed(OWED_ACTIVATE) }
 #endif
 #define BEGINWAITS (P.dirty && (P.owed & BEGINS) && !(P.owed & (OWED_RESUME - 1)))
 /* all that there is room for: whether the reader takes a word before the next one is put makes no difference then */
-inline feed_pump() { do
+inline feed_pump() { if :: M.role != HA_ROLE_ACTIVE -> P.owed = P.owed & ~ASKED(OWED_YIELD | OWED_PREPARE) :: else fi; do
   :: TELLS && P.owed && !BEGINWAITS && ROOM -> owed_tell()
   :: TELLS && (!P.owed || BEGINWAITS) && P.dirty && ROOM -> record_tell(); P.dirty=0;
 #ifndef M_RAISEDKEPT
@@ -331,7 +339,7 @@ inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
 #else
      if :: 1 ->
 #endif
-        if :: P.plan == PLAN_STOPPING -> P.working=0; P.sweep=0; P.plan=PLAN_STOPPED
+        if :: P.plan == PLAN_STOPPING -> P.working=0; P.sweep=0; P.plan=PLAN_STOPPED; P.owed = P.owed & ~ASKED(OWED_PREPARE)
            :: P.plan != PLAN_STOPPING && P.yield == YIELD_STOPPING -> yield_stopped()
            :: else -> if :: M.role == HA_ROLE_ACTIVE && !P.activate -> P.working=0; sweep_off() :: else fi
         fi
@@ -564,7 +572,7 @@ inline o_nogw() { d_step { INSTANDBY && P.offered && !P.gw -> P.offered=0 } }
 inline o_goeson() { d_step { ostop && !P.offered -> ostop=0 } }
 inline o_gave() { d_step { ostop && !P.offered -> ostop=0; oact=0 } }
 inline o_join() { d_step { INSTANDBY && !P.offered && (P.refetch || njoin > 0) -> if :: !P.refetch -> njoin-- :: else fi;
-  M.life++; P.bulk=1; P.sweep=0; P.activate=0; P.working=0;
+  M.life++; P.bulk=1; P.sweep=0; P.activate=0; P.working=0; ostop=0;
   if :: P.refetch -> tell_owed(OWED_AGAIN); feed_begin() :: else fi; P.refetch=0; P.told_late=1; pair_pump() } }
 /* the records of a snapshot; until SNAP_END nothing else happens to it */
 inline o_upsert() { d_step { IDLE && P.bulk -> P.bulk=0; M.R=MAX(M.R,oR); M.has=1; M.taint=0; feed_record(); pair_pump() } }

@@ -75,6 +75,10 @@ configs() {
 		mutations ring-resumefirst ring caught -DM_RESUMEFIRST -DNHANG=0 -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNSEND=3
 		mutations ring-activatefirst ring caught -DM_ACTIVATEFIRST -DNHANG=0 -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNSPLIT=1 -DNLOST=1 -DDN=1
 		mutations ring-raisedkept ring caught -DM_RAISEDKEPT -DATONCE -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNCUT=1 -DNSEND=3 -DDN=1
+		mutations ring-askedlate ring caught -DM_ASKEDLATE -DNPLAN=1 -DNHANG=0 -DNBACK=0 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNSEND=3 -DNTAKE=1
+		mutations ring-beginstwice ring caught -DM_BEGINSTWICE -DNPLAN=0 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1
+		long ring-asked ring ok -DNPLAN=1 -DNHANG=0 -DNBACK=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNSEND=3 -DNTAKE=1
+		long ring-narrow ring ok -DNPLAN=0 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1
 		mutations ring-mergeraise ring caught -DM_MERGERAISE -DATONCE -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNCUT=1 -DNSEND=3
 		long ring-gone ring ok -DGONE -DNPLAN=0
 		short ring-cut ring ok -DATONCE -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNCUT=1 -DNSEND=3

@@ -250,3 +250,68 @@ static inline void snap_end(struct bed *b, uint64_t lsn)
 	message(b, &end);
 	assert_int_equal(get(b, MIRROR_HOT), 1);
 }
+
+// A word of a gateway process that works by the HA_ACTIVATE `tenure`.
+static inline void word_of(struct bed *b, uint16_t type, uint64_t id, uint64_t a, uint64_t tenure)
+{
+	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a, .b = tenure, .seq = 50};
+
+	if (type == HA_UPSERT)
+		w.sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .edge = a};
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+}
+
+static inline void attach(struct bed *b, enum ha_role_kind working, uint64_t life, uint64_t tenure)
+{
+	struct ha_word w = {.type = HA_ATTACH, .group = 1, .id = tenure, .a = life, .b = working};
+
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	hello(b, working == HA_ROLE_ACTIVE, false);
+}
+
+// The other box asks for our state: it holds nothing, or gives way with its numbers of SA 5.
+static inline void peer_joins(struct bed *b, bool gives_way)
+{
+	struct pair_msg m = {.type = PAIR_JOIN,
+			     .group = 1,
+			     .has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION) |
+				    HAS(TLV_MORE) | HAS(TLV_TERM),
+			     .role = gives_way ? HA_ROLE_ACTIVE : HA_ROLE_NONE,
+			     .session = {get(b, MIRROR_LINEAGE), 0},
+			     .term = 230 * MS,
+			     .nonce = {9}};
+	struct pair_item item = {.id = 5, .value = 200000, .edge = 40};
+	uint8_t bytes[512];
+	struct wbuf w;
+
+	wbuf_init(&w, bytes, sizeof(bytes));
+	pair_msg_begin(&w, &m);
+	if (gives_way) {
+		size_t mark = pair_msg_list_begin(&w, TLV_HELD);
+		pair_msg_put_item(&w, TLV_HELD, &item);
+		pair_msg_list_end(&w, mark);
+	}
+	assert_int_equal(pair_msg_finish(&w), 0);
+	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
+	pair_tick(b->p, b->now);
+}
+
+// The other box has everything that was sent.
+static inline void acknowledge(struct bed *b)
+{
+	struct pair_msg m = {.type = PAIR_APPLIED,
+			     .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
+			     .session = {get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)},
+			     .lsn = get(b, MIRROR_LSN)};
+
+	message(b, &m);
+}
+
+// Active with SA 5, and the other box has joined; gives_way: it was active too.
+static inline void together(struct bed *b, bool gives_way)
+{
+	found(b);
+	upsert(b, 5, 1);
+	pair_link(b->p, true, b->now);
+	peer_joins(b, gives_way);
+}

@@ -11,76 +11,11 @@
 
 #include "pair_bed.h"
 
-// A word of a gateway process that works by the HA_ACTIVATE `tenure`.
-static void word_of(struct bed *b, uint16_t type, uint64_t id, uint64_t a, uint64_t tenure)
-{
-	struct ha_word w = {.type = type, .group = 1, .id = id, .a = a, .b = tenure, .seq = 50};
-
-	if (type == HA_UPSERT)
-		w.sa = (struct ha_sa){.id = id, .group = 1, .kind = HA_CHILD_SA, .edge = a};
-	assert_int_equal(pair_word(b->p, &w, b->now), 0);
-}
-
-static void attach(struct bed *b, enum ha_role_kind working, uint64_t life, uint64_t tenure)
-{
-	struct ha_word w = {.type = HA_ATTACH, .group = 1, .id = tenure, .a = life, .b = working};
-
-	assert_int_equal(pair_word(b->p, &w, b->now), 0);
-	hello(b, working == HA_ROLE_ACTIVE, false);
-}
-
 static bool has(struct bed *b, uint64_t id)
 {
 	struct ha_sa sa;
 
 	return mirror_get(b->m, id, &sa);
-}
-
-// The other box asks for our state: it holds nothing, or gives way with its numbers of SA 5.
-static void join(struct bed *b, bool gives_way)
-{
-	struct pair_msg m = {.type = PAIR_JOIN,
-			     .group = 1,
-			     .has = HAS(TLV_NONCE) | HAS(TLV_ROLE) | HAS(TLV_SESSION) |
-				    HAS(TLV_MORE) | HAS(TLV_TERM),
-			     .role = gives_way ? HA_ROLE_ACTIVE : HA_ROLE_NONE,
-			     .session = {get(b, MIRROR_LINEAGE), 0},
-			     .term = 230 * MS,
-			     .nonce = {9}};
-	struct pair_item item = {.id = 5, .value = 200000, .edge = 40};
-	uint8_t bytes[512];
-	struct wbuf w;
-
-	wbuf_init(&w, bytes, sizeof(bytes));
-	pair_msg_begin(&w, &m);
-	if (gives_way) {
-		size_t mark = pair_msg_list_begin(&w, TLV_HELD);
-		pair_msg_put_item(&w, TLV_HELD, &item);
-		pair_msg_list_end(&w, mark);
-	}
-	assert_int_equal(pair_msg_finish(&w), 0);
-	assert_int_equal(pair_receive(b->p, bytes, w.len, b->now), 0);
-	pair_tick(b->p, b->now);
-}
-
-// The other box has everything that was sent.
-static void acknowledge(struct bed *b)
-{
-	struct pair_msg m = {.type = PAIR_APPLIED,
-			     .has = HAS(TLV_SESSION) | HAS(TLV_LSN),
-			     .session = {get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION)},
-			     .lsn = get(b, MIRROR_LSN)};
-
-	message(b, &m);
-}
-
-// Active with SA 5, and the other box has joined; gives_way: it was active too.
-static void together(struct bed *b, bool gives_way)
-{
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	join(b, gives_way);
 }
 
 // A planned switchover, in which the gateway process says that SA 5 goes on from 1000.
@@ -162,53 +97,12 @@ static void merged_before_it_resumes(void **state)
 	assert_int_equal(b->told_of[HA_YIELD], 1);
 	hi.session.number = 0;
 	message(b, &hi);
-	join(b, true);
+	peer_joins(b, true);
 	pair_tick(b->p, b->now);
 	assert_int_equal(b->told_of[HA_RESUME], 1);
 	assert_int_equal(b->told_of[HA_SET], 1);
 	assert_int_equal(b->told[HA_SET].b, 40);
 	assert_true(b->last[HA_SET] < b->last[HA_RESUME]);
-}
-
-// What asks a gateway process to stop waits in a full ring, and it has stopped by itself meanwhile.
-// Told behind the role's end it would keep that process from taking what it is fed.
-static void stopped_before_it_is_asked(void **state)
-{
-	struct bed *b = *state;
-	struct pair_msg hi = {.type = PAIR_HELLO,
-			      .has = HAS(TLV_BOOT) | HAS(TLV_ROLE) | HAS(TLV_SESSION),
-			      .role = HA_ROLE_ACTIVE};
-
-	found(b);
-	upsert(b, 5, 1);
-	pair_link(b->p, true, b->now);
-	b->refused = HA_YIELD;
-	hi.session = (struct pair_session){get(b, MIRROR_LINEAGE), get(b, MIRROR_SESSION) + 10};
-	message(b, &hi);
-	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
-	assert_int_equal(b->sent_of[PAIR_JOIN], 1);
-	b->refused = 0;
-	pair_writable(b->p, b->now);
-	pair_writable(b->p, b->now);
-	assert_int_equal(b->told_of[HA_YIELD], 0);
-}
-
-static void stopped_before_it_is_prepared(void **state)
-{
-	struct bed *b = *state;
-
-	together(b, false);
-	acknowledge(b);
-	b->refused = HA_PREPARE;
-	word(b, HA_SWITCH, 0, 0, 0);
-	acknowledge(b);
-	word_of(b, HA_STOPPED, 0, 0, b->told[HA_ACTIVATE].b);
-	pair_tick(b->p, b->now);
-	assert_int_equal(b->sent_of[PAIR_GRANT], 1);
-	b->refused = 0;
-	pair_writable(b->p, b->now);
-	pair_writable(b->p, b->now);
-	assert_int_equal(b->told_of[HA_PREPARE], 0);
 }
 
 // Until it begins anew: then it has been told them.
@@ -470,8 +364,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_of_before_a_merge, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_since_it_began_anew, setup, teardown),
 		cmocka_unit_test_setup_teardown(merged_before_it_resumes, setup, teardown),
-		cmocka_unit_test_setup_teardown(stopped_before_it_is_asked, setup, teardown),
-		cmocka_unit_test_setup_teardown(stopped_before_it_is_prepared, setup, teardown),
 		cmocka_unit_test_setup_teardown(goes_on_in_the_same_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(missed_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_time, setup, teardown),
