@@ -201,6 +201,12 @@ void record_feed(struct agent *a, const struct ha_sa *sa)
 		a->feed_known = true;
 		if (!a->behind && a->ops.encode(a->ops.ctx, sa->id, &ours))
 			(void)change(a, sa->id, true);
+		// Nobody says again that it is tainted, or how far the other box has gone: one
+		// that has stopped may begin with this.
+		else if (sa->taint)
+			a->ops.taint(a->ops.ctx, sa->id, true);
+		if (!a->working)
+			a->ops.sequence(a->ops.ctx, sa->id, sa->ceiling + 1, sa->edge);
 		return;
 	}
 	if (a->feeding)

@@ -138,6 +138,8 @@ void switch_behind(struct agent *a)
 		stop(a);
 	} else if (a->stopping == STOPPING_TOLD) {
 		a->owed |= AGENT_OWES_STOPPED;
+	} else if (a->stopping == STOPPING_LOST) {
+		a->switch_until = a->now;  // nobody takes it over in order
 	}
 }
 

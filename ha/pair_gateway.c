@@ -231,8 +231,10 @@ static void stopped_unasked(struct pair *p)
 
 void stopped_word(struct pair *p, const struct ha_word *w)
 {
-	if (w->a)
+	if (w->a) {
 		feed_begin(p);
+		p->nexts = 0;  // told late, of an earlier time
+	}
 	if (w->b != p->begun)
 		return;  // it goes on when it hears the word that this one has crossed
 	if (p->plan == PLAN_STOPPING)

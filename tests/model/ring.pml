@@ -296,6 +296,11 @@ inline plan_prepare() { if :: M.role == HA_ROLE_ACTIVE && P.working && !oact && 
 #else
 #define RECORDS 1
 #endif
+#ifndef M_NEXTOLD
+#define VOIDNEXT P.next=0        /* told late, of an earlier time */
+#else
+#define VOIDNEXT skip
+#endif
 inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
   if
   :: t == HA_ATTACH ->
@@ -333,7 +338,7 @@ inline s_word() { d_step { IDLE && len(up) > 0 -> up?t,a,b,i;
      if :: M.role == HA_ROLE_ACTIVE && P.plan != PLAN_NONE -> skip
         :: M.role == HA_ROLE_ACTIVE && P.plan == PLAN_NONE -> plan_prepare(); if :: P.plan == PLAN_NONE -> tell_owed(OWED_REFUSED) :: else fi
         :: else fi
-  :: t == HA_STOPPED -> if :: a -> feed_begin() :: else fi;
+  :: t == HA_STOPPED -> if :: a -> feed_begin(); VOIDNEXT :: else fi;
 #ifndef M_STOPPEDANY
      if :: b == P.begun ->
 #else
@@ -397,6 +402,7 @@ inline switch_behind() {
 #ifndef M_NOTBEHIND
   G.behind=1;
   if :: G.working -> G.stopping=STOPPING_LOST; G.waits=0; stop()
+     :: !G.working && G.stopping == STOPPING_LOST -> G.waits=0; stopped_look()
      :: !G.working && G.stopping == STOPPING_TOLD -> G.owed = G.owed | AGENT_OWES_STOPPED
      :: else fi
 #else
@@ -453,7 +459,12 @@ inline g_word() { d_step { G.up && G.attached && len(dn) > 0 -> dn?t,a,b,i;
         G.stopping=STOPPING_NO; stop()
         :: else fi
   :: t == HA_FEED ->
-     if :: BUSY -> G.known=1; assert(G.has || G.behind)                   /* else it would tell that the SA is deleted */
+     if :: BUSY -> G.known=1; assert(G.has || G.behind);                  /* else it would tell that the SA is deleted */
+#ifndef M_FEDDEAF
+           if :: i -> G.taint=G.has :: else fi; if :: !G.working -> sequence(a+1) :: else fi   /* nobody says it again */
+#else
+           skip
+#endif
         :: else -> if :: G.feeding -> G.fed=1 :: else fi; G.has=1; G.taint = i || G.removed; G.nxt=a+1; G.lim=a fi
   :: t == HA_FEED_DELETE -> if :: a == 1 && BUSY && i != G.tenure -> switch_behind() :: else fi;
 #ifndef M_ATTACHKEPT

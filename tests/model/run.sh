@@ -79,6 +79,11 @@ configs() {
 		mutations ring-beginstwice ring caught -DM_BEGINSTWICE -DNPLAN=0 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1
 		long ring-asked ring ok -DNPLAN=1 -DNHANG=0 -DNBACK=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNSEND=3 -DNTAKE=1
 		long ring-narrow ring ok -DNPLAN=0 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1
+		mutations ring-feddeaf ring caught -DM_FEDDEAF -DNPLAN=1 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNOFF=1 -DNSEND=3
+		mutations ring-nextold ring caught -DM_NEXTOLD -DNPLAN=1 -DNHANG=1 -DNBACK=0 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNOFF=1 -DNSEND=3 -DNTAKE=1
+		long ring-narrow-crash ring ok -DNPLAN=0 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1
+		long ring-narrow-hang ring ok -DNPLAN=1 -DNBACK=0 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNOFF=1 -DNSEND=3 -DNTAKE=1
+		long ring-narrow-plan ring ok -DNPLAN=1 -DNHANG=0 -DNBACK=0 -DNSPLIT=1 -DNSCRASH=0 -DNCLAIM=1 -DNLOST=1 -DUP=1 -DDN=1 -DNOFF=1 -DNSEND=3
 		mutations ring-mergeraise ring caught -DM_MERGERAISE -DATONCE -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNCUT=1 -DNSEND=3
 		long ring-gone ring ok -DGONE -DNPLAN=0
 		short ring-cut ring ok -DATONCE -DNSCRASH=0 -DNPLAN=0 -DNBACK=0 -DNCUT=1 -DNSEND=3

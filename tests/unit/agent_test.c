@@ -172,6 +172,26 @@ static void activated_while_it_stops(void **state)
 	hears_too_late(*state, false);
 }
 
+// It waits for the other box to take the role in order, and hears that it was away: it asks to be
+// fed at once.
+static void waits_no_longer(void **state)
+{
+	struct bed *b = *state;
+	struct ha_word again = {.type = HA_ACTIVATE, .group = 1, .b = 2, .id = 9};
+
+	work(b);
+	agent_lost(b->a, b->now);
+	agent_stopped(b->a, b->now);
+	agent_tick(b->a, b->now);
+	assert_int_equal(b->told_of[HA_SWITCH], 1);
+	assert_int_equal(b->told_of[HA_STOPPED], 0);
+	b->tenure = 9;
+	agent_word(b->a, &again, b->now);
+	agent_tick(b->a, b->now);
+	assert_int_equal(b->told_of[HA_STOPPED], 1);
+	assert_int_equal(b->told[HA_STOPPED].a, 1);
+}
+
 // Its standby process dies, and gave the role away before: nobody else will say so.
 static void loses_role_unheard(void **state)
 {
@@ -204,7 +224,12 @@ static void stops_while_it_is_fed(void **state)
 	b->full = true;
 	agent_attach(b->a, true, b->now);
 	word(b, HA_FEED_DELETE, 0, 1);
+	feed.sa.taint = 1;
+	feed.sa.ceiling = 500;
 	agent_word(b->a, &feed, b->now);
+	assert_int_equal(b->tainted, 1);
+	assert_int_equal(b->next[4], 501);
+	feed.sa.taint = 0;
 	b->full = false;
 	for (unsigned i = 0; i < 8; i++)
 		(void)agent_writable(b->a, b->now);
@@ -447,6 +472,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sleeps_through_two_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(resumes_too_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(activated_while_it_stops, setup, teardown),
+		cmocka_unit_test_setup_teardown(waits_no_longer, setup, teardown),
 		cmocka_unit_test_setup_teardown(loses_role_unheard, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_while_it_is_fed, setup, teardown),
 		cmocka_unit_test_setup_teardown(stops_before_it_is_fed, setup, teardown),

@@ -98,6 +98,25 @@ static void begins_once(void **state)
 	assert_int_equal(b->told_of[HA_ACTIVATE], 2);
 }
 
+// It missed that the role was away: what it had told of an earlier stop, and came late, is void.
+static void numbers_of_an_earlier_stop(void **state)
+{
+	struct bed *b = *state;
+	struct ha_word w = {.type = HA_STOPPED, .group = 1, .a = 1};
+
+	together(b, false);
+	acknowledge(b);
+	word(b, HA_SWITCH, 0, 0, 0);
+	acknowledge(b);
+	assert_int_equal(b->told_of[HA_PREPARE], 1);
+	word_of(b, HA_NEXT, 5, 1000, 41);
+	w.b = b->told[HA_ACTIVATE].b;
+	assert_int_equal(pair_word(b->p, &w, b->now), 0);
+	pair_tick(b->p, b->now);
+	assert_int_equal(get(b, MIRROR_ROLE), HA_ROLE_STANDBY);
+	assert_int_equal(b->sent_of[PAIR_GRANT], 1);  // without a part that has numbers
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +124,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stopped_before_it_is_prepared, setup, teardown),
 		cmocka_unit_test_setup_teardown(given_away_without_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(begins_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_of_an_earlier_stop, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
