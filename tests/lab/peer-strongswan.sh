@@ -110,8 +110,8 @@ start)
 	pid_stop "$D/run/charon.pid"
 	rm -f "$D/vici"
 	conf_write
-	# A peer that gets no processor overflows its sockets: it goes first, and its sockets get room for
-	# seconds (sockbuf.py). It is not under test.
+	# A peer that gets no processor overflows its sockets and its tunnel device: it goes first, and
+	# both get room for seconds (sockbuf.py). It is not under test.
 	# /run/charon.pid is compiled in: each instance binds a private /run in the mount namespace
 	# that `ip netns exec` has made.
 	IN=(ip netns exec "$3")
@@ -122,6 +122,7 @@ start)
 	wait_for 10 ctl --stats || { cat "$D/stdout" "$D/charon.log" >&2; die "charon $NAME did not start"; }
 	autogroup_first "$(cat "$D/run/charon.pid")"
 	[ "$3" = - ] || "$LABDIR/sockbuf.py" "$(cat "$D/run/charon.pid")" 16777216
+	[ "$3" = - ] || ip -n "$3" link set ipsec0 txqueuelen 20000
 	[ ! -e "$D/swanctl/swanctl.conf" ] || ctl --load-all --noprompt >"$D/load.log" 2>&1
 	;;
 conn)

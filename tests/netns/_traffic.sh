@@ -63,11 +63,12 @@ seq_start() {
 seq_running() { kill -0 "${SEQ_PID[$1]}" 2>/dev/null; }
 seq_wait() { wait "${SEQ_PID[$1]}" || fail "udpseq $1: $(cat "$TMP/seq-$1.log")"; }
 seq_get() { jq -r ".$2" "$TMP/seq-$1.json"; } # seq_get TAG FIELD: sent, received, lost, ...
-# Datagrams that the peer's ESP socket had no room for (its process got no processor): the lab's
-# loss, not the gateway's.
+# Packets that the peer's ESP socket, or its tunnel device, had no room for (its process got no
+# processor): the lab's loss, not the gateway's.
 peer_overflow() {
 	[ -e "/run/netns/$(nsname spk)" ] || { echo 0; return; }
-	in_ns spk awk '/^Udp:/ && $6 ~ /^[0-9]/ { print $6 }' /proc/net/snmp
+	in_ns spk awk '/^Udp:/ && $6 ~ /^[0-9]/ { n += $6 } /^ *ipsec0:/ { n += $13 } END { print n + 0 }' \
+		/proc/net/snmp /proc/net/dev
 }
 # seq_perfect TAG: all arrived, once, in order within each flow
 seq_perfect() {
