@@ -139,7 +139,8 @@ gateway_alive() { kill -0 "${GW_PID[$1]}" 2>/dev/null; }
 gateway_stop() {
 	local pid=${GW_PID[$1]} rc=0
 	unset "GW_PID[$1]"
-	kill "$pid" 2>/dev/null && kill -CONT "$pid" || { echo "gateway $1 died: $(tail -3 "$TMP/$1.log")" >&2; return 1; }
+	kill "$pid" 2>/dev/null || { echo "gateway $1 died: $(tail -3 "$TMP/$1.log")" >&2; return 1; }
+	kill -CONT "$pid" 2>/dev/null || true # should a test have stopped it; it may have ended by now
 	wait_for 10 eval "! kill -0 $pid" || { kill -9 "$pid"; echo "gateway $1 did not stop" >&2; return 1; }
 	wait "$pid" || rc=$?
 	[ $rc -eq 0 ] || { echo "gateway $1 exited with $rc" >&2; return 1; }
