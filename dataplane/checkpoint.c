@@ -33,7 +33,7 @@ const struct worker *checkpoint_worker(unsigned id)
 // noinline: once per SA and millisecond.
 __attribute__((noinline)) void checkpoint_note(struct worker *w, struct sa *sa)
 {
-	uint32_t handle = sa->handle;
+	uint32_t handle = sa->note;
 
 	// a full ring: the next packet tries again
 	if (w->noted && rte_ring_sp_enqueue_elem(w->noted, &handle, sizeof(handle)) == 0)

@@ -173,7 +173,10 @@ static void sa_fill(struct sa *sa, const struct dp_sa *p, const struct crypto_su
 	sa->df = p->df;
 	sa->fragment_after = p->fragment_after;
 	sa->lim = p->esn ? p->lim : RTE_MIN(p->lim, (uint64_t)UINT32_MAX);
-	sa->lim_margin = (uint32_t)RTE_MIN(p->lim_low_margin, (uint64_t)UINT32_MAX);
+	if (p->dir == DP_IN)
+		sa->note = sa->handle;
+	else
+		sa->lim_margin = (uint32_t)RTE_MIN(p->lim_low_margin, (uint64_t)UINT32_MAX);
 	sa->lim_low_at = sa->lim_reached_at = UINT64_MAX;
 	sa->start = SA_NO_START;
 	sa->iv_prefix = p->iv_prefix;

@@ -72,8 +72,11 @@ struct sa {
 	uint64_t lim;                  // c, w: rw (atomic, relaxed); see numbers_reserve()
 	uint64_t iv_prefix;
 	const void *key;
-	crypto_fn crypt;      // seals (out) or opens (in) a burst
-	uint32_t lim_margin;  // c: rw, w: ro (relaxed): this near to lim the control thread is told
+	crypto_fn crypt;  // seals (out) or opens (in) a burst
+	union {
+		uint32_t lim_margin;  // out -- c: rw, w: ro (relaxed): so near to lim it is told
+		uint32_t note;        // in: `handle` once more, for checkpoint_note()
+	};
 	uint8_t sels;
 	uint8_t df, fragment_after;
 	uint8_t key_lines;  // expanded key, cache lines

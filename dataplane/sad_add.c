@@ -114,6 +114,8 @@ int sad_add(const struct dp_sa *p, uint32_t *handle, struct err *err)
 	if (!sa)
 		return err->code ? err->code : -EINVAL;
 	sa->handle = idmap_add(handles, sa);
+	if (p->dir == DP_IN)
+		sa->note = sa->handle;
 	if (!sa->handle)
 		rc = err_set(err, -ENOSPC, "too many SAs");
 	else if (p->dir == DP_IN)

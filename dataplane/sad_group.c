@@ -238,6 +238,8 @@ int dp_sa_set_margin(uint32_t handle, uint64_t margin)
 
 	if (!sa)
 		return -ENOENT;
+	if (sa->dir != DP_OUT)
+		return -EINVAL;
 	__atomic_store_n(&sa->lim_margin, (uint32_t)RTE_MIN(margin, (uint64_t)UINT32_MAX),
 			 __ATOMIC_RELAXED);
 	return 0;
