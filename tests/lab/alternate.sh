@@ -46,13 +46,12 @@ story() {
 	done | awk '$1 >= -1000' | sort -n | sed 's/^/      /'
 }
 longer() { [ "$1" -gt "$2" ] && echo "$1" || echo "$2"; }
-# the longest silence of a direction that ended after T, and how many were sent before T or after its
-# end and never came (no silence of 20 ms: it ended when T + 20 ms was over)
+# the longest silence of a direction that ended after T, and how many of it were sent before T or after
+# the end of the gap, the later one of both directions, and never came (no silence of 20 ms: T + 20 ms)
 gap_of() { traffic_silence "$1" "$T"; }
+gap_end() { longer "$(traffic_longest in "$T" "" .to)" "$(traffic_longest out "$T" "" .to)"; }
 beyond() {
-	local end
-	end=$(traffic_longest "$1" "$T" "" .to)
-	jq --argjson t "$T" --argjson last "$(longer "$end" $((T + 20)))" \
+	jq --argjson t "$T" --argjson last "$(longer "$(gap_end)" $((T + 20)))" \
 		'[.holes[] | select(.sent < $t - 1 or .sent > $last) | .missing] | add // 0' "$TMP/traffic-$1.json"
 }
 # drops NODE: what its counters of dropped packets say
