@@ -95,6 +95,8 @@ static void config_change(struct box *b, bool other)
 	b->digest_other = other;
 	// shorter ones, of one or of both; the windows of the checks are those of the longer
 	bool quick = other && one_in(2), both = one_in(2);
+	// a claim waits for hold / 5: what the link, and the steps of four processes, must not take
+	quick = quick && 4 * world.delay_us + 4 * TICK_US < HOLD_MS / 2 * 1000 / 5;
 	for (unsigned n = 0; n < BOXES; n++) {
 		if (n != b->n && !both)
 			continue;
