@@ -261,7 +261,8 @@ unsigned ha_ring_ahead(const struct ha_ring *r, uint64_t *ids, unsigned max)
 
 		// a filler, or damage: whoever takes the words looks closer
 		if (place % 8 || h->type == RING_FILLER || h->total > r->capacity - place ||
-		    h->total < sizeof(*h) + (h->has_sa ? sizeof(struct ring_sa) : 0))
+		    h->total < sizeof(*h) ||
+		    (h->has_sa && h->total < sizeof(*h) + sizeof(struct ring_sa)))
 			break;
 		ids[n++] = h->has_sa ? ((const struct ring_sa *)(h + 1))->id : h->id;
 		at += h->total;
